@@ -1,0 +1,25 @@
+#ifndef WEIR_BASE_CLOCK_H
+#define WEIR_BASE_CLOCK_H
+
+#include "gateway/base/slice.h"
+#include <stdint.h>
+
+#define US_PER_S INT64_C(1000000)
+
+/* Unix microseconds are the unit of every stored time, monotonic microseconds of every deadline. */
+int64_t clock_unix_us(void);
+int64_t clock_mono_us(void);
+
+/* "2026-01-31T23:59:59.000001Z": always 27 characters. */
+#define CLOCK_TEXT 28
+void clock_format(int64_t unix_us, char out[CLOCK_TEXT]);
+bool clock_parse(struct slice s, int64_t *ret_unix_us); /* RFC 3339, any offset, 0–9 fraction digits, leap second as :59 */
+
+/* "500ms" "30s" "5m" "12h" "7d" (and "0s"); false if malformed or above INT64_MAX us. */
+bool duration_parse(struct slice s, int64_t *ret_us);
+void duration_format(int64_t us, char out[32]); /* the largest unit that is exact */
+
+/* PostgreSQL's timestamptz in binary: microseconds since 2000-01-01. */
+#define PG_EPOCH_US INT64_C(946684800000000)
+
+#endif

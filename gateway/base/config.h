@@ -1,0 +1,106 @@
+#ifndef WEIR_BASE_CONFIG_H
+#define WEIR_BASE_CONFIG_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "gateway/base/slice.h"
+
+/* Every setting is a row of one typed table (config_table.c): dotted name, type, default, bounds, one sentence.
+ * "streams.auto_create" is WEIR_STREAMS_AUTO_CREATE in the environment, `streams.auto_create = true` in the file
+ * (name = value lines, '#' comments) and --streams-auto-create on the command line. Later wins: default, file, environment,
+ * command line. Read-only after start; any thread. */
+enum config_type { CONF_BOOL, CONF_INT, CONF_BYTES, CONF_DURATION, CONF_STRING, CONF_SECRET };
+
+struct config {
+    /* database */
+    const char *database_url;        /* secret: may hold a password; never printed */
+    int64_t database_statement_timeout_us; /* the gateway's own deadline for a round trip */
+    int64_t database_connect_timeout_us;
+    int64_t database_startup_wait_us;/* how long `serve` waits for PostgreSQL at start; 0: for ever */
+    /* http */
+    const char *http_address;        /* numeric IPv4 or IPv6 */
+    int64_t http_port;               /* 0: any free one */
+    int64_t http_loops;              /* event loop threads */
+    int64_t http_connections;        /* over all loops */
+    int64_t http_backlog;
+    int64_t http_connection_memory;  /* bytes of libmicrohttpd's pool per connection: the bound of the headers */
+    int64_t http_idle_timeout_us;    /* keep-alive without a request, or a reader that takes nothing */
+    int64_t http_request_timeout_us; /* from the first byte to the whole request */
+    int64_t http_drain_timeout_us;
+    int64_t http_keepalive_us;       /* SSE comment */
+    bool http_access_log;
+    const char *http_cors_origins;   /* space-separated list; empty: none */
+    /* workers: threads for what blocks */
+    int64_t worker_threads;
+    int64_t worker_queue;            /* waiting jobs */
+    /* publish */
+    int64_t event_bytes;             /* one event, as sent */
+    int64_t request_bytes;           /* one publish request */
+    int64_t request_events;
+    int64_t json_depth;
+    int64_t inline_bytes;            /* larger bodies are parsed by a worker thread, not by the event loop */
+    /* commit lanes */
+    int64_t commit_lanes;
+    int64_t commit_queue_events;     /* waiting for a lane, all requests */
+    int64_t commit_queue_bytes;
+    int64_t commit_batch_events;     /* in one transaction */
+    int64_t commit_batch_bytes;
+    int64_t commit_batch_streams;    /* streams in one transaction; 1 under Citus */
+    int64_t commit_wait_us;          /* a publish that could not be committed for so long is answered 503 */
+    /* tail */
+    int64_t tail_poll_us;            /* heads are read so often even without NOTIFY */
+    int64_t tail_ring_events;        /* per watched stream */
+    int64_t tail_ring_bytes;         /* per watched stream */
+    int64_t tail_idle_us;            /* a ring that nobody watches is dropped after so long */
+    /* read */
+    int64_t read_limit_max;          /* events a page */
+    int64_t read_page_bytes;         /* an answer ends early at so many */
+    int64_t read_scan_events;        /* and after so many events scanned */
+    int64_t read_wait_max_us;        /* long-poll */
+    /* streams */
+    bool streams_auto_create;
+    int64_t streams_auto_partitions;
+    int64_t streams_cache;           /* stream definitions kept in memory */
+    int64_t retention_period_us;     /* how often expired events are looked for */
+    int64_t retention_batch;         /* events removed in one transaction */
+    /* auth */
+    const char *auth_keys_file;      /* JSON, see docs/authorization.md */
+    const char *auth_hs256_secret;   /* one HS256 key by environment */
+    const char *auth_public_key;     /* one PEM public key by environment */
+    const char *auth_public_key_alg; /* RS256, PS256, ES256 or EdDSA */
+    const char *auth_issuer;         /* expected iss; empty: any */
+    const char *auth_audience;       /* expected aud; empty: any */
+    int64_t auth_leeway_us;
+    int64_t auth_cache;              /* verified tokens kept */
+    bool metrics_public;             /* /metrics without a token */
+    bool outbound_allow_private;
+    /* log */
+    const char *log_level;           /* debug info warn error off */
+    /* flags without an environment name */
+    const char *data_dir;            /* weir dev */
+    const char *postgres_bin;        /* where initdb and postgres are; empty: look for them */
+    const char *ready_file;          /* --ready-file */
+};
+
+/* A row of the table; `offset` is into struct config. */
+struct config_row {
+    const char *name;
+    enum config_type type;
+    size_t offset;
+    const char *dflt;                /* as it would be written */
+    int64_t min, max;                /* INT, BYTES, DURATION (us); STRING: length */
+    const char *help;                /* one sentence with its unit */
+};
+extern const struct config_row config_rows[];
+extern const size_t config_row_count;
+
+/* argv holds `--name value`, `--name=value` and `--config FILE` only; what is not a setting is left to main.c.
+ * On failure returns false and writes one sentence (which setting, from where, what is wrong, what is allowed) to err.
+ * Strings live until config_free. env is environ-like. A WEIR_* variable that names no setting is an error. */
+bool config_load(struct config *c, int argc, char **argv, char **env, char err[512]);
+void config_free(struct config *c);
+void config_print(const struct config *c, FILE *out); /* name = value lines with sources; secrets as *** */
+void config_help(FILE *out);                          /* every setting with type, default, bounds, sentence */
+
+#endif

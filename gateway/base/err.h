@@ -1,0 +1,78 @@
+#ifndef WEIR_BASE_ERR_H
+#define WEIR_BASE_ERR_H
+
+#include <stdint.h>
+
+#include "gateway/base/slice.h"
+
+/* Outcomes of every function that can fail. The stable code, HTTP status and explanation of each stand in one table,
+ * gateway/http/problems.c (a test holds it against this list and the OpenAPI document). */
+enum err {
+    OK = 0,
+    ERR_PARKED,              /* not an error: the request waits and its handler is called again */
+    /* 400 */
+    ERR_BAD_REQUEST,         /* framing, target, header */
+    ERR_BAD_PARAMETER,       /* query parameter: unknown, malformed, out of bounds */
+    ERR_BAD_JSON,            /* not RFC 8259, not UTF-8, too deep */
+    ERR_BAD_BODY,            /* JSON, but not what this call takes */
+    ERR_BAD_EVENT,           /* not a valid CloudEvent */
+    ERR_BAD_NAME,
+    ERR_BAD_CURSOR,
+    ERR_CURSOR_PARTIAL,      /* a receipt's cursor on a stream of several partitions */
+    ERR_CURSOR_FOREIGN,      /* a cursor of another stream */
+    /* 401, 403 */
+    ERR_UNAUTHENTICATED,     /* no token */
+    ERR_INVALID_TOKEN,
+    ERR_FORBIDDEN,           /* insufficient scope */
+    ERR_RESERVED_NAME,       /* 403: a stream that Weir alone writes */
+    /* 404, 405, 406 */
+    ERR_NOT_FOUND,           /* no such route or resource */
+    ERR_UNKNOWN_STREAM,
+    ERR_METHOD_NOT_ALLOWED,
+    ERR_NOT_ACCEPTABLE,
+    /* 409 */
+    ERR_CONFLICT,
+    ERR_PARTITIONS_FIXED,
+    ERR_ID_REUSED,
+    ERR_SUBJECT_MOVED,
+    /* 410 */
+    ERR_CURSOR_EXPIRED,
+    ERR_CURSOR_UNKNOWN,
+    /* 408, 412, 413, 415, 422, 429, 431 */
+    ERR_TIMEOUT,             /* 408: the request did not arrive in time */
+    ERR_VERSION_CONFLICT,
+    ERR_BODY_TOO_LARGE,
+    ERR_EVENT_TOO_LARGE,
+    ERR_TOO_MANY_EVENTS,
+    ERR_UNSUPPORTED_MEDIA_TYPE,
+    ERR_OVERLOADED,
+    ERR_URI_TOO_LONG,
+    ERR_HEADERS_TOO_LARGE,
+    /* 5xx */
+    ERR_INTERNAL,
+    ERR_NO_MEMORY,
+    ERR_DATABASE_UNAVAILABLE, /* 503 */
+    ERR_DATABASE_FULL,        /* 503: disk full */
+    ERR_OUTCOME_UNKNOWN,      /* 503: may or may not have been recorded */
+    ERR_SHUTTING_DOWN,        /* 503 */
+    /* inside only, never answered */
+    ERR_DB_UNIQUE,            /* unique violation */
+    ERR_DB_RETRY,             /* serialization failure, deadlock: try again */
+    ERR_END
+};
+
+/* What an engine function tells about its failure, beyond the code. Zero-initialise. Filled by the callee only on
+ * failure; the strings are copied in. Never holds SQL, secrets or addresses. */
+struct fault {
+    char detail[400];        /* one sentence for the caller: where and why */
+    char pointer[200];       /* JSON Pointer into the request body, or "" */
+    char earliest[1400];     /* ERR_CURSOR_EXPIRED: a cursor to go on from */
+    int64_t current_version; /* ERR_VERSION_CONFLICT; valid if has_version */
+    bool has_version;
+    int retry_after;         /* seconds; 0: none */
+};
+
+/* Sets detail (printf) and returns e; f may be NULL. */
+enum err fault(struct fault *f, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

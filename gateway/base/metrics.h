@@ -1,0 +1,58 @@
+#ifndef WEIR_BASE_METRICS_H
+#define WEIR_BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "gateway/base/buf.h"
+
+/* Counters, gauges and histograms: one static table in metrics_table.c, updated by relaxed atomics from any thread,
+ * printed as Prometheus text. Metrics with labels are small fixed families (operation × status), no unbounded labels. */
+enum metric {
+    M_HTTP_CONNECTIONS,          /* gauge */
+    M_HTTP_REJECTED,             /* counter: refused by the gate */
+    M_HTTP_PARKED,               /* gauge: suspended connections */
+    M_HTTP_SSE,                  /* gauge: open event streams */
+    M_HTTP_DISCONNECTS,          /* counter: clients that left while parked */
+    M_PUBLISHED_EVENTS,          /* counter */
+    M_PUBLISHED_BYTES,           /* counter */
+    M_DUPLICATE_EVENTS,          /* counter */
+    M_COMMIT_BATCH_EVENTS,       /* histogram: events */
+    M_COMMIT_BATCH_REQUESTS,     /* histogram: requests */
+    M_COMMIT_SECONDS,            /* histogram: one transaction */
+    M_COMMIT_RETRIES,            /* counter */
+    M_COMMIT_QUEUE_EVENTS,       /* gauge */
+    M_COMMIT_QUEUE_BYTES,        /* gauge */
+    M_COMMIT_OVERLOADED,         /* counter: 429 */
+    M_WORKER_QUEUE,              /* gauge */
+    M_WORKER_BUSY,               /* gauge */
+    M_RING_HITS,                 /* counter: events handed out from memory */
+    M_RING_MISSES,               /* counter: pages read from PostgreSQL */
+    M_RING_STREAMS,              /* gauge */
+    M_RING_BYTES,                /* gauge */
+    M_TAIL_NOTIFICATIONS,        /* counter */
+    M_TAIL_POLLS,                /* counter */
+    M_TAIL_FETCHED,              /* counter: events */
+    M_DELIVERED_EVENTS,          /* counter: events written to readers */
+    M_DB_CONNECTIONS,            /* gauge */
+    M_DB_RECONNECTS,             /* counter */
+    M_DB_ERRORS,                 /* counter */
+    M_TOKEN_CACHE_HITS,          /* counter */
+    M_TOKEN_CACHE_MISSES,        /* counter */
+    M_TOKEN_REFUSED,             /* counter */
+    M_RETENTION_REMOVED,         /* counter: events */
+    M_LOG_LINES,                 /* counter */
+    M_END
+};
+
+void metric_add(enum metric m, int64_t n);   /* counters and gauges */
+void metric_set(enum metric m, int64_t v);   /* gauges */
+void metric_observe(enum metric m, double v);/* histograms, in the unit of the table */
+
+/* Requests: route index < 64 (see metrics_routes), status, seconds: weir_http_requests_total{operation,status} and
+ * weir_http_request_seconds{operation} as a histogram. */
+void metrics_routes(const char *const *operation_ids, size_t n); /* once, before the first request; strings stay */
+void metric_request(size_t route, int status, double seconds);
+
+void metrics_render(struct buf *out); /* Prometheus text 0.0.4 with HELP and TYPE, and process_* figures from /proc */
+
+#endif

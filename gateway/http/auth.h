@@ -1,0 +1,53 @@
+#ifndef WEIR_HTTP_AUTH_H
+#define WEIR_HTTP_AUTH_H
+
+#include <stdint.h>
+
+#include "gateway/base/config.h"
+#include "gateway/base/err.h"
+
+/* What a caller may do. Bits, so that `admin:p` is all of them. A route declares one; 0 is invalid in the route table. */
+enum perm {
+    PERM_PUBLISH = 1 << 0,
+    PERM_SUBSCRIBE = 1 << 1,
+    PERM_DLQ = 1 << 2,
+    PERM_SCHEMA = 1 << 3,
+    PERM_SAGA = 1 << 4,
+    PERM_PROJECTION = 1 << 5,
+    PERM_MANAGE = 1 << 6,
+    PERM_ADMIN = 1 << 7,
+    PERM_NONE = 1 << 8,      /* public route */
+    PERM_AUTHENTICATED = 1 << 9 /* any valid token; the handler decides per item */
+};
+
+/* The verified content of a token: immutable, reference-counted, shared by the cache and the requests that use it. */
+struct principal;
+struct principal *principal_ref(struct principal *p);
+void principal_unref(struct principal *p);                       /* NULL-safe */
+bool principal_may(const struct principal *p, enum perm action, struct slice name); /* one action on one stream */
+bool principal_may_all(const struct principal *p, enum perm action);   /* the action on every name: pattern "*" (or admin:*) */
+bool principal_may_any(const struct principal *p, enum perm action);   /* on something */
+int64_t principal_expires_us(const struct principal *p);         /* unix; exactly `exp` */
+struct slice principal_subject(const struct principal *p);       /* "sub", or "" */
+struct slice principal_issuer(const struct principal *p);        /* "iss", or "" */
+
+/* Keys, each with its one algorithm, and the cache of verified tokens (by SHA-256 of the token). Any thread. */
+struct auth;
+/* dev_secret (may be empty): the development key that `weir dev` keeps in the database, HS256. On failure: a sentence in err. */
+struct auth *auth_new(const struct config *c, struct slice dev_secret, char err[512]);
+void auth_free(struct auth *a);
+bool auth_has_keys(const struct auth *a);
+/* Add the development key later (weir serve reads it from the database once that is up). */
+bool auth_add_secret(struct auth *a, struct slice secret);
+
+/* `authorization` is the header's value. OK: *ret is a reference for the caller. ERR_UNAUTHENTICATED: no Bearer token.
+ * ERR_INVALID_TOKEN: a fault sentence that helps the owner and tells an attacker nothing of the keys. */
+enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix_us, struct principal **ret, struct fault *f);
+
+/* Mints a token with libjwt (HS256 by secret): `weir token`, `weir dev`. scope as in api.md. The caller frees. */
+char *auth_mint_hs256(struct slice secret, const char *scope, const char *subject, int64_t now_unix_us, int64_t ttl_us);
+
+/* Pure parts, for tests and fuzzing: pattern match, `*` is any run of characters. */
+bool pattern_match(struct slice pattern, struct slice name);
+
+#endif

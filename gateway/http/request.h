@@ -1,0 +1,109 @@
+#ifndef WEIR_HTTP_REQUEST_H
+#define WEIR_HTTP_REQUEST_H
+
+#include "gateway/base/arena.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/config.h"
+#include "gateway/base/err.h"
+#include "gateway/base/worker.h"
+#include "gateway/http/auth.h"
+
+struct app;      /* gateway/app.h; http passes it through and knows nothing of it */
+struct db;
+struct loop;     /* gateway/http/loop.h */
+struct request;
+struct reply;
+
+/* A handler runs on an event loop thread and must not block. It returns OK with a reply made, an error (which becomes
+ * problem+json, with rq->fault), or ERR_PARKED after it has arranged for request_wake: then it is called again.
+ * Handlers of routes with `blocking` set run on a worker thread instead, with rq->db, and never return ERR_PARKED. */
+typedef enum err handler_fn(struct request *rq, struct reply *rp);
+
+struct route {
+    const char *op;            /* operation id, as in openapi.yaml */
+    const char *method;        /* HEAD is served by GET routes unless they have their own */
+    const char *path;          /* "/v1/streams/{stream}/events" */
+    unsigned perm;             /* enum perm; checked against path argument {stream} (or any when there is none) */
+    size_t body_limit;         /* bytes; 0: the route takes no body; SIZE_MAX: the setting request_bytes */
+    bool blocking;
+    handler_fn *handle;
+    const char *query;         /* space-separated names of the query parameters it takes; others → 400; NULL: none */
+};
+#define ROUTE_MAX 64
+#define PATH_ARGS_MAX 4
+
+struct query_arg {
+    struct slice name, value;  /* decoded */
+};
+
+/* One request in process. Owned by the server; freed when libmicrohttpd reports completion. Everything in it belongs to the
+ * loop's thread, except while a job of it runs: then to that worker alone. */
+struct request {
+    struct app *app;
+    const struct config *config;
+    struct loop *loop;
+    const struct route *route;
+    size_t route_index;
+    struct arena *arena;
+    struct principal *who;     /* NULL on public routes without a token */
+    struct slice method, target; /* raw target, with query */
+    struct slice path_names[PATH_ARGS_MAX], path_values[PATH_ARGS_MAX];
+    size_t path_count;
+    struct query_arg *query;
+    size_t query_count;
+    struct slice body;
+    struct slice traceparent;  /* valid W3C value, or p == NULL */
+    char id[129];              /* X-Request-Id */
+    struct fault fault;
+    struct db *db;             /* inside a job only */
+    int64_t began_us;          /* monotonic */
+    bool gone;                 /* the client has left (seen while parked): answer anything, nobody reads it */
+    bool draining;             /* the server stops: finish at once */
+    void *state;               /* the handler's own, kept between calls; NULL at first */
+    void (*state_free)(void *state); /* called once at completion, on the loop's thread, before the arena goes */
+    struct request_internal *in; /* server.c's own */
+};
+
+struct slice request_path(const struct request *rq, const char *name);   /* decoded; p == NULL if the route has no such */
+struct slice request_query(const struct request *rq, const char *name);  /* first value; p == NULL if absent */
+size_t request_query_all(const struct request *rq, const char *name, struct slice *out, size_t max); /* count of all, even beyond max */
+struct slice request_header(const struct request *rq, const char *name); /* any case; p == NULL if absent */
+/* Visits every header. */
+void request_headers(const struct request *rq, void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
+/* Best of the offered media types by the Accept header (RFC 9110 12.5.1, q-values); NULL: none → 406. No header: the first. */
+const char *request_accept(const struct request *rq, const char *const *offers, size_t n);
+
+/* Typed query parameters: absent leaves *ret as it is; a bad value → ERR_BAD_PARAMETER with a sentence. */
+enum err request_query_int(struct request *rq, const char *name, int64_t min, int64_t max, int64_t *ret);
+enum err request_query_duration(struct request *rq, const char *name, int64_t max_us, int64_t *ret_us);
+enum err request_query_time(struct request *rq, const char *name, int64_t *ret_unix_us);
+enum err request_query_bool(struct request *rq, const char *name, bool *ret);
+
+/* Parking. request_wake may be called by any thread, any number of times, until the request completes; the caller must be
+ * unregistered by state_free. It makes the loop call the handler (or the stream's reader) again. Wakes are coalesced. */
+void request_wake(struct request *rq);
+/* Loop thread: call the handler again at the latest at this monotonic time (0: no deadline). Also watches for the client's leaving
+ * while parked. */
+void request_wait_until(struct request *rq, int64_t mono_us);
+/* Loop thread: run fn on a worker thread (with rq->db set), then wake. false: pool full. One job at a time. The handler
+ * returns ERR_PARKED after it; request_working tells whether the job still runs (spurious wakes happen). */
+bool request_work(struct request *rq, void (*fn)(struct request *rq));
+bool request_working(const struct request *rq);
+
+/* Body field tables → structs, with jansson (small management bodies only; publish scans its own). */
+enum field_type { F_STRING, F_INT, F_BOOL, F_DURATION, F_ENUM, F_LABELS };
+struct field {
+    const char *name;
+    enum field_type type;
+    size_t offset;             /* of struct slice, int64_t, bool, int64_t us, int, struct slice (labels: JSON text of an object of strings) */
+    bool required;
+    int64_t min, max;          /* INT value, STRING/LABELS bytes, DURATION us */
+    const char *values;        /* ENUM: space-separated; the index is stored. DURATION: a word that stands for -1 ("forever") */
+    size_t present;            /* offset of a bool set when the member is there and not null, or SIZE_MAX */
+    bool nullable;             /* null allowed: sets *null_at true (merge-patch: back to the default) */
+    size_t null_at;            /* offset of a bool, or SIZE_MAX */
+};
+/* Strict: unknown members, wrong types, duplicates → ERR_BAD_BODY with a pointer. `out` holds the defaults before. fields end with a NULL name. */
+enum err request_body(struct request *rq, const struct field *fields, void *out);
+
+#endif
