@@ -24,7 +24,7 @@ bool pool_submit(struct pool *p, struct job *job); /* false: full, or stopping *
 void pool_stop(struct pool *p);    /* runs what is queued, joins, frees; NULL-safe */
 
 /* A background loop calls tick every period (jittered by 10 %), at once when woken or when *ret_more, and backs off
- * (doubling, to 30 s) on errors, which it logs once until they change. */
+ * (doubling, to 30 s) on errors, which it logs once until they change; a wake does not shorten a back-off. */
 struct ticker;
 struct ticker_def {
     const char *name;
