@@ -13,7 +13,7 @@ int64_t clock_mono_us(void);
 /* "2026-01-31T23:59:59.000001Z": always 27 characters. */
 #define CLOCK_TEXT 28
 void clock_format(int64_t unix_us, char out[CLOCK_TEXT]);
-bool clock_parse(struct slice s, int64_t *ret_unix_us); /* RFC 3339, any offset, 0–9 fraction digits, leap second as :59 */
+bool clock_parse(struct slice s, int64_t *ret_unix_us); /* RFC 3339, any offset, up to 9 fraction digits; :60 as :59 */
 
 /* "500ms" "30s" "5m" "12h" "7d" (and "0s"); false if malformed or above INT64_MAX us. */
 bool duration_parse(struct slice s, int64_t *ret_us);
