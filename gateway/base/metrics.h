@@ -48,8 +48,9 @@ void metric_add(enum metric m, int64_t n);   /* counters and gauges */
 void metric_set(enum metric m, int64_t v);   /* gauges */
 void metric_observe(enum metric m, double v);/* histograms, in the unit of the table */
 
-/* Requests: route index < 64 (see metrics_routes), status, seconds: weir_http_requests_total{operation,status} and
- * weir_http_request_seconds{operation} as a histogram. */
+/* Requests: weir_http_requests_total{operation,status} and weir_http_request_seconds{operation}, a histogram. `route` is an
+ * index into the operation ids; any other index (no route matched) counts as operation "none". */
+#define METRICS_ROUTES 128
 void metrics_routes(const char *const *operation_ids, size_t n); /* once, before the first request; strings stay */
 void metric_request(size_t route, int status, double seconds);
 
