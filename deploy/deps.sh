@@ -1,0 +1,107 @@
+#!/bin/sh
+# Installs what Weir needs to build, run and test on Debian or Ubuntu. Quick when all is there; safe to repeat.
+# libmicrohttpd must be 1.0.1 or newer: where the distribution has an older one, Debian's own newer source package is fetched
+# and verified by apt (from the mirror that this machine uses already) and built into ./deps, for static linking.
+set -eu
+cd "$(dirname "$0")/.."
+root=$PWD
+
+packages="gcc make pkg-config libjansson-dev libpq-dev libjwt-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libcmocka-dev
+postgresql-client python3 python3-yaml python3-pytest python3-jsonschema curl git ca-certificates"
+mhd_packages="libgnutls28-dev dpkg-dev"
+mhd_suite=trixie
+
+say() { printf '%s\n' "deps: $*" >&2; }
+die() { say "$*"; exit 1; }
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+have_mhd() { [ -f deps/lib/libmicrohttpd.a ] || pkg-config --exists 'libmicrohttpd >= 1.0.1' 2>/dev/null; }
+
+# PostgreSQL 15 or newer, by whatever way it was installed.
+have_postgres() {
+    for initdb in /usr/lib/postgresql/*/bin/initdb; do
+        version=${initdb#/usr/lib/postgresql/}
+        [ -x "$initdb" ] && [ "${version%%/*}" -ge 15 ] && return 0
+    done
+    return 1
+}
+
+missing() {
+    for p in $packages; do installed "$p" || printf '%s ' "$p"; done
+    have_postgres || printf 'postgresql '
+    command -v node >/dev/null || printf 'nodejs '
+    command -v npm >/dev/null || printf 'npm '
+    command -v clang-format-14 >/dev/null || printf 'clang-format-14 '
+    if ! have_mhd; then
+        if packaged_mhd; then printf 'libmicrohttpd-dev '; else
+            for p in $mhd_packages; do installed "$p" || printf '%s ' "$p"; done
+        fi
+    fi
+}
+
+packaged_mhd() {
+    candidate=$(apt-cache policy libmicrohttpd-dev 2>/dev/null | sed -n 's/^ *Candidate: //p')
+    [ -n "$candidate" ] && dpkg --compare-versions "$candidate" ge 1.0.1
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    if ! installed postgresql-common; then   # Debian would start a cluster of its own, which nobody here asks for
+        mkdir -p /etc/postgresql-common
+        [ -e /etc/postgresql-common/createcluster.conf ] ||
+            echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    say "apt-get install $*"
+    apt-get install -qq -y --no-install-recommends "$@" >"$log" 2>&1
+}
+
+# The URI and keyring of this machine's own Debian sources, so that mirrors and proxies stay in force.
+build_mhd() {
+    uri=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
+          awk '$1 !~ /security|updates|backports/ && $2 == "main" { print $3; exit }')
+    [ -n "$uri" ] || die "libmicrohttpd 1.0.1 is not packaged here and no Debian mirror is configured: install it, then run again"
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -e "$keyring" ] || die "no $keyring: install debian-archive-keyring"
+    mkdir -p "$tmp/lists/partial" "$tmp/src"
+    echo "deb-src [signed-by=$keyring] $uri $mhd_suite main" >"$tmp/sources.list"
+    set -- -qq -o Dir::Etc::sourcelist="$tmp/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$tmp/lists" \
+           -o Dir::Cache::srcpkgcache= -o Dir::Cache::pkgcache= -o APT::Sandbox::User=root
+    say "building libmicrohttpd of Debian $mhd_suite into deps/"
+    apt-get "$@" update >"$log" 2>&1 || { cat "$log" >&2; die "cannot read the source list of Debian $mhd_suite"; }
+    (cd "$tmp/src" && apt-get "$@" source libmicrohttpd >"$log" 2>&1) ||
+        { cat "$log" >&2; die "cannot fetch or verify the source of libmicrohttpd"; }
+    (cd "$tmp"/src/libmicrohttpd-*/ &&
+        ./configure --prefix="$root/deps" --disable-shared --with-pic --enable-https --enable-epoll=yes --disable-doc \
+                    --disable-examples --disable-tools --disable-curl --disable-nls CFLAGS='-O2 -g' &&
+        make -j"$(nproc)" -C src/microhttpd && make -C src/microhttpd install && make -C src/include install &&
+        make install-pkgconfigDATA) >"$log" 2>&1 || { tail -n 40 "$log" >&2; die "libmicrohttpd does not build"; }
+    pkg-config --modversion deps/lib/pkgconfig/libmicrohttpd.pc >deps/stamp
+    say "libmicrohttpd $(cat deps/stamp) is in deps/"
+}
+
+# The viewer of the API pages: exactly what its lock file says.
+npm_install() {
+    lock=openapi/viewer/package-lock.json
+    { [ -f "$lock" ] && ! cmp -s "$lock" openapi/viewer/node_modules/.weir-lock; } || return 0
+    say "npm ci in openapi/viewer"
+    npm ci --prefix openapi/viewer --ignore-scripts --no-audit --no-fund >"$log" 2>&1 || { cat "$log" >&2; die "npm ci failed"; }
+    cp "$lock" openapi/viewer/node_modules/.weir-lock
+}
+
+command -v apt-get >/dev/null || die "only Debian and Ubuntu are known here; the list of packages is in deploy/deps.sh"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+log=$tmp/log
+
+want=$(missing)
+if [ -n "$want" ]; then
+    [ "$(id -u)" = 0 ] || die "missing; as root run: apt-get update && apt-get install -y --no-install-recommends $want"
+    # shellcheck disable=SC2086
+    if ! apt_install $want; then
+        apt-get update -qq >"$log" 2>&1 || cat "$log" >&2
+        want=$(missing)                      # fresh lists may know a newer libmicrohttpd
+        # shellcheck disable=SC2086
+        apt_install $want || { cat "$log" >&2; die "apt-get install failed"; }
+    fi
+fi
+have_mhd || build_mhd
+npm_install
