@@ -1,0 +1,219 @@
+#include <jansson.h>
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/http/body.h"
+
+static void *at(void *out, size_t offset)
+{
+    return (char *)out + offset;
+}
+
+static const struct field *find(const struct field *fields, const char *name)
+{
+    const struct field *f = fields;
+
+    while (f->name && strcmp(f->name, name) != 0)
+        f++;
+    return f->name ? f : NULL;
+}
+
+/* Points at a member (RFC 6901: '~' and '/' are escaped); one whose name is too long to show goes without. */
+static enum err bad(struct fault *f, const char *name, const char *sentence)
+{
+    size_t n = 0;
+
+    f->pointer[n++] = '/';
+    for (const char *p = name; *p; p++) {
+        if (n + 3 > sizeof f->pointer) {
+            n = 0;
+            break;
+        }
+        if (*p == '~' || *p == '/')
+            f->pointer[n++] = '~';
+        f->pointer[n++] = *p == '~' ? '0' : *p == '/' ? '1' : *p;
+    }
+    f->pointer[n] = '\0';
+    return fault(f, ERR_BAD_BODY, "%s", sentence);
+}
+
+static enum err set_string(struct arena *a, const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    char text[200];
+    struct slice s = { json_string_value(v), json_string_length(v) };
+
+    if (!json_is_string(v))
+        return bad(f, fd->name, "It must be a string.");
+    if ((int64_t)s.n < fd->min || (int64_t)s.n > fd->max) {
+        snprintf(text, sizeof text, "It must have %lld to %lld bytes.", (long long)fd->min, (long long)fd->max);
+        return bad(f, fd->name, text);
+    }
+    s = arena_slice(a, s);
+    if (!s.p)
+        return ERR_NO_MEMORY;
+    *(struct slice *)at(out, fd->offset) = s;
+    return OK;
+}
+
+static enum err set_int(const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    char text[200];
+    int64_t i = json_integer_value(v);
+
+    if (!json_is_integer(v) || i < fd->min || i > fd->max) {
+        snprintf(text, sizeof text, "It must be an integer from %lld to %lld.", (long long)fd->min,
+                 (long long)fd->max);
+        return bad(f, fd->name, text);
+    }
+    *(int64_t *)at(out, fd->offset) = i;
+    return OK;
+}
+
+static enum err set_duration(const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    char text[200], least[32], most[32];
+    struct slice s = { json_string_value(v), json_string_length(v) };
+    int64_t us;
+
+    if (json_is_string(v) && fd->values && slice_is(s, fd->values)) {
+        *(int64_t *)at(out, fd->offset) = -1;
+        return OK;
+    }
+    if (!json_is_string(v) || !duration_parse(s, &us) || us < fd->min || us > fd->max) {
+        duration_format(fd->min, least);
+        duration_format(fd->max, most);
+        snprintf(text, sizeof text, "It must be a duration from %s to %s%s%s.", least, most, fd->values ? ", or " : "",
+                 fd->values ? fd->values : "");
+        return bad(f, fd->name, text);
+    }
+    *(int64_t *)at(out, fd->offset) = us;
+    return OK;
+}
+
+static enum err set_enum(const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    char text[300];
+    struct slice s = { json_string_value(v), json_string_length(v) };
+    int index = 0;
+
+    for (const char *p = fd->values; json_is_string(v) && *p; index++) {
+        size_t n = strcspn(p, " ");
+        if (slice_eq((struct slice){ p, n }, s)) {
+            *(int *)at(out, fd->offset) = index;
+            return OK;
+        }
+        p += n + strspn(p + n, " ");
+    }
+    snprintf(text, sizeof text, "It must be one of: %s.", fd->values);
+    return bad(f, fd->name, text);
+}
+
+static enum err set_labels(struct arena *a, const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    const char *key;
+    json_t *value;
+    char *text;
+    struct slice s;
+
+    json_object_foreach((json_t *)(uintptr_t)v, key, value) {
+        if (!json_is_string(value))
+            return bad(f, fd->name, "It must be an object whose members are strings.");
+    }
+    if (!json_is_object(v))
+        return bad(f, fd->name, "It must be an object whose members are strings.");
+    if (!(text = json_dumps(v, JSON_COMPACT)))
+        return ERR_NO_MEMORY;
+    s = slice_of(text);
+    if ((int64_t)s.n > fd->max) {
+        free(text);
+        return bad(f, fd->name, "It is too large.");
+    }
+    s = arena_slice(a, s);
+    free(text);
+    if (!s.p)
+        return ERR_NO_MEMORY;
+    *(struct slice *)at(out, fd->offset) = s;
+    return OK;
+}
+
+static enum err set_bool(const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    if (!json_is_boolean(v))
+        return bad(f, fd->name, "It must be true or false.");
+    *(bool *)at(out, fd->offset) = json_is_true(v);
+    return OK;
+}
+
+static enum err set(struct arena *a, const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    if (json_is_null(v)) {
+        if (!fd->nullable)
+            return bad(f, fd->name, "It must not be null.");
+        if (fd->null_at != SIZE_MAX)
+            *(bool *)at(out, fd->null_at) = true;
+        return OK;
+    }
+    if (fd->present != SIZE_MAX)
+        *(bool *)at(out, fd->present) = true;
+    switch (fd->type) {
+    case F_STRING:
+        return set_string(a, fd, v, out, f);
+    case F_INT:
+        return set_int(fd, v, out, f);
+    case F_BOOL:
+        return set_bool(fd, v, out, f);
+    case F_DURATION:
+        return set_duration(fd, v, out, f);
+    case F_ENUM:
+        return set_enum(fd, v, out, f);
+    case F_LABELS:
+        return set_labels(a, fd, v, out, f);
+    }
+    return ERR_INTERNAL;
+}
+
+static enum err fill(struct arena *a, const json_t *root, const struct field *fields, void *out, struct fault *f)
+{
+    const char *key;
+    json_t *v;
+    const struct field *fd;
+    enum err e;
+
+    if (!json_is_object(root))
+        return fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
+    json_object_foreach((json_t *)(uintptr_t)root, key, v) {
+        if (!(fd = find(fields, key)))
+            return bad(f, key, "There is no such member here.");
+        if ((e = set(a, fd, v, out, f)))
+            return e;
+    }
+    for (fd = fields; fd->name; fd++) {
+        if (fd->required && !json_object_get(root, fd->name))
+            return bad(f, fd->name, "It is required.");
+    }
+    return OK;
+}
+
+enum err body_fill(struct arena *a, struct slice text, const struct field *fields, void *out, struct fault *f)
+{
+    json_error_t error;
+    json_t *root;
+    enum err e = body_check(text, f);
+
+    if (e)
+        return e;
+    if (!(root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error))) {
+        if (json_error_code(&error) == json_error_out_of_memory)
+            return ERR_NO_MEMORY;
+        return fault(f, ERR_BAD_BODY, "The body has a member twice or a number out of range, at byte %d.",
+                     error.position);
+    }
+    e = fill(a, root, fields, out, f);
+    json_decref(root);
+    return e;
+}
+
+enum err request_body(struct request *rq, const struct field *fields, void *out)
+{
+    return body_fill(rq->arena, rq->body, fields, out, &rq->fault);
+}

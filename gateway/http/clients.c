@@ -1,0 +1,122 @@
+#include "gateway/http/clients.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "gateway/base/metrics.h"
+#include "gateway/http/internal.h"
+
+#define UNACKED_TIMEOUT_MS 30000 /* a peer that acknowledges nothing for so long is gone */
+
+struct client *clients_add(struct clients *s, int fd, int64_t now_us)
+{
+    struct client *c = calloc(1, sizeof *c);
+    const int one = 1;
+    const unsigned unacked = UNACKED_TIMEOUT_MS;
+
+    if (!c)
+        return NULL;
+    c->fd = fd;
+    c->since_us = now_us;
+    c->known = true;
+    c->next = s->head;
+    if (s->head)
+        s->head->prev = c;
+    s->head = c;
+    s->n++;
+    metric_add(M_HTTP_CONNECTIONS, 1);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, sizeof unacked);
+    return c;
+}
+
+void clients_remove(struct clients *s, struct client *c)
+{
+    if (!c)
+        return;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        s->head = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    s->n--;
+    metric_add(M_HTTP_CONNECTIONS, -1);
+    free(c);
+}
+
+void client_idle(struct client *c, int64_t now_us)
+{
+    c->in = NULL;
+    c->since_us = now_us;
+    c->began_us = 0;
+    c->known = false;
+}
+
+static uint64_t received(int fd)
+{
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_bytes_received : 0;
+}
+
+/* libmicrohttpd does not tell that bytes of a next request have come, the kernel does. The first look after a request only
+ * takes the mark, so bytes are noticed one look late at worst. */
+static void look(struct client *c, int64_t now_us)
+{
+    uint64_t bytes = received(c->fd);
+
+    if (c->known && bytes != c->bytes && !c->began_us)
+        c->began_us = now_us;
+    c->known = true;
+    c->bytes = bytes;
+}
+
+static bool arriving_since(struct client *c, int64_t now_us, int64_t *ret_us)
+{
+    if (c->in) {
+        *ret_us = c->in->rq.began_us;
+        return c->in->phase < PHASE_RUN;
+    }
+    look(c, now_us);
+    *ret_us = c->began_us;
+    return c->began_us != 0;
+}
+
+void clients_reap(struct clients *s, int64_t now_us, int64_t timeout_us)
+{
+    static const char answer[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    int64_t since;
+
+    for (struct client *c = s->head; c; c = c->next) {
+        if (!arriving_since(c, now_us, &since) || now_us - since < timeout_us)
+            continue;
+        if (send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+            metric_add(M_HTTP_REJECTED, 1);
+        shutdown(c->fd, SHUT_RDWR);
+    }
+}
+
+void clients_close_idle(struct clients *s, int64_t now_us, int64_t quiet_us)
+{
+    char byte;
+
+    for (struct client *c = s->head; c; c = c->next) {
+        if (c->in)
+            continue;
+        look(c, now_us);
+        if (!c->began_us && now_us - c->since_us >= quiet_us && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+            errno == EAGAIN)
+            shutdown(c->fd, SHUT_RDWR);
+    }
+}
+
+void clients_cut(struct clients *s)
+{
+    for (struct client *c = s->head; c; c = c->next)
+        shutdown(c->fd, SHUT_RDWR);
+}

@@ -1,0 +1,36 @@
+#include "gateway/http/internal.h"
+
+#define EXPOSED "Weir-Cursor, ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id"
+
+static bool listed(const char *origins, struct slice origin)
+{
+    for (const char *p = origins ? origins : ""; *p;) {
+        size_t n = strcspn(p, " ");
+        if (n && slice_eq((struct slice){ p, n }, origin))
+            return true;
+        p += n + strspn(p + n, " ");
+    }
+    return false;
+}
+
+void cors_headers(struct request_internal *in, struct MHD_Response *response)
+{
+    const struct request *rq = &in->rq;
+    const char *origins = rq->config->http_cors_origins;
+    struct slice asked;
+
+    if (!origins || !*origins)
+        return;
+    MHD_add_response_header(response, "Vary", "Origin");
+    if (!in->gate.origin.p || !listed(origins, in->gate.origin))
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", in->gate.origin.p); /* terminated by libmicrohttpd */
+    MHD_add_response_header(response, "Access-Control-Expose-Headers", EXPOSED);
+    if (!in->allow || !request_header(rq, "Access-Control-Request-Method").p)
+        return;
+    MHD_add_response_header(response, "Access-Control-Allow-Methods", in->allow);
+    asked = request_header(rq, "Access-Control-Request-Headers");
+    if (asked.n)
+        MHD_add_response_header(response, "Access-Control-Allow-Headers", asked.p);
+    MHD_add_response_header(response, "Access-Control-Max-Age", "600");
+}

@@ -1,0 +1,74 @@
+#ifndef WEIR_HTTP_INTERNAL_H
+#define WEIR_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "gateway/http/clients.h"
+#include "gateway/http/gate.h"
+#include "gateway/http/loop.h"
+#include "gateway/http/reply.h"
+#include "gateway/http/router.h"
+#include "gateway/http/server.h"
+
+/* What the server's own files share. Nothing outside gateway/http includes this. */
+
+struct server {
+    struct server_config c;
+    struct router *router;
+    int port;
+    int loop_count;
+    struct loop **loops;
+};
+
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_RUN, PHASE_REPLY };
+
+struct request_internal {
+    struct request rq;
+    struct MHD_Connection *connection;
+    struct client *client;
+    struct gate gate;
+    enum phase phase;
+    enum err verdict;              /* found before the handler; answered when the body is in */
+    const char *allow;             /* of a 405 or an OPTIONS */
+    struct buf body;
+    size_t body_limit, discarded;
+    struct reply reply;
+    int64_t sent_bytes;
+
+    struct job job;                /* request_work */
+    void (*work)(struct request *rq);
+    bool submitted;                /* the job of a blocking route was handed over */
+    enum err result;               /* of a blocking route's handler */
+    atomic_bool working;
+
+    /* the loop's */
+    struct request_internal *next, *prev;   /* requests in process */
+    struct request_internal *ready_next, *ready_prev;
+    bool ready;                    /* on the ready list; under the loop's lock */
+    bool suspended;                /* the rest: loop thread only */
+    bool watch, watched;           /* for the client's leaving: wanted; registered now */
+    bool gone;                     /* the client left; rq.gone is told so before the next call */
+    bool broken;                   /* the stream ends with an error */
+    size_t heap_at;                /* index + 1 in the heap of deadlines, or 0 */
+    int64_t deadline_us;
+};
+
+/* dispatch.c: libmicrohttpd's callbacks; cls is the struct loop. */
+void *dispatch_target(void *cls, const char *target, struct MHD_Connection *connection);
+enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_size, void **state);
+void dispatch_completed(void *cls, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode why);
+
+/* head.c: what is decided before the body comes: gate, route, rights, sizes. */
+enum err head_check(struct request_internal *in, const char *method, const char *version);
+
+/* send.c: turns rq's reply into libmicrohttpd's response and queues it. */
+enum MHD_Result send_reply(struct request_internal *in);
+void send_finished(struct request_internal *in);   /* access log and gauges, at completion */
+
+/* cors.c: adds the Access-Control headers for a listed origin. */
+void cors_headers(struct request_internal *in, struct MHD_Response *response);
+
+#endif

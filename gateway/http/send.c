@@ -1,0 +1,122 @@
+#include <stdlib.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/http/internal.h"
+
+#define STREAM_BLOCK 1024   /* HTTP/1.0 streams only: chunks are written straight into the connection's memory */
+
+static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
+{
+    struct request_internal *in = cls;
+    struct request *rq = &in->rq;
+    long n;
+
+    (void)position;
+    if (in->broken)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    rq->gone = in->gone;
+    rq->draining = loop_draining(rq->loop);
+    n = in->reply.reader(rq, out, max);
+    if (n < 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == 0 && !request_working(rq) && (in->gone || loop_cutting(rq->loop)))
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (n > 0 && request_working(rq)) {
+        log_line(LOG_ERROR, "a stream's reader must write nothing when it has started a job");
+        in->broken = true;
+        n = 0;
+    }
+    if (n == 0)
+        loop_suspend(in);
+    in->sent_bytes += n;
+    return n;
+}
+
+static struct MHD_Response *make_response(struct request_internal *in)
+{
+    struct reply *rp = &in->reply;
+    struct MHD_Response *r;
+
+    if (rp->reader)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, in, NULL);
+    if (rp->fixed.p) {
+        in->sent_bytes = (int64_t)rp->fixed.n;
+        return MHD_create_response_from_buffer_static(rp->fixed.n, rp->fixed.p);
+    }
+    if (rp->body.n == 0)
+        return MHD_create_response_from_buffer_static(0, "");
+    in->sent_bytes = (int64_t)rp->body.n;
+    r = MHD_create_response_from_buffer_with_free_callback(rp->body.n, rp->body.p, free);
+    if (r)
+        rp->body = (struct buf){ 0 };
+    return r;
+}
+
+static bool has_header(const struct reply *rp, const char *name)
+{
+    for (size_t i = 0; i < rp->header_count; i++) {
+        if (strcmp(rp->headers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum MHD_Result send_reply(struct request_internal *in)
+{
+    struct request *rq = &in->rq;
+    struct reply *rp = &in->reply;
+    struct MHD_Response *r = make_response(in);
+    enum MHD_Result queued;
+
+    if (!r)
+        return MHD_NO;
+    in->phase = PHASE_REPLY;
+    in->watch = false;
+    loop_deadline(in, 0);
+    if (rp->content_type)
+        MHD_add_response_header(r, "Content-Type", rp->content_type);
+    for (size_t i = 0; i < rp->header_count; i++)
+        MHD_add_response_header(r, rp->headers[i].name, rp->headers[i].value);
+    MHD_add_response_header(r, "X-Request-Id", rq->id);
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (!has_header(rp, "Cache-Control"))
+        MHD_add_response_header(r, "Cache-Control", "no-store");
+    if (rp->close || loop_draining(rq->loop))
+        MHD_add_response_header(r, "Connection", "close");
+    cors_headers(in, r);
+    if (rq->route)
+        metric_request(rq->route_index, rp->status, (double)(clock_mono_us() - rq->began_us) / 1e6);
+    queued = MHD_queue_response(in->connection, (unsigned)rp->status, r);
+    MHD_destroy_response(r);
+    if (rp->reader)
+        metric_add(M_HTTP_SSE, 1);
+    return queued;
+}
+
+/* The target without the value of `ticket`, which is as good as a token. */
+static struct slice loggable(const struct request *rq)
+{
+    const char *question = memchr(rq->target.p, '?', rq->target.n);
+
+    return question && memmem(question, rq->target.n - (size_t)(question - rq->target.p), "ticket", 6)
+               ? (struct slice){ rq->target.p, (size_t)(question - rq->target.p) }
+               : rq->target;
+}
+
+void send_finished(struct request_internal *in)
+{
+    const struct request *rq = &in->rq;
+    int status = in->reply.status;
+    enum log_level level = status >= 500 || rq->config->http_access_log ? LOG_INFO : LOG_DEBUG;
+    struct slice trace = { rq->traceparent.p ? rq->traceparent.p + 3 : NULL, rq->traceparent.p ? 32 : 0 };
+    struct slice sub = rq->who ? principal_subject(rq->who) : SLICE_NONE;
+
+    if (in->reply.reader && in->phase == PHASE_REPLY)
+        metric_add(M_HTTP_SSE, -1);
+    LOG_(level, "request", L_SLICE("method", rq->method), L_SLICE("target", loggable(rq)),
+         L_STR("op", rq->route ? rq->route->op : NULL), L_INT("status", status),
+         L_REAL("ms", (double)(clock_mono_us() - rq->began_us) / 1e3), L_INT("bytes", in->sent_bytes),
+         L_STR("request_id", rq->id), L_SLICE("trace_id", trace), L_SLICE("sub", sub));
+}
