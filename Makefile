@@ -1,9 +1,9 @@
 # Weir. `make help` lists what there is to call; docs and flags are explained where they are set.
-# Variants are built side by side: BUILD=release (default), asan, tsan, cover.
+# Variants are built side by side: BUILD=release (default), asan, tsan, cover, fuzz (clang).
 VERSION ?= 0.1.0
 BUILD   ?= release
 WERROR  ?= 1
-CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CC      := $(if $(filter default,$(origin CC)),$(if $(filter fuzz,$(BUILD)),clang,gcc),$(CC))
 PYTHON  ?= /usr/bin/python3
 MAKEFLAGS += --no-builtin-rules
 
@@ -32,6 +32,7 @@ FLAGS_release := -O2 $(HARDEN)
 FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cover   := -O0 --coverage
+FLAGS_fuzz    := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer
 CPPFLAGS := -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. -I$(GEN) $(MHD_CFLAGS) $(PKG_CFLAGS)
 CFLAGS   := -std=c11 -g -fPIE -pthread $(WARN) $(FLAGS_$(BUILD)) -ffile-prefix-map=$(CURDIR)=.
 LDFLAGS  := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(filter -fsanitize% --coverage,$(FLAGS_$(BUILD)))
@@ -50,7 +51,7 @@ UNIT_TESTS := $(call test_programs,unit)
 DB_TESTS   := $(call test_programs,db)
 FUZZERS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
 
-.PHONY: all help deps run test soak bench lint format asan tsan fuzz cover clean tests unit-tests db-tests fuzzers
+.PHONY: all help deps run test soak bench lint asan tsan fuzz cover clean tests unit-tests db-tests fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -73,15 +74,12 @@ test: deps                      ## Build and run every test: unit, database, fuz
 soak: deps                      ## Run the long tests: kill -9, restarts, failing PostgreSQL, thousands of readers
 	@$(PYTHON) tests/support/run.py --soak
 
-bench: deps                     ## Measure the goals of the performance page and print the ratios
+bench: deps                     ## Measure the goals of the performance page and print the ratios (tests/bench)
 	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/support/run.py --bench
 
 lint:                           ## Check format, include directions, sizes and where SQL may stand
 	@$(PYTHON) tests/support/lint.py
-
-format:                         ## Format the C sources in place
-	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
 asan:                           ## Build build/asan/weir and its tests with AddressSanitizer and UBSan, and run the unit tests
 	@$(PYTHON) tests/support/run.py asan-build asan-unit
@@ -122,9 +120,10 @@ $(OUT)/tests/unit/%: $(OBJ)/tests/unit/%.o $(call shared_objs,unit) $(LIB)
 $(OUT)/tests/db/%: $(OBJ)/tests/db/%.o $(call shared_objs,db) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
-$(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(OBJ)/tests/support/replay.o $(LIB)
+# A fuzz target is replayed over its corpus by replay.c; in the variant fuzz libFuzzer drives it.
+$(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(BUILD)),,$(OBJ)/tests/support/replay.o) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(BUILD)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 # Objects are rebuilt when the compiler or its flags change, and the archive when a source goes away.
 $(OBJ)/flags: FORCE

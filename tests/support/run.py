@@ -1,0 +1,334 @@
+"""Runs the suites of Weir one after another and ends with one line: N passed, N failed.
+
+    run.py                  every suite (make test)
+    run.py unit lint …      these suites
+    run.py --list           their names
+    run.py --soak | --bench | --fuzz | --cover
+
+Needs no terminal and leaves nothing behind: children are ended by process id, what they write is in one temporary directory.
+"""
+import glob
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PYTHON = sys.executable
+TAP = re.compile(r"^\s*(ok|not ok)\b(.*)")
+SANITIZED = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1",
+}
+# What the slower, sanitized servers are asked: the paths with threads, parking and parsing.
+ASAN_API = ["test_publish.py", "test_read.py", "test_longpoll.py", "test_sse.py", "test_http.py", "test_drain.py"]
+TSAN_API = ["test_longpoll.py", "test_sse.py", "test_two_gateways.py", "test_drain.py"]
+PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
+
+
+class Result:
+    def __init__(self, passed=0, failed=0):
+        self.passed, self.failed = passed, failed
+
+    def __iadd__(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        return self
+
+
+def run(argv, seconds, env=None, line=None):
+    """Streams what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long."""
+    child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    late = threading.Event()
+
+    def stop():
+        late.set()
+        os.killpg(child.pid, signal.SIGKILL)     # its own process group: nobody else's
+
+    timer = threading.Timer(seconds, stop)
+    timer.start()
+    try:
+        for raw in child.stdout:
+            text = raw.decode("utf-8", "replace").rstrip("\n")
+            print("  " + text, flush=True)
+            if line:
+                line(text)
+        status = child.wait()
+    except BaseException:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait()
+        raise
+    finally:
+        timer.cancel()
+        child.stdout.close()
+    if late.is_set():
+        print(f"  not ok - {argv[0]}: stopped after {seconds} s", flush=True)
+        return 124
+    return status
+
+
+def tap(argv, seconds, env=None):
+    """A program that prints ok/not ok lines. One that ends badly without saying why counts as one failure."""
+    result = Result()
+
+    def line(text):
+        match = TAP.match(text)
+        if match and "SKIP" not in match[2]:
+            result.passed += match[1] == "ok"
+            result.failed += match[1] == "not ok"
+
+    status = run(argv, seconds, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line)
+    if status and not result.failed:
+        print(f"  not ok - {argv[0]} ended with {status}", flush=True)
+        result.failed += 1
+    return result
+
+
+def make(*goals):
+    jobs = len(os.sched_getaffinity(0))
+    result = Result()
+    if run(["make", "--no-print-directory", "-s", f"-j{jobs}", *goals], BUILD_SECONDS):
+        result.failed = 1
+    else:
+        result.passed = 1
+    return result
+
+
+def out(build):
+    return "build" if build == "release" else f"build/{build}"
+
+
+def programs(build, kind):
+    paths = sorted(glob.glob(f"tests/{kind}/test_*.c" if kind != "fuzz" else "tests/fuzz/*.c", root_dir=ROOT))
+    return [f"{out(build)}/{path[:-2]}" for path in paths]
+
+
+def unit(build):
+    result = Result()
+    for program in programs(build, "unit"):
+        print(f"  # {program}")
+        result += tap([program], PROGRAM_SECONDS)
+    return result
+
+
+def fuzz_name(program):
+    return re.sub(r"^(fuzz|test)_", "", os.path.basename(program))
+
+
+def corpus(build):
+    result = Result()
+    for program in programs(build, "fuzz"):
+        directory = f"tests/fuzz/corpus/{fuzz_name(program)}"
+        if not os.path.isdir(os.path.join(ROOT, directory)):
+            print(f"  not ok - {program} has no corpus in {directory}")
+            result.failed += 1
+            continue
+        result += tap([program, directory], PROGRAM_SECONDS)
+    return result
+
+
+class Cluster:
+    """A PostgreSQL of our own, on a Unix socket, for tests/db. As root it runs as `postgres` or `nobody`."""
+
+    def __init__(self, tmp):
+        self.dir = tempfile.mkdtemp(dir=tmp, prefix="pg-")
+        self.user = next((u for u in ("postgres", "nobody") if exists(u)), None) if os.getuid() == 0 else None
+        self.url = f"postgresql://weir@/postgres?host={self.dir}"
+
+    def __enter__(self):
+        os.chmod(self.dir, 0o755)
+        account = {}
+        if self.user:
+            entry = pwd.getpwnam(self.user)
+            os.chown(self.dir, entry.pw_uid, entry.pw_gid)
+            account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        binaries = max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
+        data = os.path.join(self.dir, "data")
+        quiet = {"cwd": self.dir, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **account}
+        subprocess.run([f"{binaries}/initdb", "-D", data, "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+                        "--no-sync", "--no-instructions"], check=True, **quiet)
+        with open(os.path.join(self.dir, "log"), "wb") as log:
+            self.server = subprocess.Popen([f"{binaries}/postgres", "-D", data, "-k", self.dir, "-c", "listen_addresses=",
+                                            "-c", "fsync=off", "-c", "max_connections=50"], stderr=log, **quiet)
+        self.env = {"WEIR_TEST_DATABASE_URL": self.url, "WEIR_TEST_POSTGRES_PID": str(self.server.pid)}
+        for _ in range(200):
+            if subprocess.run([f"{binaries}/pg_isready", "-q", "-h", self.dir], check=False).returncode == 0:
+                return self
+            time.sleep(0.05)
+        self.__exit__()
+        raise RuntimeError("the PostgreSQL of tests/db does not start: see its log")
+
+    def __exit__(self, *_):
+        self.server.send_signal(signal.SIGINT)
+        try:
+            self.server.wait(20)
+        except subprocess.TimeoutExpired:
+            self.server.send_signal(signal.SIGQUIT)
+            self.server.wait()
+
+
+def exists(user):
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        return None
+
+
+def database(build, tmp):
+    result = Result()
+    if not programs(build, "db"):
+        return result
+    with Cluster(tmp) as cluster:
+        for program in programs(build, "db"):
+            print(f"  # {program}")
+            result += tap([program], PROGRAM_SECONDS, cluster.env)
+    return result
+
+
+def api(build, tmp, paths, seconds=API_SECONDS, env=None):
+    """pytest; the counts are of its own report."""
+    report = os.path.join(tmp, f"report-{build}.xml")
+    status = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", f"--junitxml={report}", *paths],
+                 seconds, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "1", **SANITIZED,
+                           **(env or {})})
+    try:
+        suite = xml.parse(report).getroot().find("testsuite")
+    except (OSError, xml.ParseError):
+        return Result(0, 1)
+    count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    return Result(count["tests"] - failed - count["skipped"], failed or int(status != 0))
+
+
+def api_files(names):
+    return [f"tests/api/{name}" for name in names if os.path.exists(f"{ROOT}/tests/api/{name}")]
+
+
+def suites(tmp):
+    return {
+        "build": lambda: make("all", "tests"),
+        "lint": lambda: tap([PYTHON, "tests/support/lint.py"], PROGRAM_SECONDS),
+        "unit": lambda: unit("release"),
+        "db": lambda: database("release", tmp),
+        "fuzz": lambda: corpus("release"),
+        "api": lambda: api("release", tmp, ["tests/api"]),
+        "asan-build": lambda: make("BUILD=asan", "all", "tests"),
+        "asan-unit": lambda: unit("asan"),
+        "asan-db": lambda: database("asan", tmp),
+        "asan-fuzz": lambda: corpus("asan"),
+        "asan-api": lambda: api("asan", tmp, api_files(ASAN_API)),
+        "tsan-build": lambda: make("BUILD=tsan", "all", "unit-tests"),
+        "tsan-unit": lambda: unit("tsan"),
+        "tsan-api": lambda: api("tsan", tmp, api_files(TSAN_API)),
+    }
+
+
+def long_fuzz(tmp):
+    seconds = int(os.environ.get("FUZZ_SECONDS", "60"))
+    yield "fuzz-build", lambda: make("BUILD=fuzz", "WERROR=0", "fuzzers")
+    for program in programs("fuzz", "fuzz"):
+        seeds, found = f"tests/fuzz/corpus/{fuzz_name(program)}", os.path.join(tmp, fuzz_name(program))
+        os.mkdir(found)
+        # What is new lands in `found`; an input that crashes is kept under build/.
+        argv = [program, f"-max_total_time={seconds}", "-timeout=10", f"-artifact_prefix=build/{fuzz_name(program)}-", found]
+        yield fuzz_name(program), lambda argv=argv, seeds=seeds: tap(
+            argv + ([seeds] if os.path.isdir(f"{ROOT}/{seeds}") else []), seconds + 120)
+
+
+def cover(tmp):
+    """Counters go to a directory that the server may write whichever user it runs as."""
+    counters = os.path.join(tmp, "gcov")
+    os.umask(0)
+    os.mkdir(counters)
+    os.environ.update(GCOV_PREFIX=counters, GCOV_PREFIX_STRIP=str(len(ROOT.strip("/").split("/"))))
+    yield "cover-build", lambda: make("BUILD=cover", "all", "tests")
+    yield "cover-unit", lambda: unit("cover")
+    yield "cover-db", lambda: database("cover", tmp)
+    yield "cover-fuzz", lambda: corpus("cover")
+    yield "cover-api", lambda: api("cover", tmp, ["tests/api"])
+    yield "covered", lambda: print_cover(counters)
+
+
+def print_cover(counters):
+    for note in glob.glob("build/obj/cover/**/*.gcno", root_dir=ROOT, recursive=True):
+        os.makedirs(os.path.dirname(os.path.join(counters, note)), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, note), os.path.join(counters, note))
+    data = sorted(glob.glob(f"{counters}/**/*.gcda", recursive=True))
+    text = subprocess.run(["gcov", "-n", *data], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    best = {}
+    for name, percent, lines in re.findall(r"File '([^']+)'\nLines executed:([\d.]+)% of (\d+)", text):
+        if name.startswith(("gateway/", "handlers/", "db/")) and name.endswith(".c"):
+            best[name] = max(best.get(name, (0, 0)), (float(percent), int(lines)))
+    for name, (percent, lines) in sorted(best.items(), key=lambda item: item[1]):
+        print(f"  {percent:6.1f} %  {lines:5} lines  {name}")
+    total = sum(lines for _, lines in best.values())
+    covered = sum(percent * lines for percent, lines in best.values()) / max(total, 1)
+    print(f"  {covered:6.1f} %  {total:5} lines  in all")
+    return Result(int(total > 0), int(total == 0))
+
+
+def soak(tmp):
+    yield "build", lambda: make("all")
+    yield "soak", lambda: api("release", tmp, ["tests/soak"], LONG_SECONDS)
+
+
+def bench(_tmp):
+    for path in sorted(glob.glob("tests/bench/bench_*.py", root_dir=ROOT)):
+        yield path, lambda path=path: tap([PYTHON, path], LONG_SECONDS)
+
+
+def chosen(args, tmp):
+    special = {"--soak": soak, "--bench": bench, "--fuzz": long_fuzz, "--cover": cover}
+    if args and args[0] in special:
+        return list(special[args[0]](tmp))
+    table = suites(tmp)
+    if args == ["--list"]:
+        print("\n".join(table))
+        sys.exit(0)
+    unknown = [name for name in args if name not in table]
+    if unknown:
+        sys.exit(f"no such suite: {' '.join(unknown)}; there are {' '.join(table)}")
+    return [(name, table[name]) for name in args or table]
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.chdir(ROOT)
+    tmp = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")
+    os.chmod(tmp, 0o755)                          # a server that drops root must get in
+    os.environ["PYTHONPYCACHEPREFIX"] = tmp
+    total, lines, broken = Result(), [], set()
+    try:
+        for name, suite in chosen(sys.argv[1:], tmp):
+            variant = name.partition("-")[0] if "-" in name else "build"
+            if variant in broken and name != "lint":
+                lines.append(f"{name:12} not run: its build failed")
+                continue
+            print(f"== {name}", flush=True)
+            began = time.monotonic()
+            try:
+                result = suite()
+            except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+                print(f"  not ok - {name}: {error}", flush=True)
+                result = Result(0, 1)
+            if name == "build" or name.endswith("-build"):
+                broken |= {variant} if result.failed else set()
+            total += result
+            lines.append(f"{name:12} {result.passed:5} passed {result.failed:4} failed {time.monotonic() - began:7.1f} s")
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    print("\n".join(["==", *lines]))
+    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    sys.exit(1 if total.failed or not total.passed else 0)
+
+
+main()
