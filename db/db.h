@@ -32,6 +32,7 @@ extern const size_t db_statement_count;
 
 struct db *db_new(const struct db_config *config);   /* connects lazily; config outlives db */
 void db_free(struct db *db);
+struct db *db_new_with(const struct db_config *config, const struct stmt *const *stmts, size_t n); /* other statements */
 /* Connects and prepares if not connected. ERR_DATABASE_UNAVAILABLE with a sentence. ERR_INTERNAL: statements drifted. */
 enum err db_connect(struct db *db, struct fault *f);
 void db_disconnect(struct db *db);
@@ -84,14 +85,19 @@ int64_t row_time(const struct rows *r, int row, int col);     /* unix us */
 struct slice row_text(const struct rows *r, int row, int col);/* text, bytea, json; p == NULL for NULL; lives as long as r */
 const uint8_t *row_uuid(const struct rows *r, int row, int col);
 
-/* One statement in its own transaction. Errors: ERR_DB_UNIQUE, ERR_DB_RETRY, ERR_DATABASE_FULL, ERR_DATABASE_UNAVAILABLE
- * (connection lost before or after: db_connected is then false), ERR_INTERNAL (anything else; logged with SQLSTATE). */
+/* One statement in its own transaction. ret may be NULL. Errors: ERR_DB_UNIQUE (the detail is the constraint's name),
+ * ERR_DB_RETRY, ERR_DATABASE_FULL, ERR_DATABASE_UNAVAILABLE (nothing was recorded; db_connected is then false),
+ * ERR_OUTCOME_UNKNOWN (the connection was lost when the commit was on its way; a statement that begins with SELECT counts
+ * as one that records nothing), ERR_INTERNAL (anything else; logged with SQLSTATE). A connection that died while idle is
+ * replaced by itself. */
 enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, struct rows *ret, struct fault *f);
 
 /* Pipelining: queue statements, then one round trip. BEGIN and COMMIT are statements too (DB_BEGIN, DB_COMMIT, DB_ROLLBACK). db_queue copies
  * nothing: args and what they point to must live until db_flush returns. db_flush fills ret[0..count) (count = statements
  * queued since the last flush) and returns the first error; results after it are empty. It reads while it writes, so size is
- * no deadlock. After an error inside BEGIN…COMMIT the transaction is rolled back by db_flush itself before it returns. */
+ * no deadlock. After an error inside BEGIN…COMMIT the transaction is rolled back by db_flush itself before it returns. A flush
+ * may leave its transaction open for the next; should the connection be lost between the two, the next one fails. */
+#define DB_QUEUE_MAX 256
 void db_queue(struct db *db, const struct stmt *s, const struct arg *args);
 enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f);
 extern const struct stmt DB_BEGIN, DB_COMMIT, DB_ROLLBACK;
@@ -101,7 +107,8 @@ struct listen;
 struct listen *listen_new(const struct db_config *config, const char *channel);
 void listen_free(struct listen *l);
 /* Waits up to timeout for notifications (reconnects by itself, with backoff): calls fn for each payload. Returns true if
- * the connection is up and has proved alive (it notifies itself when it was silent for 30 s). wake_fd (eventfd): return early when readable (-1: none). */
+ * the connection is up and has proved alive (it notifies itself when it was silent for 30 s). wake_fd (eventfd): return early
+ * when readable (-1: none). Also returns early when the connection comes up or goes down: what was notified between was missed. */
 bool listen_wait(struct listen *l, int64_t timeout_us, int wake_fd, void (*fn)(void *arg, struct slice payload), void *arg);
 
 /* Migrations (migrate.c): embedded migrations/NNNN_name.sql, ordered, SHA-256 checksums, each in its transaction, under an

@@ -1,0 +1,73 @@
+#include "db/db.h"
+
+#include <endian.h>
+
+#include "gateway/base/clock.h"
+
+/* PostgreSQL's binary formats: big-endian integers, times in microseconds since 2000. */
+
+void rows_free(struct rows *r)
+{
+    if (!r)
+        return;
+    PQclear(r->res);
+    *r = (struct rows){ 0 };
+}
+
+bool row_null(const struct rows *r, int row, int col)
+{
+    return PQgetisnull(r->res, row, col);
+}
+
+bool row_bool(const struct rows *r, int row, int col)
+{
+    return *PQgetvalue(r->res, row, col) != 0;
+}
+
+int32_t row_int2(const struct rows *r, int row, int col)
+{
+    uint16_t v = 0;
+
+    if (!row_null(r, row, col))
+        memcpy(&v, PQgetvalue(r->res, row, col), sizeof v);
+    return (int16_t)be16toh(v);
+}
+
+int32_t row_int4(const struct rows *r, int row, int col)
+{
+    uint32_t v = 0;
+
+    if (!row_null(r, row, col))
+        memcpy(&v, PQgetvalue(r->res, row, col), sizeof v);
+    return (int32_t)be32toh(v);
+}
+
+int64_t row_int8(const struct rows *r, int row, int col)
+{
+    uint64_t v = 0;
+
+    if (!row_null(r, row, col))
+        memcpy(&v, PQgetvalue(r->res, row, col), sizeof v);
+    return (int64_t)be64toh(v);
+}
+
+int64_t row_time(const struct rows *r, int row, int col)
+{
+    int64_t us;
+
+    if (row_null(r, row, col))
+        return 0;
+    return __builtin_add_overflow(row_int8(r, row, col), PG_EPOCH_US, &us) ? INT64_MAX : us; /* infinity */
+}
+
+struct slice row_text(const struct rows *r, int row, int col)
+{
+    if (row_null(r, row, col))
+        return SLICE_NONE;
+    return (struct slice){ PQgetvalue(r->res, row, col), (size_t)PQgetlength(r->res, row, col) };
+}
+
+const uint8_t *row_uuid(const struct rows *r, int row, int col)
+{
+    return row_null(r, row, col) ? NULL : (const uint8_t *)PQgetvalue(r->res, row, col);
+}
