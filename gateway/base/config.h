@@ -8,8 +8,8 @@
 
 /* Every setting is a row of one typed table (config_table.c): dotted name, type, default, bounds, one sentence.
  * "streams.auto_create" is WEIR_STREAMS_AUTO_CREATE in the environment, `streams.auto_create = true` in the file
- * (name = value lines, '#' comments) and --streams-auto-create on the command line. Later wins: default, file, environment,
- * command line. Read-only after start; any thread. */
+ * (name = value lines, '#' lines are comments) and --streams-auto-create on the command line. Later wins: default,
+ * file, environment, command line. Read-only after start; any thread. */
 enum config_type { CONF_BOOL, CONF_INT, CONF_BYTES, CONF_DURATION, CONF_STRING, CONF_SECRET };
 
 struct config {
@@ -77,10 +77,12 @@ struct config {
     bool outbound_allow_private;
     /* log */
     const char *log_level;           /* debug info warn error off */
-    /* flags without an environment name */
+    /* files and programs of this machine */
     const char *data_dir;            /* weir dev */
     const char *postgres_bin;        /* where initdb and postgres are; empty: look for them */
-    const char *ready_file;          /* --ready-file */
+    const char *ready_file;          /* written once Weir serves */
+
+    struct config_state *state;      /* config.c's own: the strings, and where each value is from */
 };
 
 /* A row of the table; `offset` is into struct config. */
@@ -89,18 +91,28 @@ struct config_row {
     enum config_type type;
     size_t offset;
     const char *dflt;                /* as it would be written */
-    int64_t min, max;                /* INT, BYTES, DURATION (us); STRING: length */
+    int64_t min, max;                /* INT, BYTES, DURATION (us); STRING, SECRET: length */
+    const char *choices;             /* STRING: space-separated words, of which it must be one; NULL: any text */
     const char *help;                /* one sentence with its unit */
 };
 extern const struct config_row config_rows[];
 extern const size_t config_row_count;
 
-/* argv holds `--name value`, `--name=value` and `--config FILE` only; what is not a setting is left to main.c.
- * On failure returns false and writes one sentence (which setting, from where, what is wrong, what is allowed) to err.
- * Strings live until config_free. env is environ-like. A WEIR_* variable that names no setting is an error. */
+/* argv holds `--name value`, `--name=value` (a bool may do without value) and `--config FILE` only, from argv[0] on;
+ * what is not a setting is left to main.c. On failure returns false, leaves nothing to free and writes one sentence
+ * (which setting, from where, what is wrong, what is allowed) to err. Strings live until config_free. env is
+ * environ-like; an empty variable counts as absent. A WEIR_* variable that names no setting is an error (but for those
+ * that Kubernetes makes of services). */
 bool config_load(struct config *c, int argc, char **argv, char **env, char err[512]);
-void config_free(struct config *c);
-void config_print(const struct config *c, FILE *out); /* name = value lines with sources; secrets as *** */
+void config_free(struct config *c);                   /* NULL-safe */
+
+/* For `weir dev`, between config_load and the threads' start. Is it set by file, environment or command line? */
+bool config_is_set(const struct config *c, const char *name);
+/* Gives a setting that is not set another default; one that is set stays. False: no such name, or not a valid value. */
+bool config_set_default(struct config *c, const char *name, const char *value);
+
+void config_print(const struct config *c, FILE *out); /* as a file, with sources; secrets as *** */
 void config_help(FILE *out);                          /* every setting with type, default, bounds, sentence */
+void config_markdown(FILE *out);                      /* the same as docs/configuration.md */
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
+#include "gateway/base/utf8.h"
 
 #define LINE_BYTES 8192
 #define TAIL_BYTES 32 /* always left for the ellipsis and what closes a line */
@@ -61,43 +62,24 @@ static void put_tail(struct line *l, const char *s)
     l->n += n;
 }
 
-/* Length of the UTF-8 character at s (RFC 3629), 0 if there is none. */
-static size_t utf8_next(const unsigned char *s, size_t n, uint32_t *ret)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xC0 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF8 ? 4 : 0;
-    uint32_t c = len == 1 ? s[0] : s[0] & (0x7Fu >> len);
-
-    if (len == 0 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-        c = c << 6 | (s[i] & 0x3Fu);
-    }
-    if (c < least[len] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
-        return 0;
-    *ret = c;
-    return len;
-}
-
-/* One character as it may stand in a JSON string and on a terminal; returns the bytes of s it took. */
+/* One character as it may stand in a JSON string and on a terminal (C1 controls too move its cursor); returns the bytes
+ * of s it took. */
 static size_t escape(const char *s, size_t n, char out[8], size_t *ret_n)
 {
     static const char letters[] = "btn\0fr"; /* \b to \r */
-    uint32_t c = 0;
-    size_t len = utf8_next((const unsigned char *)s, n, &c);
+    unsigned char c = (unsigned char)s[0];
+    size_t len = c < 0x80 ? 1 : utf8_sequence(s, s + n);
 
     if (len == 0) {
-        memcpy(out, "\xEF\xBF\xBD", *ret_n = 3);
+        memcpy(out, "\xEF\xBF\xBD", *ret_n = 3); /* U+FFFD */
         return 1;
     }
     if (c == '"' || c == '\\' || (c >= '\b' && c <= '\r' && c != '\v')) {
         out[0] = '\\';
         out[1] = c > '\r' ? (char)c : letters[c - '\b'];
         *ret_n = 2;
-    } else if (c < 0x20 || (c >= 0x7F && c < 0xA0)) {
-        *ret_n = (size_t)snprintf(out, 8, "\\u%04x", (unsigned)c);
+    } else if (c < 0x20 || c == 0x7F || (c == 0xC2 && (unsigned char)s[1] < 0xA0)) {
+        *ret_n = (size_t)snprintf(out, 8, "\\u%04x", (unsigned)(unsigned char)s[len - 1]);
     } else {
         memcpy(out, s, *ret_n = len);
     }

@@ -6,7 +6,7 @@
 #include "gateway/base/buf.h"
 
 /* Counters, gauges and histograms: one static table in metrics_table.c, updated by relaxed atomics from any thread,
- * printed as Prometheus text. Metrics with labels are small fixed families (operation × status), no unbounded labels. */
+ * printed as Prometheus text. Labels are few and fixed (operation × status). */
 enum metric {
     M_HTTP_CONNECTIONS,          /* gauge */
     M_HTTP_REJECTED,             /* counter: refused by the gate */
@@ -48,8 +48,8 @@ void metric_add(enum metric m, int64_t n);   /* counters and gauges */
 void metric_set(enum metric m, int64_t v);   /* gauges */
 void metric_observe(enum metric m, double v);/* histograms, in the unit of the table */
 
-/* Requests: weir_http_requests_total{operation,status} and weir_http_request_seconds{operation}, a histogram. `route` is an
- * index into the operation ids; any other index (no route matched) counts as operation "none". */
+/* Requests: weir_http_requests_total{operation,status} and weir_http_request_seconds{operation}, a histogram. `route`
+ * is an index into the operation ids; any other index (no route matched) counts as operation "none". */
 #define METRICS_ROUTES 128
 void metrics_routes(const char *const *operation_ids, size_t n); /* once, before the first request; strings stay */
 void metric_request(size_t route, int status, double seconds);

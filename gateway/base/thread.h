@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Threads and condition variables as Weir wants them. A thread's name is cut at 15 characters; its stack is THREAD_STACK:
- * recursion in Weir is bounded (json_depth), and untouched pages cost nothing. */
+/* Threads and condition variables as Weir wants them. A thread's name is cut at 15 characters; its stack is
+ * THREAD_STACK: recursion in Weir is bounded (json_depth), and untouched pages cost nothing. */
 #define THREAD_STACK (512 * 1024)
 
 bool thread_start(pthread_t *ret, const char *name, void *(*run)(void *), void *arg);

@@ -1,0 +1,129 @@
+#include "gateway/base/config.h"
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define MS INT64_C(1000)
+#define S (1000 * MS)
+#define MIN (60 * S)
+#define HOUR (60 * MIN)
+#define DAY (24 * HOUR)
+
+#define BOOL(name, field, dflt, help) { name, CONF_BOOL, offsetof(struct config, field), dflt, 0, 1, NULL, help }
+#define INT(name, field, dflt, min, max, help)                                                                         \
+    { name, CONF_INT, offsetof(struct config, field), dflt, min, max, NULL, help }
+#define BYTES(name, field, dflt, min, max, help)                                                                       \
+    { name, CONF_BYTES, offsetof(struct config, field), dflt, min, max, NULL, help }
+#define TIME(name, field, dflt, min, max, help)                                                                        \
+    { name, CONF_DURATION, offsetof(struct config, field), dflt, min, max, NULL, help }
+#define TEXT(name, field, dflt, min, max, help)                                                                        \
+    { name, CONF_STRING, offsetof(struct config, field), dflt, min, max, NULL, help }
+#define SECRET(name, field, max, help) { name, CONF_SECRET, offsetof(struct config, field), "", 0, max, NULL, help }
+#define WORD(name, field, dflt, min, choices, help)                                                                    \
+    { name, CONF_STRING, offsetof(struct config, field), dflt, min, 32, choices, help }
+
+const struct config_row config_rows[] = {
+    SECRET("database.url", database_url, 4096,
+           "PostgreSQL to use, as a libpq URL (postgresql://user@host/name) or connection string."),
+    TIME("database.connect_timeout", database_connect_timeout_us, "5s", 100 * MS, 2 * MIN,
+         "A connection that is not ready after so long is given up."),
+    TIME("database.statement_timeout", database_statement_timeout_us, "30s", S, 10 * MIN,
+         "A round trip without answer for so long closes the connection, even if PostgreSQL itself hangs."),
+    TIME("database.startup_wait", database_startup_wait_us, "0s", 0, DAY,
+         "How long `weir serve` waits for PostgreSQL at start; 0s is for ever."),
+
+    TEXT("http.address", http_address, "127.0.0.1", 2, 45,
+         "Numeric address to listen on; 0.0.0.0 or :: is all. The default is reachable from this machine only."),
+    INT("http.port", http_port, "8080", 0, 65535, "TCP port to listen on; 0 takes any free one."),
+    INT("http.loops", http_loops, "2", 1, 64, "Event loop threads; more than there are cores is of no use."),
+    INT("http.connections", http_connections, "20000", 8, 1000000,
+        "Most open client connections; each needs a file descriptor (ulimit -n)."),
+    INT("http.backlog", http_backlog, "4096", 1, 65535, "Connections that may wait to be accepted, per loop."),
+    BYTES("http.connection_memory", http_connection_memory, "16KiB", 4 * KIB, MIB,
+          "Memory of one connection; it bounds the request line and the headers (431 above)."),
+    TIME("http.idle_timeout", http_idle_timeout_us, "2m", S, HOUR,
+         "A kept-alive connection without a request, or a reader that takes nothing, is closed after so long."),
+    TIME("http.request_timeout", http_request_timeout_us, "30s", 100 * MS, 10 * MIN,
+         "From the first byte of a request to its last (408 after)."),
+    TIME("http.drain_timeout", http_drain_timeout_us, "30s", 0, 10 * MIN,
+         "How long running requests may go on after SIGTERM."),
+    TIME("http.keepalive", http_keepalive_us, "15s", 100 * MS, 10 * MIN,
+         "Time between the comments that keep a silent event stream open."),
+    BOOL("http.access_log", http_access_log, "true", "Log one line for each request."),
+    TEXT("http.cors_origins", http_cors_origins, "", 0, 4096,
+         "Origins that browsers may call from, space-separated (https://app.example); empty: none."),
+
+    INT("worker.threads", worker_threads, "4", 1, 256,
+        "Threads, each with its own database connection, for requests that need PostgreSQL."),
+    INT("worker.queue", worker_queue, "4096", 1, 1000000, "Requests that may wait for a worker thread (429 above)."),
+
+    BYTES("publish.event_bytes", event_bytes, "1MiB", KIB, 64 * MIB, "Largest event, as sent (413 above)."),
+    BYTES("publish.request_bytes", request_bytes, "16MiB", KIB, 256 * MIB, "Largest publish request (413 above)."),
+    INT("publish.request_events", request_events, "10000", 1, 100000,
+        "Most events in one publish request (413 above)."),
+    INT("publish.json_depth", json_depth, "64", 8, 256, "Deepest nesting of JSON (400 above)."),
+    BYTES("publish.inline_bytes", inline_bytes, "64KiB", 0, 16 * MIB,
+          "Publish requests up to this size are parsed by the event loop, larger ones by a worker thread."),
+
+    INT("commit.lanes", commit_lanes, "1", 1, 64,
+        "Writer connections; a stream always uses the same one. More pay only with many streams and spare cores."),
+    INT("commit.queue_events", commit_queue_events, "100000", 1, 10000000,
+        "Events that may wait for their transaction, over all lanes (429 above)."),
+    BYTES("commit.queue_bytes", commit_queue_bytes, "256MiB", KIB, 64 * GIB,
+          "Bytes that may wait for their transaction, over all lanes (429 above)."),
+    INT("commit.batch_events", commit_batch_events, "2000", 1, 20000,
+        "Most events in one transaction; a single larger request still goes in one."),
+    BYTES("commit.batch_bytes", commit_batch_bytes, "8MiB", KIB, 256 * MIB,
+          "Most bytes in one transaction; a single larger request still goes in one."),
+    INT("commit.batch_streams", commit_batch_streams, "64", 1, 10000,
+        "Most streams in one transaction; 1 under Citus."),
+    TIME("commit.wait", commit_wait_us, "5s", 100 * MS, 5 * MIN,
+         "A publish request that could not be committed for so long is answered 503."),
+
+    TIME("tail.poll", tail_poll_us, "1s", 10 * MS, MIN,
+         "How often heads are read without notification: the longest delay when notifications are lost."),
+    INT("tail.ring_events", tail_ring_events, "4096", 16, 1000000,
+        "Newest events of each watched stream kept in memory."),
+    BYTES("tail.ring_bytes", tail_ring_bytes, "16MiB", 64 * KIB, 4 * GIB, "Their bytes, per watched stream."),
+    TIME("tail.idle", tail_idle_us, "1m", S, DAY, "A stream that nobody reads is dropped from memory after so long."),
+
+    INT("read.limit_max", read_limit_max, "10000", 1, 100000, "Largest `limit` of a page of events."),
+    BYTES("read.page_bytes", read_page_bytes, "8MiB", 64 * KIB, 256 * MIB,
+          "A page ends early once it holds so many bytes; it always holds an event."),
+    INT("read.scan_events", read_scan_events, "100000", 100, 10000000,
+        "A filtered page ends early once so many events have been looked at."),
+    TIME("read.wait_max", read_wait_max_us, "1m", 0, 10 * MIN, "Longest `wait` of a long-poll."),
+
+    BOOL("streams.auto_create", streams_auto_create, "false",
+         "Publishing to an unknown stream creates it; `weir dev` has this on unless it is set."),
+    INT("streams.auto_partitions", streams_auto_partitions, "1", 1, 64, "Partitions of a stream created so."),
+    INT("streams.cache", streams_cache, "10000", 16, 10000000, "Stream definitions kept in memory."),
+    TIME("retention.period", retention_period_us, "1m", 100 * MS, DAY, "How often expired events are looked for."),
+    INT("retention.batch", retention_batch, "5000", 1, 100000, "Most events removed in one transaction."),
+
+    TEXT("auth.keys_file", auth_keys_file, "", 0, 4095,
+         "JSON file of the keys that sign tokens; see docs/authorization.md."),
+    SECRET("auth.hs256_secret", auth_hs256_secret, 4096, "A shared secret of at least 32 bytes for HS256 tokens."),
+    TEXT("auth.public_key", auth_public_key, "", 0, 16384,
+         "A PEM public key that signs tokens; by environment variable, since it has several lines."),
+    WORD("auth.public_key_alg", auth_public_key_alg, "", 0, "RS256 PS256 ES256 EdDSA",
+         "The algorithm of auth.public_key."),
+    TEXT("auth.issuer", auth_issuer, "", 0, 1024, "What `iss` of a token must be; empty: anything."),
+    TEXT("auth.audience", auth_audience, "", 0, 1024, "What `aud` of a token must be or hold; empty: anything."),
+    TIME("auth.leeway", auth_leeway_us, "1m", 0, 10 * MIN,
+         "How far clocks may differ when `exp` and `nbf` are checked."),
+    INT("auth.cache", auth_cache, "10000", 0, 1000000,
+        "Verified tokens remembered, so that a signature is checked once."),
+
+    BOOL("metrics.public", metrics_public, "false", "Serve /metrics without a token."),
+    BOOL("outbound.allow_private", outbound_allow_private, "false",
+         "Webhooks and sagas may call private, loopback and link-local addresses."),
+    WORD("log.level", log_level, "info", 1, "debug info warn error off", "Least level that is logged."),
+
+    TEXT("data_dir", data_dir, ".weir", 1, 4095, "Where `weir dev` keeps its PostgreSQL cluster."),
+    TEXT("postgres_bin", postgres_bin, "", 0, 4095,
+         "Directory of initdb and postgres for `weir dev`; empty: look for it."),
+    TEXT("ready_file", ready_file, "", 0, 4095,
+         "File to write, with address and process id as JSON, once Weir serves."),
+};
+const size_t config_row_count = sizeof config_rows / sizeof *config_rows;
