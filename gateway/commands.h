@@ -1,0 +1,22 @@
+#ifndef WEIR_COMMANDS_H
+#define WEIR_COMMANDS_H
+
+#include "gateway/base/config.h"
+
+/* What a command was called with: its own flags beside the settings. */
+struct call {
+    struct config config;
+    const char *scope, *ttl, *subject; /* weir token; NULL: not given */
+    bool markdown;                     /* weir check-config */
+};
+
+/* Each returns the exit status and has said what went wrong on standard error. */
+int command_serve(struct call *call);
+int command_dev(struct call *call);
+int command_migrate(struct call *call);
+int command_token(struct call *call);
+int command_check_config(struct call *call);
+
+int complain(const char *sentence); /* to standard error; returns 1 */
+
+#endif

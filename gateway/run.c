@@ -1,0 +1,264 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "db/settings.h"
+#include "gateway/app.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/commands.h"
+#include "gateway/dev/cluster.h"
+#include "gateway/dev/secret.h"
+#include "gateway/http/auth.h"
+#include "gateway/ready.h"
+
+#define DEV_TOKEN_TTL_US (30 * 24 * 3600 * US_PER_S)
+#define RETRY_S 2
+
+/* A gateway while it runs, in the order in which it is started. */
+struct run {
+    struct config *config;
+    bool dev;
+    sigset_t stop_signals;
+    struct ready *ready;      /* NULL: not asked for */
+    struct cluster *cluster;  /* NULL: weir serve */
+    char *secret;             /* the development key; NULL: keys are configured */
+    struct app *app;
+    char *token;              /* NULL: no secret to sign it with, or nobody to tell it to */
+    char url[80];
+    char err[512];
+};
+
+static struct db_config database(const struct run *r)
+{
+    return (struct db_config){ r->config->database_url, "weir", r->config->database_connect_timeout_us,
+                               r->config->database_statement_timeout_us };
+}
+
+static bool failed(struct run *r, const char *sentence)
+{
+    snprintf(r->err, sizeof r->err, "%s", sentence);
+    return false;
+}
+
+/* Every thread inherits the mask, so these signals wait for the main thread alone. */
+static void hold_signals(struct run *r)
+{
+    sigemptyset(&r->stop_signals);
+    sigaddset(&r->stop_signals, SIGINT);
+    sigaddset(&r->stop_signals, SIGTERM);
+    sigaddset(&r->stop_signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &r->stop_signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static bool stop_signal_within(const struct run *r, time_t seconds)
+{
+    struct timespec t = { seconds, 0 };
+
+    return sigtimedwait(&r->stop_signals, NULL, &t) > 0;
+}
+
+static void say_to_log(const char *line)
+{
+    log_line(LOG_INFO, line);
+}
+
+/* PostgreSQL may come up after the gateway; any other failure is final. */
+static bool migrate(struct run *r)
+{
+    const struct db_config db = database(r);
+    int64_t began = clock_mono_us(), limit = r->config->database_startup_wait_us;
+
+    for (;;) {
+        struct fault f = { 0 };
+        enum err e = migrate_up(&db, say_to_log, &f);
+
+        if (!e)
+            return true;
+        if (e != ERR_DATABASE_UNAVAILABLE || (limit && clock_mono_us() - began >= limit))
+            return failed(r, f.detail);
+        log_info("waiting for PostgreSQL", L_STR("reason", f.detail));
+        if (stop_signal_within(r, RETRY_S))
+            return failed(r, "interrupted while waiting for PostgreSQL");
+    }
+}
+
+static bool has_keys(const struct config *c)
+{
+    return c->auth_keys_file[0] || c->auth_hs256_secret[0] || c->auth_public_key[0];
+}
+
+static bool make_dev_secret(struct run *r)
+{
+    const struct db_config db = database(r);
+    struct fault f = { 0 };
+    char *made = dev_secret_new();
+    enum err e;
+
+    if (!made)
+        return failed(r, "no random bytes for the development key");
+    e = db_setting_keep(&db, DEV_SECRET_SETTING, made, &r->secret, &f);
+    free(made);
+    if (e)
+        return failed(r, f.detail);
+    if (!dev_secret_save(cluster_dir_fd(r->cluster), r->secret))
+        return failed(r, "cannot write the development key to the data directory");
+    return true;
+}
+
+static bool find_dev_secret(struct run *r)
+{
+    const struct db_config db = database(r);
+    struct fault f = { 0 };
+
+    if (has_keys(r->config))
+        return true;
+    if (db_setting_get(&db, DEV_SECRET_SETTING, &r->secret, &f))
+        return failed(r, f.detail);
+    if (!r->secret)
+        return failed(r, "no key to check tokens with: set auth.keys_file, auth.public_key or auth.hs256_secret"
+                         " (a database of weir dev brings its own)");
+    return true;
+}
+
+static bool start_app(struct run *r)
+{
+    const char *address = r->config->http_address, *secret;
+    bool v6 = strchr(address, ':');
+
+    if (!(r->app = app_start(r->config, slice_of(r->secret), r->err)))
+        return false;
+    if (strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0)
+        address = v6 ? "::1" : "127.0.0.1"; /* an address that can be called */
+    snprintf(r->url, sizeof r->url, v6 ? "http://[%s]:%d" : "http://%s:%d", address, app_port(r->app));
+    secret = r->config->auth_hs256_secret[0] ? r->config->auth_hs256_secret : r->secret;
+    if (!secret || !(r->dev || r->ready))
+        return true;
+    r->token = auth_mint_hs256(slice_of(secret), "admin:*", "weir", clock_unix_us(), DEV_TOKEN_TTL_US);
+    return r->token || failed(r, "the token could not be made");
+}
+
+static void put_member(struct buf *b, const char *name, const char *value)
+{
+    buf_printf(b, ",\"%s\":", name);
+    if (value)
+        buf_json_string(b, slice_of(value));
+    else
+        BUF_LIT(b, "null");
+}
+
+static bool announce(struct run *r)
+{
+    struct buf b = { 0 };
+    bool ok;
+
+    if (!r->ready)
+        return true;
+    buf_printf(&b, "{\"pid\":%d", (int)getpid());
+    put_member(&b, "url", r->url);
+    put_member(&b, "token", r->token);
+    put_member(&b, "database_url", r->config->database_url);
+    BUF_LIT(&b, "}\n");
+    ok = !b.failed && ready_write(r->ready, (struct slice){ b.p, b.n });
+    buf_free(&b);
+    return ok || failed(r, "cannot write the ready file");
+}
+
+static void greet(const struct run *r)
+{
+    printf("Weir serves at %s. Ctrl-C stops it; what was published stays in %s.\n\n", r->url, r->config->data_dir);
+    printf("  token  %s\n", r->token);
+    printf("  docs   %s/docs\n", r->url);
+    printf("  psql   psql '%s'\n\n", r->config->database_url);
+    printf("The token may do everything for 30 days. One that may do less: weir token --scope 'publish:orders.*'\n");
+    fflush(stdout);
+}
+
+static void serve_until_stopped(struct run *r)
+{
+    while (!stop_signal_within(r, 1))
+        if (r->cluster)
+            cluster_restart_if_dead(r->cluster);
+    log_line(LOG_INFO, "stopping; another signal ends at once");
+    pthread_sigmask(SIG_UNBLOCK, &r->stop_signals, NULL);
+}
+
+/* Sees to it that a busy port is told before a cluster is made for nothing. */
+static bool port_is_free(struct run *r)
+{
+    const struct config *c = r->config;
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)c->http_port) };
+    int fd, one = 1, busy;
+
+    if (c->http_port == 0 || inet_pton(AF_INET, c->http_address, &v4.sin_addr) != 1)
+        return true; /* IPv6 is left to the server, which tells the same later */
+    if ((fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+        return true;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    busy = bind(fd, (struct sockaddr *)&v4, sizeof v4) < 0 ? errno : 0;
+    close(fd);
+    if (!busy)
+        return true;
+    snprintf(r->err, sizeof r->err, "cannot listen on %s:%d: %s%s", c->http_address, (int)c->http_port, strerror(busy),
+             config_is_set(c, "http.port") ? "" : " (--port 0 takes any free port)");
+    return false;
+}
+
+static bool start_cluster(struct run *r)
+{
+    struct config *c = r->config;
+
+    config_set_default(c, "streams.auto_create", "true");
+    if (!port_is_free(r) || !(r->cluster = cluster_start(c->data_dir, c->postgres_bin, r->err)))
+        return false;
+    c->database_url = cluster_url(r->cluster);
+    return true;
+}
+
+static bool start(struct run *r)
+{
+    if (r->config->ready_file[0] && !(r->ready = ready_new(r->config->ready_file, r->err)))
+        return false;
+    if (r->dev)
+        return start_cluster(r) && migrate(r) && make_dev_secret(r) && start_app(r) && announce(r);
+    if (!r->config->database_url[0])
+        return failed(r, "no database: set WEIR_DATABASE_URL to a libpq URL (or use weir dev, which brings its own)");
+    return migrate(r) && find_dev_secret(r) && start_app(r) && announce(r);
+}
+
+static int run(struct run *r)
+{
+    bool ok;
+
+    hold_signals(r);
+    if ((ok = start(r))) {
+        if (r->dev)
+            greet(r);
+        else
+            log_info("serving", L_STR("url", r->url));
+        serve_until_stopped(r);
+    }
+    app_stop(r->app);
+    cluster_stop(r->cluster);
+    ready_free(r->ready);
+    free(r->secret);
+    free(r->token);
+    return ok ? 0 : complain(r->err);
+}
+
+int command_serve(struct call *call)
+{
+    return run(&(struct run){ .config = &call->config });
+}
+
+int command_dev(struct call *call)
+{
+    return run(&(struct run){ .config = &call->config, .dev = true });
+}
