@@ -1,4 +1,5 @@
 """The document by itself: rules that each operation, answer and example keeps, and whether the checker bites."""
+import gzip
 import json
 import pathlib
 import re
@@ -215,6 +216,13 @@ def encoded(answer):
 @pytest.mark.parametrize("answer", GOOD, ids=lambda a: f"{a[0]} {a[1]} {a[2]}")
 def test_the_checker_passes_what_the_document_foresees(answer):
     CHECKER.check(*encoded(answer))
+
+
+def test_the_checker_unpacks_what_came_packed():
+    headers = HEADERS | {"Content-Encoding": "gzip"}
+    CHECKER.check("GET", "/healthz", 200, headers, gzip.compress(b'{"status":"ok"}'))
+    with pytest.raises(AssertionError):
+        CHECKER.check("GET", "/healthz", 200, headers, gzip.compress(b'{"status":"no"}'))
 
 
 @pytest.mark.parametrize("what", BAD)

@@ -1,4 +1,5 @@
 """Holds an answer of the gateway against openapi/openapi.yaml: every API test calls Checker.check on every answer."""
+import gzip
 import json
 import pathlib
 import sys
@@ -112,7 +113,8 @@ class Checker:
             missing = {m.upper() for m in METHODS if m in item} - {m.strip() for m in headers["allow"].split(",")}
             assert not missing, f"{where}: Allow lacks {missing}"
         if method != "HEAD":
-            self._check_body(where, status, response, headers, body or b"")
+            packed = headers.get("content-encoding") == "gzip" and body
+            self._check_body(where, status, response, headers, gzip.decompress(body) if packed else body or b"")
 
     def _check_headers(self, where, response, headers):
         for name, header in response.get("headers", {}).items():
