@@ -315,7 +315,7 @@ static bool take(struct json *j, char c, const char *error)
     return true;
 }
 
-bool json_string(struct json *j, struct slice *ret_inside, bool *ret_escaped)
+bool json_scan_string(struct json *j, struct slice *ret_inside, bool *ret_escaped)
 {
     const char *begin, *end;
 
@@ -367,7 +367,7 @@ bool json_object_next(struct json *j, struct slice *ret_key, bool *ret_escaped)
 {
     if (!container_next(j, '}', "',' or '}' is expected"))
         return false;
-    return json_string(j, ret_key, ret_escaped) && take(j, ':', "':' is expected");
+    return json_scan_string(j, ret_key, ret_escaped) && take(j, ':', "':' is expected");
 }
 
 bool json_array_begin(struct json *j)

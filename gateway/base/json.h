@@ -7,7 +7,7 @@
 #include "gateway/base/buf.h"
 
 /* A pull scanner for RFC 8259 (STD 90): strict grammar, UTF-8, no BOM, no lone surrogates; it validates what it passes
- * over, copies nothing and keeps numbers as the bytes that were sent. Bounded by `max_depth` (JSON_DEPTH at most). Pure. */
+ * over, copies nothing and keeps numbers as the bytes that were sent. Bounded by `max_depth`, JSON_DEPTH at most. Pure. */
 #define JSON_DEPTH 1024
 
 enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
@@ -23,7 +23,7 @@ struct json {
 void json_begin(struct json *j, struct slice text, unsigned max_depth);
 bool json_peek(struct json *j, enum json_type *ret); /* skips white space; false, with `error`, where no value begins */
 bool json_value(struct json *j, struct slice *ret_raw); /* any value, validated whole; no outer white space */
-bool json_string(struct json *j, struct slice *ret_inside, bool *ret_escaped); /* between the quotes, still escaped */
+bool json_scan_string(struct json *j, struct slice *ret_inside, bool *ret_escaped); /* between the quotes, still escaped */
 bool json_object_begin(struct json *j);
 bool json_object_next(struct json *j, struct slice *ret_key, bool *ret_escaped); /* false at '}' or on error */
 bool json_array_begin(struct json *j);

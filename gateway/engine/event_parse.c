@@ -12,7 +12,7 @@ static enum err read_attribute(struct event_parser *ps, struct json *j, struct a
         return ERR_BAD_JSON;
     if (type == JSON_STRING) {
         at->raw.p = j->p;
-        if (!json_string(j, &inside, &escaped))
+        if (!json_scan_string(j, &inside, &escaped))
             return ERR_BAD_JSON;
         at->raw.n = (size_t)(j->p - at->raw.p);
         at->kind = ATTRIBUTE_STRING;
