@@ -16,6 +16,7 @@ enum perm {
     PERM_PROJECTION = 1 << 5,
     PERM_MANAGE = 1 << 6,
     PERM_ADMIN = 1 << 7,
+    PERM_ANY = (1 << 8) - 1, /* some action, no matter which */
     PERM_NONE = 1 << 8,      /* public route */
     PERM_AUTHENTICATED = 1 << 9 /* any valid token; the handler decides per item */
 };

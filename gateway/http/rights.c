@@ -1,0 +1,234 @@
+#include "gateway/http/rights.h"
+
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    unsigned perm;
+} actions[] = {
+    { "publish", PERM_PUBLISH },       { "subscribe", PERM_SUBSCRIBE }, { "dlq", PERM_DLQ },
+    { "schema", PERM_SCHEMA },         { "saga", PERM_SAGA },           { "projection", PERM_PROJECTION },
+    { "manage", PERM_MANAGE },         { "admin", PERM_ADMIN },
+};
+
+enum {
+    ALL_ACTIONS = PERM_PUBLISH | PERM_SUBSCRIBE | PERM_DLQ | PERM_SCHEMA | PERM_SAGA | PERM_PROJECTION | PERM_MANAGE |
+                  PERM_ADMIN
+};
+
+static unsigned action_of(struct slice name)
+{
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (slice_is(name, actions[i].name))
+            return actions[i].perm;
+    }
+    return 0;
+}
+
+/* The literal pieces between the stars are searched from left to right, each at its first place: when that fails, no
+ * other choice succeeds either. So there is no backtracking, and memmem is linear. */
+bool pattern_match(struct slice pattern, struct slice name)
+{
+    const char *star = pattern.n ? memchr(pattern.p, '*', pattern.n) : NULL;
+
+    if (!star)
+        return slice_eq(pattern, name);
+
+    const char *p_end = pattern.p + pattern.n, *p = star + 1;
+    const char *s = name.n ? name.p : "", *s_end = s + name.n;
+    size_t head = (size_t)(star - pattern.p);
+
+    if (head > name.n || memcmp(pattern.p, s, head) != 0)
+        return false;
+    s += head;
+    for (;;) {
+        const char *next = memchr(p, '*', (size_t)(p_end - p));
+        size_t piece = (size_t)((next ? next : p_end) - p), left = (size_t)(s_end - s);
+
+        if (!next)
+            return piece <= left && memcmp(s_end - piece, p, piece) == 0;
+        if (!(s = memmem(s, left, p, piece)))
+            return false;
+        s += piece;
+        p = next + 1;
+    }
+}
+
+/* One place a pattern: later actions on it join the first. `text` has room for every string of the claims. */
+static bool grant(struct rights *r, unsigned what, struct slice pattern)
+{
+    if (!what || !pattern.n)
+        return true;
+    for (size_t i = 0; i < r->n; i++) {
+        if (slice_eq(r->v[i].pattern, pattern)) {
+            r->v[i].actions |= what;
+            return true;
+        }
+    }
+    if (r->n == r->cap) {
+        size_t cap = r->cap ? 2 * r->cap : 4;
+        struct right *v = reallocarray(r->v, cap, sizeof *v);
+
+        if (!v)
+            return false;
+        r->v = v;
+        r->cap = cap;
+    }
+    char *copy = memcpy(r->text + r->text_n, pattern.p, pattern.n);
+
+    r->text_n += pattern.n;
+    r->v[r->n++] = (struct right){ what, { copy, pattern.n } };
+    return true;
+}
+
+static struct slice string_of(const json_t *v)
+{
+    return json_is_string(v) ? (struct slice){ json_string_value(v), json_string_length(v) } : SLICE_NONE;
+}
+
+/* "publish:orders.* openid": what has no colon is somebody else's. */
+static bool read_scope(struct rights *r, struct slice scope)
+{
+    while (scope.n) {
+        const char *space = memchr(scope.p, ' ', scope.n);
+        size_t n = space ? (size_t)(space - scope.p) : scope.n;
+        const char *colon = memchr(scope.p, ':', n);
+
+        if (colon) {
+            size_t name = (size_t)(colon - scope.p);
+
+            if (!grant(r, action_of((struct slice){ scope.p, name }), (struct slice){ colon + 1, n - name - 1 }))
+                return false;
+        }
+        n += space != NULL;
+        scope = (struct slice){ scope.p + n, scope.n - n };
+    }
+    return true;
+}
+
+static bool are_strings(const json_t *list)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(list, i, v) {
+        if (!string_of(v).n)
+            return false;
+    }
+    return json_is_array(list);
+}
+
+/* An entry of type weir. A member that we do not know may be a restriction that we would not enforce: refuse it. */
+static bool read_detail(struct rights *r, const json_t *entry, const char **why)
+{
+    const json_t *names = json_object_get(entry, "actions"), *streams = json_object_get(entry, "streams"), *v;
+    unsigned what = 0;
+    size_t i;
+
+    if (!are_strings(names) || !are_strings(streams) || json_object_size(entry) != 3) {
+        *why = "An authorization_details entry of type weir has type, actions and streams and nothing else; the latter "
+               "two are arrays of strings.";
+        return false;
+    }
+    json_array_foreach(names, i, v)
+        what |= action_of(string_of(v));
+    json_array_foreach(streams, i, v) {
+        if (!grant(r, what, string_of(v)))
+            return false;
+    }
+    return true;
+}
+
+/* Bytes of the strings that may become patterns. */
+static size_t pattern_bytes(struct slice scope, const json_t *details)
+{
+    const json_t *entry, *v;
+    size_t n = scope.n, i, j;
+
+    json_array_foreach(details, i, entry) {
+        json_array_foreach(json_object_get(entry, "streams"), j, v)
+            n += string_of(v).n;
+    }
+    return n;
+}
+
+bool rights_read(struct rights *r, const json_t *claims, const char **why)
+{
+    const json_t *scope = json_object_get(claims, "scope"), *details = json_object_get(claims, "authorization_details");
+    const json_t *entry;
+    size_t i;
+
+    *why = NULL;
+    r->text_cap = pattern_bytes(string_of(scope), details);
+    if (!(r->text = malloc(r->text_cap + 1)))
+        return false;
+    if (scope && !json_is_string(scope)) {
+        *why = "The claim scope is not a string.";
+        return false;
+    }
+    if (details && !json_is_array(details)) {
+        *why = "The claim authorization_details is not an array.";
+        return false;
+    }
+    if (!read_scope(r, string_of(scope)))
+        return false;
+    json_array_foreach(details, i, entry) {
+        struct slice type = string_of(json_object_get(entry, "type"));
+
+        if (!type.p) {
+            *why = "An authorization_details entry has no type.";
+            return false;
+        }
+        if (slice_is(type, "weir") && !read_detail(r, entry, why))
+            return false;
+    }
+    return true;
+}
+
+void rights_free(struct rights *r)
+{
+    free(r->v);
+    free(r->text);
+    *r = (struct rights){ 0 };
+}
+
+static bool grants(const struct right *r, unsigned action)
+{
+    return r->actions & ((action & ALL_ACTIONS) | PERM_ADMIN);
+}
+
+bool rights_allow(const struct rights *r, unsigned action, struct slice name)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (grants(&r->v[i], action) && pattern_match(r->v[i].pattern, name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_stars(struct slice pattern)
+{
+    for (size_t i = 0; i < pattern.n; i++) {
+        if (pattern.p[i] != '*')
+            return false;
+    }
+    return true;
+}
+
+bool rights_allow_all(const struct rights *r, unsigned action)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (grants(&r->v[i], action) && is_stars(r->v[i].pattern))
+            return true;
+    }
+    return false;
+}
+
+bool rights_allow_any(const struct rights *r, unsigned action)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (grants(&r->v[i], action))
+            return true;
+    }
+    return false;
+}

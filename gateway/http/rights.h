@@ -1,0 +1,29 @@
+#ifndef WEIR_HTTP_RIGHTS_H
+#define WEIR_HTTP_RIGHTS_H
+
+#include <jansson.h>
+
+#include "gateway/http/auth.h"
+
+/* What a token grants: the claim `scope` (RFC 8693: space-separated, here `<action>:<pattern>`) together with
+ * `authorization_details` (RFC 9396) of type "weir". Immutable once read; any thread. */
+struct right {
+    unsigned actions;           /* enum perm, or'ed */
+    struct slice pattern;       /* in text */
+};
+
+struct rights {
+    struct right *v;
+    size_t n, cap;
+    char *text;                 /* the patterns, back to back */
+    size_t text_n, text_cap;
+};
+
+/* On failure false, and *why is a sentence for the token's owner, or NULL: memory is out. Free all the same. */
+bool rights_read(struct rights *r, const json_t *claims, const char **why);
+void rights_free(struct rights *r);
+bool rights_allow(const struct rights *r, unsigned action, struct slice name);
+bool rights_allow_all(const struct rights *r, unsigned action);
+bool rights_allow_any(const struct rights *r, unsigned action);
+
+#endif
