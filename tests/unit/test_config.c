@@ -335,8 +335,13 @@ static char *bare(char *text)
     char *to = text, *rest = text, *line;
 
     while ((line = strsep(&rest, "\n")) && rest)
-        if (*line != '#')
-            to = stpcpy(stpcpy(to, line), "\n");
+        if (*line != '#') {
+            size_t n = strlen(line);
+
+            memmove(to, line, n);
+            to[n] = '\n';
+            to += n + 1;
+        }
     *to = '\0';
     return text;
 }
