@@ -97,7 +97,7 @@ enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, st
  * queued since the last flush) and returns the first error; results after it are empty. It reads while it writes, so size is
  * no deadlock. After an error inside BEGIN…COMMIT the transaction is rolled back by db_flush itself before it returns. A flush
  * may leave its transaction open for the next; should the connection be lost between the two, the next one fails. */
-#define DB_QUEUE_MAX 256
+#define DB_QUEUE_MAX 768
 void db_queue(struct db *db, const struct stmt *s, const struct arg *args);
 enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f);
 extern const struct stmt DB_BEGIN, DB_COMMIT, DB_ROLLBACK;

@@ -127,7 +127,7 @@ static enum pg_wait collect_end(struct flight *fl)
         enum pg_wait w = pg_result(fl->db->conn, fl->deadline, &res);
         ExecStatusType status = PQresultStatus(res);
 
-        if (!w && res && status != PGRES_PIPELINE_SYNC)
+        if (!w && status == PGRES_FATAL_ERROR && res)
             w = failed(fl, NULL, res);
         PQclear(res);
         if (w || status == PGRES_PIPELINE_SYNC)

@@ -1,4 +1,8 @@
 #include "db/db.h"
+#include "db/publish.h"
+#include "db/read.h"
+#include "db/retention.h"
+#include "db/streams.h"
 
 const struct stmt DB_BEGIN = { "begin", "BEGIN", "", "" };
 const struct stmt DB_COMMIT = { "commit", "COMMIT", "", "" };
@@ -7,5 +11,14 @@ const struct stmt DB_ROLLBACK = { "rollback", "ROLLBACK", "", "" };
 /* Every statement of the program: each is prepared and compared with the server when a connection opens. */
 const struct stmt *const db_statements[] = {
     &DB_BEGIN, &DB_COMMIT, &DB_ROLLBACK,
+    /* streams */
+    &STREAM_CREATE, &STREAM_GET, &STREAM_LIST, &STREAM_UPDATE, &STREAM_DELETE, &STREAM_HEADS, &STREAM_FIGURES, &NOTIFY,
+    /* publish */
+    &HEADS_LOCK, &HEADS_ADVANCE, &HEADS_SET, &HEADS_NOTIFY, &EVENTS_APPEND, &EVENTS_INSERT, &DEDUP_LOOK, &DEDUP_EXPIRE,
+    &DEDUP_INSERT, &SUBJECTS_LOOK, &SUBJECTS_INSERT, &SUBJECTS_UPDATE, &MONTHS_INSERT, &OUTCOME_LOOK, &BACKEND_END,
+    /* read */
+    &PAGE, &PAGE_FILTERED, &READ_BOUNDS, &RECORDED_AT,
+    /* retention */
+    &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_FORGET, &CLOCK_LOOK,
 };
 const size_t db_statement_count = sizeof db_statements / sizeof *db_statements;

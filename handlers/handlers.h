@@ -10,4 +10,17 @@ handler_fn handle_root, handle_version;
 handler_fn handle_openapi_json, handle_openapi_yaml, handle_docs, handle_docs_asset;
 handler_fn handle_problem;
 
+/* ops.c */
+handler_fn handle_health, handle_metrics;
+handler_fn handle_ready; /* blocks */
+
+/* streams.c: all block */
+handler_fn handle_list_streams, handle_put_stream, handle_get_stream, handle_patch_stream, handle_delete_stream;
+
+/* publish.c, read.c */
+handler_fn handle_publish, handle_read;
+
+extern const struct route routes[];
+extern const size_t route_count;
+
 #endif

@@ -35,6 +35,7 @@ struct event {
     int64_t offset;
     int64_t recorded_us;
     int64_t version;              /* 0: none */
+    bool duplicate;               /* recorded before: offset and the rest are the first one's */
 };
 
 struct event_limits {

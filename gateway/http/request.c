@@ -83,3 +83,13 @@ bool request_working(const struct request *rq)
 {
     return atomic_load(&rq->in->working);
 }
+
+void request_expect(struct request *rq)
+{
+    atomic_store(&rq->in->working, true);
+}
+
+void request_fulfil(struct request *rq)
+{
+    loop_wake(rq->in, true);
+}

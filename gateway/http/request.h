@@ -89,6 +89,10 @@ void request_wait_until(struct request *rq, int64_t mono_us);
  * returns ERR_PARKED after it; request_working tells whether the job still runs (spurious wakes happen). */
 bool request_work(struct request *rq, void (*fn)(struct request *rq));
 bool request_working(const struct request *rq);
+/* The same for work of another thread than the pool's: expect (loop thread) before it can begin, fulfil (any thread, once) as its
+ * last touch of the request. In between the handler is not called, whatever happens to the connection. */
+void request_expect(struct request *rq);
+void request_fulfil(struct request *rq);
 
 /* Body field tables → structs, with jansson (small management bodies only; publish scans its own). */
 enum field_type { F_STRING, F_INT, F_BOOL, F_DURATION, F_ENUM, F_LABELS };

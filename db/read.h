@@ -1,0 +1,44 @@
+#ifndef WEIR_DB_READ_H
+#define WEIR_DB_READ_H
+
+#include "db/db.h"
+
+extern const struct stmt PAGE, PAGE_FILTERED, READ_BOUNDS, RECORDED_AT;
+
+/* Where a partition stands, and the month to read in. */
+struct bounds_row {
+    int32_t partition;
+    int64_t head, earliest;
+    int64_t from_us, to_us; /* months' bounds: INT64_MIN, INT64_MAX: open */
+    int64_t month_last;     /* the last offset before to_us; INT64_MAX: open */
+};
+
+/* A request for one partition's page; patterns are LIKE patterns, n == 0: any. */
+struct page_query {
+    int64_t stream_id;
+    int32_t partition;
+    int64_t after, upto, limit, bytes;
+    int64_t from_us, to_us;
+    const struct slice *types, *subjects;
+    size_t type_n, subject_n;
+};
+
+/* One event of a page; slices live as long as the rows. */
+struct page_row {
+    int64_t offset, recorded_us, version; /* version 0: none */
+    struct slice id, source, type, subject, attributes, data;
+    int32_t data_format;
+};
+
+enum err db_read_bounds(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *pos, size_t n,
+                        struct bounds_row *ret, size_t *ret_n, struct fault *f);
+/* n queries and the bounds of the same partitions after them, in one round trip. rows: n of them, the caller frees each. */
+enum err db_read_pages(struct db *db, struct arena *a, const struct page_query *q, size_t n, struct rows *ret_rows,
+                       struct bounds_row *ret_bounds, size_t *ret_bound_n, struct fault *f);
+void db_page_row(const struct rows *r, int i, struct page_row *ret);
+int64_t db_page_found(const struct rows *r); /* filtered pages: matches before the cut by bytes */
+/* recorded of (partition, offset) pairs; INT64_MIN where the event is gone. */
+enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets, size_t n,
+                        int64_t *ret_us, struct fault *f);
+
+#endif

@@ -1,0 +1,107 @@
+#include "db/retention.h"
+
+#include "db/publish.h"
+#include "sql.h"
+
+const struct stmt MAKE_ROOM = { "make_room", SQL_MAKE_ROOM, "timestamptz", "int4" };
+const struct stmt DROP_OVER = { "drop_over", SQL_DROP_OVER, "timestamptz", "int4" };
+const struct stmt RETENTION_DUE = { "retention_due", SQL_RETENTION_DUE, "timestamptz int8", "int8 int4 int8 int8" };
+const struct stmt RETENTION_REMOVE = { "retention_remove", SQL_RETENTION_REMOVE, "int8 int4 int8 int8 timestamptz", "int8" };
+const struct stmt DELETED_STREAMS = { "deleted_streams", SQL_DELETED_STREAMS, "", "int8" };
+const struct stmt DELETED_REMOVE = { "deleted_remove", SQL_DELETED_REMOVE, "int8 int8", "" };
+const struct stmt DELETED_FORGET = { "deleted_forget", SQL_DELETED_FORGET, "int8", "" };
+const struct stmt CLOCK_LOOK = { "clock_look", SQL_CLOCK_LOOK, "", "timestamptz" };
+
+static enum err with_time(struct db *db, const struct stmt *s, int64_t now_us, struct fault *f)
+{
+    const struct arg args[] = { arg_time(now_us) };
+    struct rows r = { 0 };
+    enum err e = db_exec(db, s, args, &r, f);
+
+    rows_free(&r);
+    return e;
+}
+
+enum err db_make_room(struct db *db, int64_t now_us, struct fault *f)
+{
+    return with_time(db, &MAKE_ROOM, now_us, f);
+}
+
+enum err db_drop_over(struct db *db, int64_t now_us, struct fault *f)
+{
+    return with_time(db, &DROP_OVER, now_us, f);
+}
+
+enum err db_retention_due(struct db *db, int64_t now_us, struct due_row *ret, size_t max, size_t *ret_n, struct fault *f)
+{
+    const struct arg args[] = { arg_time(now_us), arg_int8((int64_t)max) };
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &RETENTION_DUE, args, &r, f);
+
+    for (int i = 0; !e && i < r.n; i++)
+        ret[i] = (struct due_row){ row_int8(&r, i, 0), row_int4(&r, i, 1), row_int8(&r, i, 2), row_int8(&r, i, 3) };
+    *ret_n = e ? 0 : (size_t)r.n;
+    rows_free(&r);
+    return e;
+}
+
+enum err db_retention_remove(struct db *db, struct arena *a, const struct due_row *d, int64_t batch, int64_t before_us,
+                             int64_t *ret_removed, struct fault *f)
+{
+    const struct publish_head head = { .partition = d->partition };
+    const struct arg args[] = { arg_int8(d->stream_id), arg_int4(d->partition), arg_int8(d->earliest), arg_int8(batch),
+                                arg_time(before_us) };
+    struct rows r[4] = { 0 };
+    enum err e;
+
+    db_queue(db, &DB_BEGIN, NULL);
+    if (!db_heads_lock(db, a, d->stream_id, &head, 1)) {
+        db_disconnect(db);
+        return ERR_NO_MEMORY;
+    }
+    db_queue(db, &RETENTION_REMOVE, args);
+    db_queue(db, &DB_COMMIT, NULL);
+    e = db_flush(db, r, 4, f);
+    *ret_removed = !e && r[2].n ? row_int8(&r[2], 0, 0) : 0;
+    for (int i = 0; i < 4; i++)
+        rows_free(&r[i]);
+    return e;
+}
+
+enum err db_deleted_streams(struct db *db, int64_t *ret_ids, size_t max, size_t *ret_n, struct fault *f)
+{
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &DELETED_STREAMS, NULL, &r, f);
+
+    *ret_n = 0;
+    for (int i = 0; !e && i < r.n && *ret_n < max; i++)
+        ret_ids[(*ret_n)++] = row_int8(&r, i, 0);
+    rows_free(&r);
+    return e;
+}
+
+enum err db_deleted_remove(struct db *db, int64_t stream_id, int64_t batch, int64_t *ret_removed, struct fault *f)
+{
+    const struct arg args[] = { arg_int8(stream_id), arg_int8(batch) };
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &DELETED_REMOVE, args, &r, f);
+
+    *ret_removed = r.affected;
+    rows_free(&r);
+    if (!e && *ret_removed == 0) {
+        e = db_exec(db, &DELETED_FORGET, args, &r, f);
+        rows_free(&r);
+    }
+    return e;
+}
+
+enum err db_clock(struct db *db, int64_t *ret_us, struct fault *f)
+{
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &CLOCK_LOOK, NULL, &r, f);
+
+    if (!e)
+        *ret_us = row_time(&r, 0, 0);
+    rows_free(&r);
+    return e;
+}

@@ -1,0 +1,90 @@
+-- What a commit lane says. Lock first, look second: the statement that waited for the head rows' locks still sees its old
+-- snapshot, so ids and versions are looked up by later statements of the same transaction.
+
+-- name: heads_lock
+select partition, head, recorded from weir.partitions
+ where stream_id = $1 and partition = any($2::int4[])
+ order by partition for no key update;
+
+-- name: heads_advance
+-- For events without id and subject of their own: nothing to look up, so the heads move in the first statement.
+update weir.partitions p
+   set head = p.head + u.n, recorded = greatest(p.recorded, $5), bytes = p.bytes + u.bytes
+  from unnest($2::int4[], $3::int8[], $4::int8[]) as u (partition, n, bytes)
+ where p.stream_id = $1 and p.partition = u.partition
+returning p.partition, p.head, p.recorded;
+
+-- name: heads_set
+update weir.partitions p
+   set head = u.head, recorded = u.recorded, bytes = p.bytes + u.bytes
+  from unnest($2::int4[], $3::int8[], $4::timestamptz[], $5::int8[]) as u (partition, head, recorded, bytes)
+ where p.stream_id = $1 and p.partition = u.partition;
+
+-- name: events_append
+-- `back`: how many events of the batch follow in the same partition.
+insert into weir.events (stream_id, partition, "offset", recorded, id, source, type, attributes, data_format, data)
+select $1, u.partition, p.head - u.back, p.recorded, u.id, u.source, u.type, u.attributes, u.data_format, u.data
+  from unnest($2::int4[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int2[], $9::bytea[])
+       as u (partition, back, id, source, type, attributes, data_format, data)
+  join weir.partitions p on p.stream_id = $1 and p.partition = u.partition;
+
+-- name: events_insert
+insert into weir.events (stream_id, partition, "offset", recorded, id, source, type, subject, version, subject_hash, attributes,
+                         data_format, data)
+select $1, u.partition, u."offset", u.recorded, u.id, u.source, u.type, u.subject, u.version,
+       case when $2 then hashtextextended(u.subject, 0) end, u.attributes, u.data_format, u.data
+  from unnest($3::int4[], $4::int8[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int8[],
+              $11::text[], $12::int2[], $13::bytea[])
+       as u (partition, "offset", recorded, id, source, type, subject, version, attributes, data_format, data);
+
+-- name: dedup_look
+select u.ord::int4 as ord, d.fingerprint, d.partition, d."offset", d.version, d.recorded, d.expires, d.week
+  from unnest($2::uuid[]) with ordinality as u (key, ord)
+  join weir.dedup d on d.stream_id = $1 and d.key = u.key and d.week >= $3;
+
+-- name: dedup_expire
+delete from weir.dedup d using unnest($2::uuid[]) as u (key)
+ where d.stream_id = $1 and d.key = u.key and d.week >= $3 and d.expires <= $4;
+
+-- name: dedup_insert
+insert into weir.dedup (stream_id, week, key, fingerprint, expires, partition, "offset", version, recorded)
+select $1, $2, u.key, u.fingerprint, $3, u.partition, u."offset", u.version, u.recorded
+  from unnest($4::uuid[], $5::uuid[], $6::int4[], $7::int8[], $8::int8[], $9::timestamptz[])
+       as u (key, fingerprint, partition, "offset", version, recorded);
+
+-- name: subjects_look
+select subject, partition, version from weir.subjects where stream_id = $1 and subject = any($2::text[]);
+
+-- name: subjects_insert
+-- No upsert: a subject that another partition made meanwhile must be seen, so it raises and the lane looks again.
+insert into weir.subjects (stream_id, subject, partition, version, last_offset)
+select $1, u.subject, u.partition, u.version, u.last_offset
+  from unnest($2::text[], $3::int4[], $4::int8[], $5::int8[]) as u (subject, partition, version, last_offset);
+
+-- name: subjects_update
+update weir.subjects s set version = u.version, last_offset = u.last_offset
+  from unnest($2::text[], $3::int8[], $4::int8[]) as u (subject, version, last_offset)
+ where s.stream_id = $1 and s.subject = u.subject;
+
+-- name: months_insert
+insert into weir.partition_months (stream_id, partition, month, first_offset)
+select $1, u.partition, date_trunc('month', u.recorded at time zone 'UTC')::date, u.first_offset
+  from unnest($2::int4[], $3::timestamptz[], $4::int8[]) as u (partition, recorded, first_offset)
+on conflict do nothing;
+
+-- name: heads_notify
+-- One notification a transaction: "h<stream>:<partition>:<head>;…"; empty (look at all) when it would not fit.
+select pg_notify('weir', case when length(t.payload) < 7900 then t.payload else '' end)
+  from (select string_agg('h' || p.stream_id || ':' || p.partition || ':' || p.head, ';') as payload
+          from unnest($1::int8[], $2::int4[]) as u (stream_id, partition)
+          join weir.partitions p on p.stream_id = u.stream_id and p.partition = u.partition) as t
+ where t.payload is not null;
+
+-- name: outcome_look
+-- After a connection was lost at COMMIT: which of our events are there? The head rows are locked before.
+select partition, "offset", recorded, id, source, version from weir.events
+ where stream_id = $1 and partition = any($2::int4[]) and "offset" > $3 and recorded >= $4 and id = any($5::text[]);
+
+-- name: backend_end
+-- The lane's lost backend may still be at work: end it before looking.
+select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid = $1 and application_name = $2;

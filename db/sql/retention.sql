@@ -1,0 +1,60 @@
+-- Room for what comes, removal of what is over.
+
+-- name: make_room
+select weir.make_room($1) as made;
+
+-- name: drop_over
+select weir.drop_what_is_over($1) as dropped;
+
+-- name: retention_due
+-- Partitions whose oldest event is over.
+select s.stream_id, p.partition, p.earliest, s.retention
+  from weir.streams s join weir.partitions p using (stream_id)
+  join lateral (select e.recorded from weir.events e
+                 where e.stream_id = s.stream_id and e.partition = p.partition and e."offset" >= p.earliest
+                 order by e."offset" limit 1) as oldest on true
+ where s.retention is not null and p.head >= p.earliest
+   and oldest.recorded < $1::timestamptz - s.retention * interval '1 microsecond'
+ limit $2;
+
+-- name: retention_remove
+-- A batch of a partition's oldest events; its head row is locked before, so no publish meets a half-removed subject.
+with gone as (
+    delete from weir.events
+     where stream_id = $1 and partition = $2 and "offset" >= $3 and "offset" < $3 + $4 and recorded < $5
+    returning "offset", subject, octet_length(attributes) + coalesce(octet_length(data), 0) as bytes
+), last as (
+    select max("offset") as "offset", count(*) as n, sum(bytes) as bytes from gone
+), subjects as (
+    delete from weir.subjects s using (select distinct subject from gone where subject is not null) g, last
+     where s.stream_id = $1 and s.subject = g.subject and s.last_offset <= last."offset"
+), months as (
+    delete from weir.partition_months m using last
+     where m.stream_id = $1 and m.partition = $2
+       and exists (select from weir.partition_months later
+                    where later.stream_id = m.stream_id and later.partition = m.partition
+                      and later.month > m.month and later.first_offset <= last."offset" + 1)
+)
+update weir.partitions p set earliest = last."offset" + 1, bytes = p.bytes - last.bytes
+  from last where p.stream_id = $1 and p.partition = $2 and last.n > 0
+returning last.n::int8 as removed;
+
+-- name: deleted_streams
+select stream_id from weir.streams where deleted limit 100;
+
+-- name: deleted_remove
+delete from weir.events e
+ using (select partition, "offset", recorded from weir.events where stream_id = $1 limit $2) as batch
+ where e.stream_id = $1 and e.partition = batch.partition and e."offset" = batch."offset" and e.recorded = batch.recorded;
+
+-- name: deleted_forget
+with d as (delete from weir.dedup where stream_id = $1),
+     j as (delete from weir.subjects where stream_id = $1),
+     m as (delete from weir.partition_months where stream_id = $1)
+delete from weir.streams where stream_id = $1;
+
+-- name: clock_look
+select clock_timestamp() as now;
+
+-- name: setting_get
+select value from weir.settings where name = $1;

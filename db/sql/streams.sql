@@ -1,0 +1,55 @@
+-- Stream definitions and their heads.
+
+-- name: stream_create
+-- One row when it was made, none when the name is taken. Heads begin at 0.
+with made as (
+    insert into weir.streams (stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template,
+                              allow_unknown_types, subject_reads, description, labels, created, updated)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+    on conflict (name) do nothing
+    returning stream_id, partitions, created
+), heads as (
+    insert into weir.partitions (stream_id, partition, recorded)
+    select stream_id, p, created from made, generate_series(0, partitions - 1) p
+)
+select stream_id from made;
+
+-- name: stream_get
+select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,
+       subject_reads, description, labels, created, updated
+  from weir.streams where name = $1 and not deleted;
+
+-- name: stream_list
+-- Pages by name; the caller filters by rights and asks again.
+select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,
+       subject_reads, description, labels, created, updated
+  from weir.streams where name > $1 and not deleted order by name limit $2;
+
+-- name: stream_update
+update weir.streams
+   set retention = $2, dedup_window = $3, schema_validation = $4, subject_template = $5, allow_unknown_types = $6,
+       subject_reads = $7, description = $8, labels = $9, updated = $10
+ where stream_id = $1 and not deleted
+returning stream_id;
+
+-- name: stream_delete
+-- Frees the name at once and takes the heads away, so that no lane writes to it any more; retention removes the events.
+with gone as (
+    update weir.streams set deleted = true, name = '!' || stream_id, updated = $2
+     where name = $1 and not deleted
+    returning stream_id
+), heads as (
+    delete from weir.partitions p using gone where p.stream_id = gone.stream_id
+)
+select stream_id from gone;
+
+-- name: stream_heads
+select partition, head, earliest, recorded, bytes from weir.partitions where stream_id = $1 order by partition;
+
+-- name: stream_figures
+select stream_id, partition, head, earliest, recorded, bytes
+  from weir.partitions where stream_id = any($1::int8[]) order by stream_id, partition;
+
+-- name: notify
+-- Tells every gateway: "c<stream id>" changed, "d<stream id>" deleted.
+select pg_notify('weir', $1);

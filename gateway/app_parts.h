@@ -1,0 +1,19 @@
+#ifndef WEIR_APP_PARTS_H
+#define WEIR_APP_PARTS_H
+
+#include "gateway/base/config.h"
+#include "gateway/engine/commit.h"
+#include "gateway/engine/streams.h"
+#include "gateway/engine/tail.h"
+
+/* What handlers may use of the running program. Made by app.c in this order, stopped in reverse. */
+struct app {
+    const struct config *config;
+    struct db_config db;
+    struct streams *streams;
+    struct tail *tail;
+    struct commit *commit;
+    struct app_internal *in; /* app.c's own */
+};
+
+#endif

@@ -1,0 +1,178 @@
+#include "gateway/engine/commit_batch.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "gateway/base/clock.h"
+
+static uint64_t fnv1a(uint64_t h, struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
+    return h;
+}
+
+/* FNV-1a with MurmurHash3's finalizer, which makes the low bits depend on all. */
+int32_t event_partition(const struct event *ev, struct slice stream, int64_t partitions)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+
+    if (partitions == 1)
+        return 0;
+    if (ev->partitionkey.p) {
+        h = fnv1a(h, ev->partitionkey);
+    } else if (ev->subject.p) {
+        h = fnv1a(h, ev->subject);
+    } else {
+        h = ev->source.p ? fnv1a(h, ev->source) : fnv1a(fnv1a(h, SLICE("/v1/streams/")), stream);
+        h = fnv1a(fnv1a(h, (struct slice){ "", 1 }), ev->id);
+    }
+    h ^= h >> 33;
+    h *= UINT64_C(0xff51afd7ed558ccd);
+    h ^= h >> 33;
+    h *= UINT64_C(0xc4ceb9fe1a85ec53);
+    h ^= h >> 33;
+    return (int32_t)(h % (uint64_t)partitions);
+}
+
+int32_t month_index(int64_t unix_us)
+{
+    time_t s = (time_t)(unix_us / US_PER_S);
+    struct tm tm;
+
+    gmtime_r(&s, &tm);
+    return tm.tm_year * 12 + tm.tm_mon;
+}
+
+static int by_stream(const void *a, const void *b)
+{
+    const struct publish *x = *(struct publish *const *)a, *y = *(struct publish *const *)b;
+
+    if (x->stream->row.stream_id != y->stream->row.stream_id)
+        return x->stream->row.stream_id < y->stream->row.stream_id ? -1 : 1;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return memcmp(((const struct slot_id *)a)->key, ((const struct slot_id *)b)->key, 16);
+}
+
+static int slice_order(struct slice x, struct slice y)
+{
+    int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
+
+    return c ? c : (x.n > y.n) - (x.n < y.n);
+}
+
+static int by_subject(const void *a, const void *b)
+{
+    return slice_order(((const struct slot_subject *)a)->subject, ((const struct slot_subject *)b)->subject);
+}
+
+struct slot_id *group_id(struct group *g, const uint8_t key[16])
+{
+    struct slot_id wanted;
+
+    memcpy(wanted.key, key, 16);
+    return bsearch(&wanted, g->ids, g->id_n, sizeof *g->ids, by_key);
+}
+
+struct slot_subject *group_subject(struct group *g, struct slice subject)
+{
+    struct slot_subject wanted = { .subject = subject };
+
+    return bsearch(&wanted, g->subjects, g->subject_n, sizeof *g->subjects, by_subject);
+}
+
+static size_t distinct(void *v, size_t n, size_t size, int (*order)(const void *, const void *))
+{
+    char *p = v;
+    size_t kept = n > 0;
+
+    qsort(v, n, size, order);
+    for (size_t i = 1; i < n; i++)
+        if (order(p + i * size, p + (kept - 1) * size)) {
+            if (kept != i)
+                memcpy(p + kept * size, p + i * size, size);
+            kept++;
+        }
+    return kept;
+}
+
+/* Room for every event; which of them have an id or a subject is seen on the way. */
+static bool group_collect(struct group *g, struct arena *a)
+{
+    bool touched[PARTITIONS_MAX] = { false };
+
+    for (size_t i = 0; i < g->pub_n; i++)
+        g->event_n += g->pub[i]->events.n;
+    g->ids = arena_zalloc(a, g->event_n * sizeof *g->ids);
+    g->subjects = arena_zalloc(a, g->event_n * sizeof *g->subjects);
+    g->accepted = arena_alloc(a, g->event_n * sizeof *g->accepted);
+    if (!g->ids || !g->subjects || !g->accepted)
+        return false;
+    for (size_t i = 0; i < g->pub_n; i++)
+        for (size_t k = 0; k < g->pub[i]->events.n; k++) {
+            const struct event *ev = &g->pub[i]->events.v[k];
+
+            touched[ev->partition] = true;
+            if (ev->client_id)
+                memcpy(g->ids[g->id_n++].key, ev->key, 16);
+            if (ev->subject.p)
+                g->subjects[g->subject_n++].subject = ev->subject;
+        }
+    g->plain = g->id_n == 0 && g->subject_n == 0;
+    g->id_n = distinct(g->ids, g->id_n, sizeof *g->ids, by_key);
+    g->subject_n = distinct(g->subjects, g->subject_n, sizeof *g->subjects, by_subject);
+    for (int p = 0; p < PARTITIONS_MAX; p++) {
+        g->part_of[p] = -1;
+        if (touched[p]) {
+            g->part_of[p] = (int8_t)g->part_n;
+            g->part[g->part_n++] = (struct slot_part){ .partition = p, .head = g->stream->lane[p].head };
+        }
+    }
+    return true;
+}
+
+static bool group_ready_for_plain(const struct group *g, int64_t now_us)
+{
+    int32_t month = month_index(now_us);
+
+    if (!g->plain)
+        return false;
+    for (size_t i = 0; i < g->part_n; i++) {
+        const struct lane_partition *l = &g->stream->lane[g->part[i].partition];
+
+        if (l->head < 0 || l->month < month)
+            return false;
+    }
+    return true;
+}
+
+enum err batch_group(struct batch *b)
+{
+    struct publish **sorted = arena_alloc(b->arena, b->n * sizeof *sorted);
+    struct group *g;
+
+    b->groups = arena_zalloc(b->arena, b->n * sizeof *b->groups);
+    if (!sorted || !b->groups)
+        return ERR_NO_MEMORY;
+    memcpy(sorted, b->pub, b->n * sizeof *sorted);
+    for (size_t i = 0; i < b->n; i++) /* the order of arrival breaks ties */
+        sorted[i]->order = i;
+    qsort(sorted, b->n, sizeof *sorted, by_stream);
+    b->group_n = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        if (i == 0 || sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id)
+            b->groups[b->group_n++] = (struct group){ .stream = sorted[i]->stream, .pub = sorted + i };
+        b->groups[b->group_n - 1].pub_n++;
+    }
+    b->plain = true;
+    for (g = b->groups; g < b->groups + b->group_n; g++) {
+        if (!group_collect(g, b->arena))
+            return ERR_NO_MEMORY;
+        b->plain &= group_ready_for_plain(g, b->now_us);
+    }
+    return OK;
+}

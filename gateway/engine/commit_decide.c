@@ -1,0 +1,147 @@
+#include <stdio.h>
+
+#include "gateway/engine/commit_batch.h"
+
+/* A request is settled event by event against what the group knows; if one event is refused, what its request had changed
+ * is taken back and the neighbours never notice. */
+
+static enum err conflict(struct publish *p, size_t k, const struct slot_subject *s, int64_t expected)
+{
+    p->fault.current_version = s->version;
+    p->fault.has_version = true;
+    if (p->events.array)
+        snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
+    return fault(&p->fault, ERR_VERSION_CONFLICT, "Subject %.*s has version %lld, not %lld.", (int)s->subject.n, s->subject.p,
+                 (long long)s->version, (long long)expected);
+}
+
+static enum err take_duplicate(struct publish *p, size_t k, const struct slot_id *id)
+{
+    struct event *ev = &p->events.v[k];
+
+    if (memcmp(id->fingerprint, ev->fingerprint, 16)) {
+        if (p->events.array)
+            snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
+        return fault(&p->fault, ERR_ID_REUSED, "An event with id %.*s and other content is recorded already.", (int)ev->id.n, ev->id.p);
+    }
+    ev->duplicate = true;
+    ev->partition = id->partition;
+    ev->offset = id->offset;
+    ev->version = id->version;
+    ev->recorded_us = id->recorded_us;
+    return OK;
+}
+
+static enum err check_subject(struct publish *p, size_t k, const struct slot_subject *s, bool first)
+{
+    const struct event *ev = &p->events.v[k];
+
+    if (s->version > 0 && s->partition != ev->partition)
+        return fault(&p->fault, ERR_SUBJECT_MOVED, "Subject %.*s lives in partition %d; this event's partitionkey leads to %d.",
+                     (int)s->subject.n, s->subject.p, s->partition, ev->partition);
+    if (first && p->if_version >= 0 && s->version != p->if_version)
+        return conflict(p, k, s, p->if_version);
+    if (ev->expected_version >= 0 && s->version != ev->expected_version)
+        return conflict(p, k, s, ev->expected_version);
+    return OK;
+}
+
+static int64_t stored_bytes(const struct event *ev)
+{
+    return (int64_t)(ev->attributes.n + ev->data.n);
+}
+
+static void accept(struct group *g, struct event *ev, struct slot_id *id, struct slot_subject *s)
+{
+    struct slot_part *part = &g->part[g->part_of[ev->partition]];
+
+    part->n++;
+    part->bytes += stored_bytes(ev);
+    ev->offset = part->head + part->n;
+    ev->recorded_us = part->recorded_us;
+    if (s) {
+        s->partition = ev->partition;
+        s->last_offset = ev->offset;
+        ev->version = ++s->version;
+    }
+    if (id) {
+        memcpy(id->fingerprint, ev->fingerprint, 16);
+        id->known = id->ours = true;
+        id->partition = ev->partition;
+        id->offset = ev->offset;
+        id->version = ev->version;
+        id->recorded_us = ev->recorded_us;
+    }
+    g->accepted[g->accepted_n++] = ev;
+}
+
+static void take_back(struct group *g, struct publish *p, size_t accepted_n)
+{
+    while (g->accepted_n > accepted_n) {
+        struct event *ev = g->accepted[--g->accepted_n];
+        struct slot_part *part = &g->part[g->part_of[ev->partition]];
+
+        part->n--;
+        part->bytes -= stored_bytes(ev);
+        if (ev->subject.p) {
+            struct slot_subject *s = group_subject(g, ev->subject);
+
+            s->version--; /* last_offset is set anew by the next accepted one, or not used */
+        }
+        if (ev->client_id) {
+            struct slot_id *id = group_id(g, ev->key);
+
+            id->known = id->ours = false;
+        }
+    }
+    for (size_t k = 0; k < p->events.n; k++)
+        p->events.v[k].duplicate = false;
+}
+
+static enum err settle(struct group *g, struct publish *p)
+{
+    bool first = true;
+    enum err e;
+
+    for (size_t k = 0; k < p->events.n; k++) {
+        struct event *ev = &p->events.v[k];
+        struct slot_id *id = ev->client_id ? group_id(g, ev->key) : NULL;
+        struct slot_subject *s = ev->subject.p ? group_subject(g, ev->subject) : NULL;
+
+        ev->duplicate = false;
+        ev->version = 0;
+        if (id && id->known) {
+            if ((e = take_duplicate(p, k, id)))
+                return e;
+            continue;
+        }
+        if (!g->part[g->part_of[ev->partition]].locked)
+            return fault(&p->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
+        if (s && (e = check_subject(p, k, s, first)))
+            return e;
+        accept(g, ev, id, s);
+        first = false;
+    }
+    return OK;
+}
+
+void group_decide(struct group *g, int64_t now_us)
+{
+    g->accepted_n = 0;
+    for (size_t i = 0; i < g->part_n; i++) {
+        g->part[i].n = g->part[i].bytes = 0;
+        if (g->part[i].recorded_us < now_us)
+            g->part[i].recorded_us = now_us;
+    }
+    for (size_t i = 0; i < g->pub_n; i++) {
+        size_t before = g->accepted_n;
+
+        g->pub[i]->err = settle(g, g->pub[i]);
+        if (g->pub[i]->err)
+            take_back(g, g->pub[i], before);
+    }
+    /* What was taken back may have left an offset of a refused event behind. */
+    for (size_t i = 0; i < g->accepted_n; i++)
+        if (g->accepted[i]->subject.p)
+            group_subject(g, g->accepted[i]->subject)->last_offset = g->accepted[i]->offset;
+}

@@ -1,0 +1,27 @@
+#ifndef WEIR_ENGINE_CURSOR_H
+#define WEIR_ENGINE_CURSOR_H
+
+#include "gateway/base/arena.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/err.h"
+
+#define PARTITIONS_MAX 64
+#define CURSOR_TEXT 2049 /* with the NUL */
+
+/* A position in a stream: for each partition the last offset that has been seen (0: none). As text: base64url of
+ *   version (1)  kind  name hash u32  stream id u64  count varint  (positions as varints | pairs partition, position)  checksum u32
+ * with integers little-endian. The stream's id is its incarnation, the hash tells a foreign stream from a deleted one. */
+struct cursor {
+    bool partial;                     /* a receipt's: only these partitions, in the order given */
+    int count;
+    int32_t partition[PARTITIONS_MAX];/* partial only */
+    int64_t pos[PARTITIONS_MAX];
+};
+
+/* out holds CURSOR_TEXT bytes; returns the length. */
+size_t cursor_format(const struct cursor *c, struct slice stream, int64_t stream_id, char *out);
+
+/* ERR_BAD_CURSOR, ERR_CURSOR_FOREIGN, ERR_CURSOR_UNKNOWN (another incarnation). Does not know the stream's heads. */
+enum err cursor_parse(struct slice text, struct slice stream, int64_t stream_id, struct cursor *ret, struct fault *f);
+
+#endif

@@ -1,0 +1,64 @@
+#include "gateway/engine/retention.h"
+
+#include "db/retention.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+
+#define DUE_MAX 64
+#define ROOM_PERIOD_US (3600 * US_PER_S)
+
+enum err retention_prepare(struct db *db, struct fault *f)
+{
+    return db_make_room(db, clock_unix_us(), f);
+}
+
+static enum err remove_expired(struct retention *r, struct arena *a, bool *ret_more)
+{
+    struct due_row due[DUE_MAX];
+    size_t n;
+    int64_t now = clock_unix_us(), removed, total = 0;
+    enum err e = db_retention_due(r->db, now, due, DUE_MAX, &n, NULL);
+
+    for (size_t i = 0; !e && i < n; i++) {
+        e = db_retention_remove(r->db, a, &due[i], r->config->retention_batch, now - due[i].retention_us, &removed, NULL);
+        total += removed;
+        *ret_more |= removed >= r->config->retention_batch;
+    }
+    *ret_more |= !e && n == DUE_MAX;
+    metric_add(M_RETENTION_REMOVED, total);
+    if (total)
+        log_info("retention removed events", L_INT("events", total));
+    return e;
+}
+
+static enum err remove_deleted(struct retention *r, bool *ret_more)
+{
+    int64_t ids[DUE_MAX], removed;
+    size_t n;
+    enum err e = db_deleted_streams(r->db, ids, DUE_MAX, &n, NULL);
+
+    for (size_t i = 0; !e && i < n; i++) {
+        e = db_deleted_remove(r->db, ids[i], r->config->retention_batch, &removed, NULL);
+        *ret_more |= removed > 0;
+    }
+    return e;
+}
+
+enum err retention_tick(void *retention, bool *ret_more)
+{
+    struct retention *r = retention;
+    struct arena *a = arena_new(1 << 20);
+    enum err e = a ? db_connect(r->db, NULL) : ERR_NO_MEMORY;
+
+    if (!e && clock_mono_us() >= r->next_room_us) {
+        if (!(e = db_make_room(r->db, clock_unix_us(), NULL)) && !(e = db_drop_over(r->db, clock_unix_us(), NULL)))
+            r->next_room_us = clock_mono_us() + ROOM_PERIOD_US;
+    }
+    if (!e)
+        e = remove_expired(r, a, ret_more);
+    if (!e)
+        e = remove_deleted(r, ret_more);
+    arena_free(a);
+    return e;
+}

@@ -1,0 +1,281 @@
+#include "gateway/engine/streams.h"
+
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/base/clock.h"
+
+#define DEFINITION_AGE_US (30 * US_PER_S)
+#define BUCKETS 4096
+#define WEEK_US (7 * 24 * 3600 * US_PER_S)
+
+struct entry {
+    struct entry *next;
+    struct stream *stream;
+};
+
+struct streams {
+    const struct config *config;
+    pthread_mutex_t lock; /* guards buckets and count */
+    struct entry *buckets[BUCKETS];
+    size_t count;
+};
+
+struct stream *stream_ref(struct stream *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void stream_unref(struct stream *s)
+{
+    if (s && atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+        arena_free(s->arena); /* holds the stream itself */
+}
+
+static size_t bucket_of(struct slice name)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < name.n; i++)
+        h = (h ^ (unsigned char)name.p[i]) * 16777619u;
+    return h % BUCKETS;
+}
+
+struct streams *streams_new(const struct config *c)
+{
+    struct streams *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->config = c;
+    pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+static void drop_locked(struct streams *s, struct entry **at)
+{
+    struct entry *e = *at;
+
+    *at = e->next;
+    atomic_store(&e->stream->stale, true);
+    stream_unref(e->stream);
+    free(e);
+    s->count--;
+}
+
+void streams_free(struct streams *s)
+{
+    if (!s)
+        return;
+    for (size_t b = 0; b < BUCKETS; b++)
+        while (s->buckets[b])
+            drop_locked(s, &s->buckets[b]);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static struct entry **find_locked(struct streams *s, struct slice name)
+{
+    struct entry **at = &s->buckets[bucket_of(name)];
+
+    while (*at && !slice_eq((*at)->stream->row.name, name))
+        at = &(*at)->next;
+    return at;
+}
+
+struct stream *streams_cached(struct streams *s, struct slice name)
+{
+    struct stream *found = NULL;
+    struct entry **at;
+
+    pthread_mutex_lock(&s->lock);
+    at = find_locked(s, name);
+    if (*at && clock_mono_us() - (*at)->stream->loaded_us > DEFINITION_AGE_US)
+        drop_locked(s, at);
+    else if (*at)
+        found = stream_ref((*at)->stream);
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+/* A full cache drops a whole bucket at random: simple, and the next request brings back what is in use. */
+static void make_room_locked(struct streams *s)
+{
+    for (size_t b = (size_t)clock_mono_us() % BUCKETS; s->count >= (size_t)s->config->streams_cache; b = (b + 1) % BUCKETS)
+        while (s->buckets[b])
+            drop_locked(s, &s->buckets[b]);
+}
+
+static struct stream *stream_new(void)
+{
+    struct arena *a = arena_new(1 << 20);
+    struct stream *st = a ? arena_zalloc(a, sizeof *st) : NULL;
+
+    if (!st) {
+        arena_free(a);
+        return NULL;
+    }
+    st->arena = a;
+    atomic_init(&st->refs, 1);
+    st->loaded_us = clock_mono_us();
+    for (int i = 0; i < PARTITIONS_MAX; i++)
+        st->lane[i] = (struct lane_partition){ -1, -1 };
+    return st;
+}
+
+enum err streams_load(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f)
+{
+    struct stream *st = stream_new();
+    struct entry *e = malloc(sizeof *e), **at;
+    enum err err = st && e ? db_stream_get(db, st->arena, name, &st->row, f) : ERR_NO_MEMORY;
+
+    if (err) {
+        stream_unref(st);
+        free(e);
+        return err;
+    }
+    pthread_mutex_lock(&s->lock);
+    at = find_locked(s, name);
+    if (*at)
+        drop_locked(s, at);
+    make_room_locked(s);
+    *e = (struct entry){ s->buckets[bucket_of(name)], st };
+    s->buckets[bucket_of(name)] = e;
+    s->count++;
+    *ret = stream_ref(st);
+    pthread_mutex_unlock(&s->lock);
+    return OK;
+}
+
+/* 63 random bits: an incarnation is never mistaken for another, on any server, without a sequence. */
+static bool random_id(int64_t *ret)
+{
+    uint64_t v = 0;
+
+    if (RAND_bytes((unsigned char *)&v, sizeof v) != 1)
+        return false;
+    *ret = (int64_t)(v >> 1);
+    return *ret > 0;
+}
+
+/* false in *ret_made: the name is taken. */
+static enum err make(struct db *db, struct stream_row *row, bool *ret_made, struct fault *f)
+{
+    row->created_us = row->updated_us = clock_unix_us();
+    if (!random_id(&row->stream_id))
+        return ERR_INTERNAL;
+    return db_stream_create(db, row, ret_made, f);
+}
+
+enum err streams_load_or_create(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f)
+{
+    struct stream_row row;
+    bool created;
+    enum err e = streams_load(s, db, name, ret, f);
+
+    if (e != ERR_UNKNOWN_STREAM || !s->config->streams_auto_create)
+        return e;
+    streams_defaults(&row);
+    row.name = name;
+    row.partitions = s->config->streams_auto_partitions;
+    if (!(e = make(db, &row, &created, f)))
+        e = streams_load(s, db, name, ret, f); /* somebody may have made it meanwhile: theirs holds */
+    return e;
+}
+
+void streams_forget(struct streams *s, int64_t stream_id)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t b = 0; b < BUCKETS; b++)
+        for (struct entry **at = &s->buckets[b]; *at;)
+            if ((*at)->stream->row.stream_id == stream_id)
+                drop_locked(s, at);
+            else
+                at = &(*at)->next;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool name_valid(struct slice name)
+{
+    if (name.n < 1 || name.n > 120)
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+
+        if (!word && (i == 0 || (c != '.' && c != '-')))
+            return false;
+    }
+    return true;
+}
+
+bool name_reserved(struct slice name)
+{
+    return (name.n >= 1 && name.p[0] == '_') || (name.n >= 5 && !memcmp(name.p, "saga.", 5)) ||
+           (name.n >= 4 && !memcmp(name.p + name.n - 4, ".dlq", 4));
+}
+
+void streams_defaults(struct stream_row *row)
+{
+    *row = (struct stream_row){
+        .partitions = 1,
+        .retention_us = -1,
+        .dedup_window_us = WEEK_US,
+        .validation = VALIDATION_OFF,
+        .subject_template = SLICE("{stream}-{type}"),
+        .subject_reads = true,
+        .description = SLICE(""),
+        .labels = SLICE("{}"),
+    };
+}
+
+enum err streams_put(struct streams *s, struct db *db, struct arena *a, struct stream_row *row, bool partitions_given,
+                     bool *ret_created, struct fault *f)
+{
+    struct stream_row now;
+    enum err e;
+
+    if ((e = make(db, row, ret_created, f)) || *ret_created)
+        return e;
+    if ((e = db_stream_get(db, a, row->name, &now, f)))
+        return e;
+    if (partitions_given && now.partitions != row->partitions)
+        return fault(f, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.", (int)now.partitions);
+    row->stream_id = now.stream_id;
+    row->partitions = now.partitions;
+    row->created_us = now.created_us;
+    return streams_update(s, db, row, f);
+}
+
+/* The other gateways drop the definition too; should the word get lost, age does it. */
+static void tell(struct streams *s, struct db *db, char what, int64_t stream_id)
+{
+    char payload[32];
+
+    streams_forget(s, stream_id);
+    snprintf(payload, sizeof payload, "%c%lld", what, (long long)stream_id);
+    db_notify(db, payload, NULL);
+}
+
+enum err streams_update(struct streams *s, struct db *db, struct stream_row *row, struct fault *f)
+{
+    enum err e;
+
+    row->updated_us = clock_unix_us();
+    if (!(e = db_stream_update(db, row, f)))
+        tell(s, db, 'c', row->stream_id);
+    return e;
+}
+
+enum err streams_delete(struct streams *s, struct db *db, struct slice name, struct fault *f)
+{
+    int64_t id;
+    enum err e = db_stream_delete(db, name, clock_unix_us(), &id, f);
+
+    if (!e)
+        tell(s, db, 'd', id);
+    return e;
+}

@@ -1,0 +1,54 @@
+#ifndef WEIR_ENGINE_STREAMS_H
+#define WEIR_ENGINE_STREAMS_H
+
+#include <stdatomic.h>
+
+#include "db/streams.h"
+#include "gateway/base/config.h"
+#include "gateway/engine/cursor.h"
+
+/* What a lane remembers of a partition between transactions: a hint, checked by the database. */
+struct lane_partition {
+    int64_t head;   /* -1: not known */
+    int32_t month;  /* year * 12 + month - 1 of the months row known to exist; -1: none */
+};
+
+/* A stream's definition in memory: immutable but for `lane`, which belongs to the stream's commit lane alone. Shared by
+ * reference count, replaced when the definition changes. */
+struct stream {
+    atomic_int refs;
+    atomic_bool stale;           /* the definition changed or the stream is gone: look it up again */
+    struct stream_row row;
+    struct arena *arena;         /* holds the row's strings */
+    int64_t loaded_us;           /* monotonic */
+    struct lane_partition lane[PARTITIONS_MAX];
+};
+
+void stream_unref(struct stream *s); /* NULL-safe */
+struct stream *stream_ref(struct stream *s);
+
+/* The cache of definitions, by name; any thread. Another gateway's changes arrive by notification (streams_forget) or, at the
+ * latest, when an entry is 30 s old. */
+struct streams;
+struct streams *streams_new(const struct config *c);
+void streams_free(struct streams *s);
+struct stream *streams_cached(struct streams *s, struct slice name);  /* a reference, or NULL: ask streams_load */
+enum err streams_load(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f);
+/* As streams_load, but makes the stream if the configuration allows it. */
+enum err streams_load_or_create(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f);
+void streams_forget(struct streams *s, int64_t stream_id);
+
+/* Names: [a-z0-9][a-z0-9._-]{0,119}; reserved: begin with _ or saga. or end in .dlq. */
+bool name_valid(struct slice name);      /* reserved ones included: they may begin with _ */
+bool name_reserved(struct slice name);
+
+/* Settings of a PUT or PATCH: a full row of values, and which were given. */
+void streams_defaults(struct stream_row *row);
+/* Creates, or replaces the settings; `row` is completed with id and times. partitions_given: it must be what the stream has
+ * (ERR_PARTITIONS_FIXED), else the stream's own number stays. */
+enum err streams_put(struct streams *s, struct db *db, struct arena *a, struct stream_row *row, bool partitions_given,
+                     bool *ret_created, struct fault *f);
+enum err streams_update(struct streams *s, struct db *db, struct stream_row *row, struct fault *f);
+enum err streams_delete(struct streams *s, struct db *db, struct slice name, struct fault *f);
+
+#endif

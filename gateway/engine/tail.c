@@ -1,0 +1,247 @@
+#include "gateway/engine/tail.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/engine/read.h"
+#include "gateway/engine/tail_ring.h"
+
+#define POLL_CHUNK 512
+
+struct tail {
+    const struct config *config;
+    struct streams *streams;
+    const struct db_config *listen_config;
+    struct db *db;
+    struct rings rings;
+    struct listen *listen;
+    struct buf scratch;
+    atomic_bool stop, listening;
+    int wake_fd;
+    pthread_t thread;
+};
+
+struct watch *tail_watch(struct tail *t, struct stream *s, int only, void (*wake)(void *arg), void *arg)
+{
+    bool cold;
+    struct watch *w = rings_watch(&t->rings, s, only, wake, arg, &cold);
+
+    if (w && cold && eventfd_write(t->wake_fd, 1)) {
+        tail_unwatch(w);
+        return NULL;
+    }
+    return w;
+}
+
+void tail_unwatch(struct watch *w)
+{
+    if (w)
+        rings_unwatch(w);
+}
+
+void tail_trust(struct watch *w)
+{
+    rings_trust(w);
+}
+
+enum tail_state tail_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n, bool *ret_shared)
+{
+    return rings_next(w, pos, ret, max, ret_n, ret_shared);
+}
+
+void tail_committed(struct tail *t, struct stream *s, struct event *const *events, size_t n)
+{
+    if (rings_committed(&t->rings, s->row.stream_id, events, n))
+        eventfd_write(t->wake_fd, 1);
+}
+
+void tail_wake(struct tail *t, struct stream *s)
+{
+    rings_wake(&t->rings, s->row.stream_id);
+}
+
+void tail_forget(struct tail *t, int64_t stream_id)
+{
+    streams_forget(t->streams, stream_id);
+    rings_gone(&t->rings, stream_id);
+}
+
+bool tail_listening(const struct tail *t)
+{
+    return atomic_load(&t->listening);
+}
+
+/* "d<stream>": deleted. "c<stream>": changed. "h<stream>:<partition>:<head>,<partition>:<head>;…": heads. "": look at all. */
+static void on_notification(void *arg, struct slice payload)
+{
+    struct tail *t = arg;
+    char text[8192], *p = text;
+
+    metric_add(M_TAIL_NOTIFICATIONS, 1);
+    if (payload.n >= sizeof text)
+        return;
+    memcpy(text, payload.p, payload.n);
+    text[payload.n] = '\0';
+    if (*p == 'd' || *p == 'c') {
+        int64_t id = strtoll(p + 1, NULL, 10);
+
+        streams_forget(t->streams, id);
+        if (*p == 'd')
+            rings_gone(&t->rings, id);
+        return;
+    }
+    if (*p == '\0')
+        rings_poll_all(&t->rings);
+    while (*p == 'h') {
+        int64_t id = strtoll(p + 1, &p, 10);
+
+        while (*p == ':' || *p == ',') {
+            long partition = strtol(p + 1, &p, 10);
+            int64_t head = *p == ':' ? strtoll(p + 1, &p, 10) : 0;
+
+            rings_target(&t->rings, id, (int)partition, head);
+        }
+        if (*p == ';')
+            p++;
+    }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Heads of the watched streams that are due. */
+static enum err poll_heads(struct tail *t, struct arena *a)
+{
+    int64_t ids[POLL_CHUNK], heads[PARTITIONS_MAX];
+    struct head_row *rows;
+    size_t n, count, i;
+    enum err e;
+
+    while ((n = rings_due(&t->rings, ids, POLL_CHUNK))) {
+        qsort(ids, n, sizeof *ids, by_id);
+        if ((e = db_stream_figures(t->db, a, ids, n, &rows, &count, NULL))) {
+            rings_poll_all(&t->rings);
+            return e;
+        }
+        metric_add(M_TAIL_POLLS, 1);
+        i = 0;
+        for (size_t k = 0; k < n; k++) {
+            int partitions = 0;
+
+            for (; i < count && rows[i].stream_id == ids[k] && partitions < PARTITIONS_MAX; i++)
+                heads[partitions++] = rows[i].head;
+            rings_heads(&t->rings, ids[k], heads, partitions);
+        }
+    }
+    return OK;
+}
+
+static enum err fetch_missing(struct tail *t)
+{
+    struct rings_gap gap;
+    enum err e = OK;
+
+    while (!e && rings_gap(&t->rings, &gap)) {
+        struct arena *a = arena_new(64 << 20);
+        struct read_spec spec = { .only = -1, .limit = t->config->tail_ring_events / 4 + 1,
+                                  .bytes = t->config->tail_ring_bytes / 4 + 1, .scan = INT64_MAX };
+        struct read_page page = { 0 };
+
+        memcpy(spec.pos, gap.pos, sizeof spec.pos);
+        e = a ? read_page(t->db, a, gap.stream, &spec, &page, NULL) : ERR_NO_MEMORY;
+        if (e == ERR_CURSOR_EXPIRED || e == ERR_CURSOR_UNKNOWN || e == ERR_UNKNOWN_STREAM) {
+            rings_lost(&t->rings, gap.stream->row.stream_id, e == ERR_UNKNOWN_STREAM);
+            e = OK;
+        } else if (!e) {
+            metric_add(M_TAIL_FETCHED, (int64_t)page.n);
+            rings_fetched(&t->rings, gap.stream->row.stream_id, page.events, page.n);
+            if (page.n == 0)
+                e = ERR_DATABASE_UNAVAILABLE; /* a server that lags: look again after a pause */
+        }
+        stream_unref(gap.stream);
+        arena_free(a);
+    }
+    return e;
+}
+
+static void *tail_main(void *arg)
+{
+    struct tail *t = arg;
+    int64_t next_poll = 0, pause = 0;
+
+    pthread_setname_np(pthread_self(), "weir-tail");
+    while (!atomic_load(&t->stop)) {
+        struct arena *a = arena_new(4 << 20);
+        int64_t now = clock_mono_us();
+        bool all = now >= next_poll;
+        enum err e = a ? db_connect(t->db, NULL) : ERR_NO_MEMORY;
+
+        if (all) /* whatever was notified: LISTEN may be dead, a notification lost */
+            rings_poll_all(&t->rings);
+        if (!e)
+            e = poll_heads(t, a);
+        if (!e)
+            e = fetch_missing(t);
+        arena_free(a);
+        if (all) {
+            rings_expire(&t->rings, t->config->tail_idle_us);
+            next_poll = now + t->config->tail_poll_us;
+        }
+        pause = e ? (pause ? pause * 2 : 50000) : 0;
+        if (pause > t->config->tail_poll_us)
+            pause = t->config->tail_poll_us;
+        if (!e)
+            pause = next_poll - clock_mono_us();
+        atomic_store(&t->listening, listen_wait(t->listen, pause > 0 ? pause : 0, t->wake_fd, on_notification, t));
+        eventfd_read(t->wake_fd, &(eventfd_t){ 0 });
+        if (!e)
+            pause = 0;
+    }
+    return NULL;
+}
+
+struct tail *tail_new(const struct config *c, const struct db_config *listen_db, const struct db_config *db, struct streams *streams)
+{
+    struct tail *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return NULL;
+    t->config = c;
+    t->streams = streams;
+    t->listen_config = listen_db;
+    t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    t->db = db_new(db);
+    t->listen = listen_new(listen_db, "weir");
+    rings_init(&t->rings, (size_t)c->tail_ring_events, (size_t)c->tail_ring_bytes);
+    if (t->wake_fd >= 0 && t->db && t->listen && !pthread_create(&t->thread, NULL, tail_main, t))
+        return t;
+    db_free(t->db);
+    listen_free(t->listen);
+    rings_free(&t->rings);
+    free(t);
+    return NULL;
+}
+
+void tail_stop(struct tail *t)
+{
+    if (!t)
+        return;
+    atomic_store(&t->stop, true);
+    eventfd_write(t->wake_fd, 1);
+    pthread_join(t->thread, NULL);
+    listen_free(t->listen);
+    db_free(t->db);
+    rings_free(&t->rings);
+    buf_free(&t->scratch);
+    close(t->wake_fd);
+    free(t);
+}

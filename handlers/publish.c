@@ -1,0 +1,287 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "gateway/app_parts.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/json.h"
+#include "gateway/base/metrics.h"
+#include "handlers/handlers.h"
+
+#define TRIES 2 /* a stream that was made anew under its old name is looked up once more */
+
+/* A publish request between the handler's calls: definition and body, then the lane, then the receipt. */
+struct publishing {
+    struct publish p;       /* the lane's while it is queued */
+    struct request *rq;
+    struct stream *stream;
+    enum err err;           /* of the preparation on a worker */
+    bool prepared, parsed, queued;
+    int tries;
+};
+
+struct media {
+    const char *type;
+    enum event_format format;
+};
+
+static const struct media media[] = {
+    { "application/cloudevents+json", EVENT_STRUCTURED },
+    { "application/cloudevents-batch+json", EVENT_BATCH },
+    { "application/json", EVENT_JSON },
+    { "application/x-ndjson", EVENT_NDJSON },
+};
+
+static void publishing_free(void *state)
+{
+    struct publishing *s = state;
+
+    stream_unref(s->stream);
+}
+
+static void on_done(struct publish *p)
+{
+    request_fulfil(p->arg);
+}
+
+static struct slice media_type(struct slice content_type)
+{
+    const char *semicolon = memchr(content_type.p, ';', content_type.n);
+
+    if (semicolon)
+        content_type.n = (size_t)(semicolon - content_type.p);
+    while (content_type.n && isspace((unsigned char)content_type.p[content_type.n - 1]))
+        content_type.n--;
+    return content_type;
+}
+
+struct ce_headers {
+    struct event_header v[96];
+    size_t n;
+};
+
+static void collect_ce(void *arg, struct slice name, struct slice value)
+{
+    struct ce_headers *h = arg;
+
+    if (name.n > 3 && !strncasecmp(name.p, "ce-", 3) && h->n < sizeof h->v / sizeof *h->v)
+        h->v[h->n++] = (struct event_header){ { name.p + 3, name.n - 3 }, value };
+}
+
+static enum err parse(struct request *rq, struct publishing *s)
+{
+    const struct config *c = rq->config;
+    const struct event_limits limits = { (size_t)c->event_bytes, (size_t)c->request_events, (unsigned)c->json_depth };
+    struct slice stream = request_path(rq, "stream"), content_type = request_header(rq, "Content-Type");
+    struct slice type = content_type.p ? media_type(content_type) : SLICE_NONE;
+    int64_t now = clock_unix_us();
+
+    if (request_header(rq, "ce-specversion").p && (!type.p || type.n < 23 || strncasecmp(type.p, "application/cloudevents", 23))) {
+        struct ce_headers h = { .n = 0 };
+
+        request_headers(rq, collect_ce, &h);
+        return event_parse_binary(rq->arena, stream, h.v, h.n, content_type, rq->body, rq->traceparent, &limits, now, &s->p.events,
+                                  &rq->fault);
+    }
+    for (size_t i = 0; type.p && i < sizeof media / sizeof *media; i++)
+        if (strlen(media[i].type) == type.n && !strncasecmp(type.p, media[i].type, type.n))
+            return event_parse(rq->arena, stream, media[i].format, rq->body, rq->traceparent, &limits, now, &s->p.events, &rq->fault);
+    return fault(&rq->fault, ERR_UNSUPPORTED_MEDIA_TYPE,
+                 "Send application/json, application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson, or any "
+                 "type with a ce-specversion header.");
+}
+
+static bool one_subject(const struct events *e)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (!e->v[i].subject.p || !slice_eq(e->v[i].subject, e->v[0].subject))
+            return false;
+    return e->n > 0;
+}
+
+/* If-Match: "n" and If-None-Match: * guard the one subject of the request. */
+static enum err precondition(struct request *rq, struct publishing *s)
+{
+    struct slice match = request_header(rq, "If-Match"), none = request_header(rq, "If-None-Match");
+
+    s->p.if_version = -1;
+    if (none.p && !slice_is(none, "*"))
+        return fault(&rq->fault, ERR_BAD_REQUEST, "If-None-Match takes only * here.");
+    if (match.p && (none.p || match.n < 3 || match.p[0] != '"' || match.p[match.n - 1] != '"' ||
+                    !json_int64((struct slice){ match.p + 1, match.n - 2 }, &s->p.if_version) || s->p.if_version < 0))
+        return fault(&rq->fault, ERR_BAD_REQUEST, "If-Match takes one version in quotes, such as \"3\".");
+    if (none.p)
+        s->p.if_version = 0;
+    if (s->p.if_version >= 0 && !one_subject(&s->p.events))
+        return fault(&rq->fault, ERR_BAD_REQUEST, "If-Match and If-None-Match need events of one subject.");
+    for (size_t i = 0; i < s->p.events.n; i++)
+        if (s->p.events.v[i].expected_version >= 0 && !s->p.events.v[i].subject.p)
+            return fault(&rq->fault, ERR_BAD_EVENT, "Event %zu has an expectedversion but no subject.", i);
+    return OK;
+}
+
+static enum err prepare(struct request *rq, struct publishing *s)
+{
+    enum err e;
+
+    if (!s->parsed && ((e = parse(rq, s)) || (e = precondition(rq, s))))
+        return e;
+    s->parsed = true;
+    return OK;
+}
+
+/* On a worker: what the cache of definitions does not hold, and bodies too large for the event loop. */
+static void prepare_blocking(struct request *rq)
+{
+    struct publishing *s = rq->state;
+    struct slice name = request_path(rq, "stream");
+
+    s->err = prepare(rq, s);
+    if (!s->err && !s->stream)
+        s->err = streams_load_or_create(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
+}
+
+static enum err to_worker(struct request *rq, void (*fn)(struct request *rq))
+{
+    if (request_work(rq, fn))
+        return ERR_PARKED;
+    rq->fault.retry_after = 1;
+    return fault(&rq->fault, ERR_OVERLOADED, "All worker threads are busy and their queue is full.");
+}
+
+static enum err submit(struct request *rq, struct publishing *s)
+{
+    enum err e;
+
+    s->p.stream = s->stream;
+    s->p.done = on_done;
+    s->p.arg = rq;
+    s->p.fault = (struct fault){ 0 };
+    s->queued = true;
+    request_expect(rq);
+    if ((e = commit_submit(rq->app->commit, &s->p, &rq->fault))) {
+        request_fulfil(rq);
+        return e;
+    }
+    return ERR_PARKED;
+}
+
+static void put_cursor(struct buf *b, const struct stream *st, struct cursor *c)
+{
+    char text[CURSOR_TEXT];
+
+    c->partial = st->row.partitions > 1;
+    buf_put(b, text, cursor_format(c, st->row.name, st->row.stream_id, text));
+}
+
+static void put_receipt(struct buf *b, const struct stream *st, const struct event *ev)
+{
+    struct cursor c = { .count = 1, .partition = { ev->partition }, .pos = { ev->offset } };
+
+    BUF_LIT(b, "{\"id\":");
+    buf_json_string(b, ev->id);
+    BUF_LIT(b, ",\"stream\":");
+    buf_json_string(b, st->row.name);
+    BUF_LIT(b, ",\"partition\":");
+    buf_i64(b, ev->partition);
+    BUF_LIT(b, ",\"offset\":\"");
+    buf_i64(b, ev->offset);
+    BUF_LIT(b, "\"");
+    if (ev->version) {
+        BUF_LIT(b, ",\"version\":");
+        buf_i64(b, ev->version);
+    }
+    BUF_LIT(b, ",\"cursor\":\"");
+    put_cursor(b, st, &c);
+    if (ev->duplicate)
+        BUF_LIT(b, "\",\"duplicate\":true}");
+    else
+        BUF_LIT(b, "\",\"duplicate\":false}");
+}
+
+/* The cursor of the whole request: the last offset in each partition that it touched. */
+static void cover_header(struct request *rq, struct reply *rp, const struct stream *st, const struct events *events)
+{
+    struct cursor c = { .count = 0 };
+    char text[CURSOR_TEXT];
+
+    for (size_t i = 0; i < events->n; i++) {
+        const struct event *ev = &events->v[i];
+        int at = 0;
+
+        while (at < c.count && c.partition[at] != ev->partition)
+            at++;
+        if (at == c.count) {
+            c.partition[c.count] = ev->partition;
+            c.pos[c.count++] = 0;
+        }
+        if (c.pos[at] < ev->offset)
+            c.pos[at] = ev->offset;
+    }
+    c.partial = st->row.partitions > 1;
+    cursor_format(&c, st->row.name, st->row.stream_id, text);
+    reply_header(rq, rp, "Weir-Cursor", text);
+}
+
+static enum err receipt(struct request *rq, struct reply *rp, struct publishing *s)
+{
+    const struct events *events = &s->p.events;
+    struct buf b = { 0 };
+    size_t duplicates = 0;
+
+    if (events->array)
+        buf_char(&b, '[');
+    for (size_t i = 0; i < events->n; i++) {
+        if (i)
+            buf_char(&b, ',');
+        put_receipt(&b, s->stream, &events->v[i]);
+        duplicates += events->v[i].duplicate;
+    }
+    if (events->array)
+        buf_char(&b, ']');
+    if (duplicates)
+        metric_add(M_DUPLICATE_EVENTS, (int64_t)duplicates);
+    cover_header(rq, rp, s->stream, events);
+    return reply_json(rp, duplicates == events->n ? 200 : 201, &b);
+}
+
+static enum err outcome(struct request *rq, struct reply *rp, struct publishing *s)
+{
+    s->queued = false;
+    if (s->p.err == ERR_UNKNOWN_STREAM && ++s->tries < TRIES) {
+        stream_unref(s->stream);
+        s->stream = NULL;
+        return to_worker(rq, prepare_blocking);
+    }
+    if (s->p.err) {
+        rq->fault = s->p.fault;
+        return s->p.err;
+    }
+    return receipt(rq, rp, s);
+}
+
+enum err handle_publish(struct request *rq, struct reply *rp)
+{
+    struct publishing *s = rq->state;
+    struct slice name = request_path(rq, "stream");
+    enum err e;
+
+    if (s && s->queued)
+        return outcome(rq, rp, s);
+    if (!s) {
+        if (!name_valid(name))
+            return fault(&rq->fault, ERR_BAD_NAME, "Stream names are [a-z0-9][a-z0-9._-]{0,119}.");
+        if (name_reserved(name))
+            return fault(&rq->fault, ERR_RESERVED_NAME, "Weir alone writes %.*s.", (int)name.n, name.p);
+        if (!(s = arena_zalloc(rq->arena, sizeof *s)))
+            return ERR_NO_MEMORY;
+        rq->state = s;
+        rq->state_free = publishing_free;
+        s->stream = streams_cached(rq->app->streams, name);
+        if (!s->stream || rq->body.n > (size_t)rq->config->inline_bytes)
+            return to_worker(rq, prepare_blocking);
+        s->err = prepare(rq, s);
+    }
+    e = s->err;
+    return e ? e : submit(rq, s);
+}

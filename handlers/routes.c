@@ -1,0 +1,28 @@
+#include "handlers/handlers.h"
+
+/* Every endpoint on one page: the only registration. Operation ids are those of openapi/openapi.yaml (a test compares both ways). */
+#define MANAGE_BODY ((size_t)64 << 10)
+
+const struct route routes[] = {
+    { "getRoot", "GET", "/", PERM_NONE, 0, false, handle_root, NULL },
+    { "getHealth", "GET", "/healthz", PERM_NONE, 0, false, handle_health, NULL },
+    { "getReady", "GET", "/readyz", PERM_NONE, 0, true, handle_ready, NULL },
+    { "getVersion", "GET", "/version", PERM_NONE, 0, false, handle_version, NULL },
+    { "getMetrics", "GET", "/metrics", PERM_ADMIN, 0, false, handle_metrics, NULL },
+    { "getOpenapiJson", "GET", "/openapi.json", PERM_NONE, 0, false, handle_openapi_json, NULL },
+    { "getOpenapiYaml", "GET", "/openapi.yaml", PERM_NONE, 0, false, handle_openapi_yaml, NULL },
+    { "getDocs", "GET", "/docs", PERM_NONE, 0, false, handle_docs, NULL },
+    { "getDocsAsset", "GET", "/docs/{asset}", PERM_NONE, 0, false, handle_docs_asset, NULL },
+    { "getProblem", "GET", "/problems/{code}", PERM_NONE, 0, false, handle_problem, NULL },
+
+    { "listStreams", "GET", "/v1/streams", PERM_AUTHENTICATED, 0, true, handle_list_streams, "limit after" },
+    { "putStream", "PUT", "/v1/streams/{stream}", PERM_MANAGE, MANAGE_BODY, true, handle_put_stream, NULL },
+    { "getStream", "GET", "/v1/streams/{stream}", PERM_ANY, 0, true, handle_get_stream, NULL },
+    { "patchStream", "PATCH", "/v1/streams/{stream}", PERM_MANAGE, MANAGE_BODY, true, handle_patch_stream, NULL },
+    { "deleteStream", "DELETE", "/v1/streams/{stream}", PERM_MANAGE, 0, true, handle_delete_stream, NULL },
+
+    { "publishEvents", "POST", "/v1/streams/{stream}/events", PERM_PUBLISH, SIZE_MAX, false, handle_publish, NULL },
+    { "readEvents", "GET", "/v1/streams/{stream}/events", PERM_SUBSCRIBE, 0, false, handle_read,
+      "after limit from_time wait partition type subject last_event_id" },
+};
+const size_t route_count = sizeof routes / sizeof *routes;

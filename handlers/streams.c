@@ -1,0 +1,262 @@
+#include "gateway/app_parts.h"
+#include "gateway/base/clock.h"
+#include "handlers/handlers.h"
+
+#define LIST_MAX 1000
+#define LIST_DEFAULT 100
+#define DEDUP_MAX_US (30 * 24 * 3600 * US_PER_S)
+#define RETENTION_MAX_US (INT64_C(36500) * 24 * 3600 * US_PER_S)
+
+/* What a PUT or PATCH names; a null gives the default back. */
+struct settings {
+    struct stream_row row;
+    bool has_partitions;
+    bool null_partitions, null_retention, null_dedup, null_validation, null_template, null_types, null_reads, null_description,
+        null_labels;
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct field settings_fields[] = {
+    { "partitions", F_INT, AT(row.partitions), false, 1, PARTITIONS_MAX, NULL, AT(has_partitions), true, AT(null_partitions) },
+    { "retention", F_DURATION, AT(row.retention_us), false, US_PER_S, RETENTION_MAX_US, "forever", SIZE_MAX, true, AT(null_retention) },
+    { "dedup_window", F_DURATION, AT(row.dedup_window_us), false, US_PER_S, DEDUP_MAX_US, NULL, SIZE_MAX, true, AT(null_dedup) },
+    { "schema_validation", F_ENUM, AT(row.validation), false, 0, 0, VALIDATION_WORDS, SIZE_MAX, true, AT(null_validation) },
+    { "subject_template", F_STRING, AT(row.subject_template), false, 1, 500, NULL, SIZE_MAX, true, AT(null_template) },
+    { "allow_unknown_types", F_BOOL, AT(row.allow_unknown_types), false, 0, 1, NULL, SIZE_MAX, true, AT(null_types) },
+    { "subject_reads", F_BOOL, AT(row.subject_reads), false, 0, 1, NULL, SIZE_MAX, true, AT(null_reads) },
+    { "description", F_STRING, AT(row.description), false, 0, 4000, NULL, SIZE_MAX, true, AT(null_description) },
+    { "labels", F_LABELS, AT(row.labels), false, 0, 16384, NULL, SIZE_MAX, true, AT(null_labels) },
+    { NULL, F_STRING, 0, false, 0, 0, NULL, SIZE_MAX, false, SIZE_MAX },
+};
+
+static void defaults_for_nulls(struct settings *s)
+{
+    struct stream_row d;
+
+    streams_defaults(&d);
+#define BACK(null, member)                                                                                             \
+    if (s->null)                                                                                                       \
+        s->row.member = d.member;
+    BACK(null_retention, retention_us)
+    BACK(null_dedup, dedup_window_us)
+    BACK(null_validation, validation)
+    BACK(null_template, subject_template)
+    BACK(null_types, allow_unknown_types)
+    BACK(null_reads, subject_reads)
+    BACK(null_description, description)
+    BACK(null_labels, labels)
+#undef BACK
+}
+
+static void put_time(struct buf *b, const char *name, int64_t unix_us)
+{
+    char text[CLOCK_TEXT];
+
+    clock_format(unix_us, text);
+    buf_printf(b, ",\"%s\":\"%s\"", name, text);
+}
+
+static void put_duration(struct buf *b, const char *name, int64_t us)
+{
+    char text[32];
+
+    duration_format(us, text);
+    buf_printf(b, ",\"%s\":\"%s\"", name, us < 0 ? "forever" : text);
+}
+
+static void put_figures(struct buf *b, const struct head_row *h, size_t n)
+{
+    int64_t events = 0, bytes = 0, last = INT64_MIN;
+
+    for (size_t i = 0; i < n; i++) {
+        events += h[i].head - h[i].earliest + 1;
+        bytes += h[i].bytes;
+        if (h[i].head > 0 && h[i].recorded_us > last)
+            last = h[i].recorded_us;
+    }
+    buf_printf(b, ",\"events\":%lld,\"bytes\":%lld", (long long)events, (long long)bytes);
+    if (last == INT64_MIN)
+        BUF_LIT(b, ",\"last_event_time\":null");
+    else
+        put_time(b, "last_event_time", last);
+    BUF_LIT(b, ",\"partition_status\":[");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(b, "%s{\"partition\":%d,\"earliest\":\"%lld\",\"head\":\"%lld\"}", i ? "," : "", h[i].partition,
+                   (long long)h[i].earliest, (long long)h[i].head);
+    buf_char(b, ']');
+}
+
+static void put_stream(struct buf *b, const struct stream_row *s, const struct head_row *heads, size_t n)
+{
+    static const char *const validation[] = { "off", "warn", "enforce" };
+
+    BUF_LIT(b, "{\"name\":");
+    buf_json_string(b, s->name);
+    buf_printf(b, ",\"partitions\":%d", (int)s->partitions);
+    put_duration(b, "retention", s->retention_us);
+    put_duration(b, "dedup_window", s->dedup_window_us);
+    buf_printf(b, ",\"schema_validation\":\"%s\",\"subject_template\":", validation[s->validation]);
+    buf_json_string(b, s->subject_template);
+    buf_printf(b, ",\"allow_unknown_types\":%s,\"subject_reads\":%s,\"description\":", s->allow_unknown_types ? "true" : "false",
+               s->subject_reads ? "true" : "false");
+    buf_json_string(b, s->description);
+    BUF_LIT(b, ",\"labels\":");
+    buf_slice(b, s->labels);
+    put_time(b, "created", s->created_us);
+    put_time(b, "updated", s->updated_us);
+    put_figures(b, heads, n);
+    buf_char(b, '}');
+}
+
+static enum err reply_stream_row(struct request *rq, struct reply *rp, int status, const struct stream_row *row)
+{
+    struct head_row heads[PARTITIONS_MAX];
+    struct buf b = { 0 };
+    size_t n;
+    enum err e;
+
+    if ((e = db_stream_heads(rq->db, row->stream_id, heads, PARTITIONS_MAX, &n, &rq->fault)))
+        return e;
+    put_stream(&b, row, heads, n);
+    return reply_json(rp, status, &b);
+}
+
+static enum err writable_name(struct request *rq, struct slice name)
+{
+    if (!name_valid(name))
+        return fault(&rq->fault, ERR_BAD_NAME, "Stream names are [a-z0-9][a-z0-9._-]{0,119}.");
+    if (name_reserved(name))
+        return fault(&rq->fault, ERR_RESERVED_NAME, "Weir alone writes %.*s.", (int)name.n, name.p);
+    return OK;
+}
+
+enum err handle_put_stream(struct request *rq, struct reply *rp)
+{
+    struct slice name = request_path(rq, "stream");
+    struct settings s = { 0 };
+    bool created;
+    enum err e;
+
+    streams_defaults(&s.row);
+    if ((e = writable_name(rq, name)))
+        return e;
+    if (rq->body.n && (e = request_body(rq, settings_fields, &s)))
+        return e;
+    defaults_for_nulls(&s);
+    s.row.name = name;
+    if ((e = streams_put(rq->app->streams, rq->db, rq->arena, &s.row, s.has_partitions, &created, &rq->fault)))
+        return e;
+    if (created)
+        reply_header(rq, rp, "Location", arena_printf(rq->arena, "/v1/streams/%.*s", (int)name.n, name.p));
+    return reply_stream_row(rq, rp, created ? 201 : 200, &s.row);
+}
+
+enum err handle_patch_stream(struct request *rq, struct reply *rp)
+{
+    struct slice name = request_path(rq, "stream");
+    struct settings s = { 0 };
+    int64_t partitions;
+    enum err e;
+
+    if ((e = writable_name(rq, name)) || (e = db_stream_get(rq->db, rq->arena, name, &s.row, &rq->fault)))
+        return e;
+    partitions = s.row.partitions;
+    if ((e = request_body(rq, settings_fields, &s)))
+        return e;
+    defaults_for_nulls(&s);
+    if (s.row.partitions != partitions)
+        return fault(&rq->fault, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.", (int)partitions);
+    if ((e = streams_update(rq->app->streams, rq->db, &s.row, &rq->fault)))
+        return e;
+    return reply_stream_row(rq, rp, 200, &s.row);
+}
+
+enum err handle_get_stream(struct request *rq, struct reply *rp)
+{
+    struct stream_row row;
+    enum err e = db_stream_get(rq->db, rq->arena, request_path(rq, "stream"), &row, &rq->fault);
+
+    return e ? e : reply_stream_row(rq, rp, 200, &row);
+}
+
+enum err handle_delete_stream(struct request *rq, struct reply *rp)
+{
+    struct slice name = request_path(rq, "stream");
+    enum err e;
+
+    if ((e = writable_name(rq, name)) || (e = streams_delete(rq->app->streams, rq->db, name, &rq->fault)))
+        return e;
+    return reply_empty(rp, 204);
+}
+
+/* Up to `limit` streams that the caller may see, after `after`; *ret_more: there is another one. */
+static enum err list_visible(struct request *rq, struct slice after, size_t limit, struct stream_row *out, size_t *ret_n, bool *ret_more)
+{
+    struct stream_row *v;
+    size_t n;
+    enum err e;
+
+    *ret_n = 0;
+    *ret_more = false;
+    do {
+        if ((e = db_stream_list(rq->db, rq->arena, after, LIST_MAX, &v, &n, &rq->fault)))
+            return e;
+        for (size_t i = 0; i < n && !*ret_more; i++) {
+            after = v[i].name;
+            if (!principal_may(rq->who, PERM_ANY, v[i].name))
+                continue;
+            if (*ret_n == limit)
+                *ret_more = true;
+            else
+                out[(*ret_n)++] = v[i];
+        }
+    } while (n == LIST_MAX && !*ret_more);
+    return OK;
+}
+
+enum err handle_list_streams(struct request *rq, struct reply *rp)
+{
+    struct slice after = request_query(rq, "after");
+    int64_t limit = LIST_DEFAULT, ids[LIST_MAX];
+    struct stream_row *v = arena_alloc(rq->arena, LIST_MAX * sizeof *v);
+    struct head_row *heads = NULL;
+    struct buf b = { 0 };
+    size_t n, head_n = 0;
+    bool more;
+    enum err e;
+
+    if (!v)
+        return ERR_NO_MEMORY;
+    if ((e = request_query_int(rq, "limit", 1, LIST_MAX, &limit)) ||
+        (e = list_visible(rq, after.p ? after : SLICE(""), (size_t)limit, v, &n, &more)))
+        return e;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = v[i].stream_id;
+    if ((e = db_stream_figures(rq->db, rq->arena, ids, n, &heads, &head_n, &rq->fault)))
+        return e;
+    BUF_LIT(&b, "{\"items\":[");
+    for (size_t i = 0; i < n; i++) {
+        size_t at = 0, count = 0;
+
+        while (at < head_n && heads[at].stream_id != v[i].stream_id)
+            at++;
+        while (at + count < head_n && heads[at + count].stream_id == v[i].stream_id)
+            count++;
+        if (i)
+            buf_char(&b, ',');
+        put_stream(&b, &v[i], heads + at, count);
+    }
+    BUF_LIT(&b, "],\"next\":");
+    if (more) {
+        struct slice last = v[n - 1].name;
+
+        buf_json_string(&b, last);
+        reply_header(rq, rp, "Link", arena_printf(rq->arena, "</v1/streams?limit=%lld&after=%.*s>; rel=\"next\"", (long long)limit,
+                                                  (int)last.n, last.p));
+    } else {
+        BUF_LIT(&b, "null");
+    }
+    buf_char(&b, '}');
+    return reply_json(rp, 200, &b);
+}
