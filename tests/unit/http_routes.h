@@ -1,0 +1,11 @@
+#ifndef WEIR_TESTS_HTTP_ROUTES_H
+#define WEIR_TESTS_HTTP_ROUTES_H
+
+#include "gateway/http/server.h"
+
+extern const struct route test_routes[];
+extern const size_t test_route_count;
+
+#define BIG_BYTES ((size_t)4 << 20)
+
+#endif
