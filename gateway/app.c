@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "gateway/app_parts.h"
-#include "gateway/base/metrics.h"
 #include "gateway/engine/retention.h"
 #include "gateway/http/server.h"
 #include "handlers/handlers.h"
@@ -16,7 +15,6 @@ struct app_internal {
     struct ticker *retention_ticker;
     struct retention retention;
     struct route *routes;      /* the table, with what the configuration decides */
-    const char *operations[ROUTE_MAX];
 };
 
 static void *worker_db(void *arg)
@@ -38,7 +36,6 @@ static struct route *configured_routes(struct app *a)
         v[i] = routes[i];
         if (v[i].handle == handle_metrics && a->config->metrics_public)
             v[i].perm = PERM_NONE;
-        a->in->operations[i] = v[i].op;
     }
     return v;
 }
@@ -74,7 +71,6 @@ static bool start_http(struct app *a, struct slice dev_secret, char err[512])
 
     if (!(in->auth = auth_new(a->config, dev_secret, err)) || !(in->routes = configured_routes(a)))
         return false;
-    metrics_routes(in->operations, route_count);
     if (!(in->pool = pool_new(&pool)) || !(in->retention_ticker = ticker_start(&retention, &in->retention)))
         return false;
     in->server = server_start(&(struct server_config){ a->config, a, in->auth, in->pool, in->routes, route_count }, err);

@@ -28,7 +28,7 @@ static struct histogram histograms[M_END];
 /* The last row of each is operation "none". */
 static _Atomic int64_t requests[METRICS_ROUTES + 1][STATUS_END - STATUS_FIRST];
 static struct histogram request_times[METRICS_ROUTES + 1];
-static const char *const *operations;
+static const char *operations[METRICS_ROUTES];
 static size_t operation_count;
 
 void metric_add(enum metric m, int64_t n)
@@ -63,8 +63,9 @@ void metric_observe(enum metric m, double v)
 
 void metrics_routes(const char *const *operation_ids, size_t n)
 {
-    operations = operation_ids;
     operation_count = n < METRICS_ROUTES ? n : METRICS_ROUTES;
+    for (size_t i = 0; i < operation_count; i++)
+        operations[i] = operation_ids[i];
 }
 
 static const char *operation(size_t route)
