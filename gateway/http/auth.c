@@ -13,7 +13,7 @@
 struct auth {
     struct token_rules rules;     /* strings of the configuration */
     EVP_MD *sha256;               /* fetched once: a lookup by name costs more than the digest */
-    struct token_cache *cache;
+    struct token_cache *cache;    /* NULL: auth.cache is 0 */
     pthread_rwlock_t lock;        /* guards keys, which only grow: what the cache holds stays true */
     struct keys keys;
 };
@@ -31,8 +31,8 @@ struct auth *auth_new(const struct config *c, struct slice dev_secret, char err[
     json_object_seed(0);          /* before any other thread parses */
     a->rules = (struct token_rules){ slice_of(c->auth_issuer), slice_of(c->auth_audience), c->auth_leeway_us };
     a->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    a->cache = token_cache_new(c->auth_cache > 0 ? (size_t)c->auth_cache : 1);
-    if (!a->sha256 || !a->cache) {
+    a->cache = c->auth_cache ? token_cache_new((size_t)c->auth_cache) : NULL;
+    if (!a->sha256 || (c->auth_cache && !a->cache)) {
         snprintf(err, 512, "Memory is out.");
         goto fail;
     }
@@ -120,7 +120,7 @@ enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix
 
     if (!token.p)
         return fault(f, ERR_UNAUTHENTICATED, "This call needs a token: Authorization: Bearer <JWT>.");
-    if (token.n <= TOKEN_MAX) { /* what is longer is refused below, unread */
+    if (a->cache && token.n <= TOKEN_MAX) { /* what is longer is refused below, unread */
         if (!digest_of(a, token, digest))
             return fault(f, ERR_NO_MEMORY, "Memory is out.");
         if ((*ret = token_cache_get(a->cache, digest, now_unix_us, a->rules.leeway_us))) {
@@ -136,7 +136,8 @@ enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix
         metric_add(M_TOKEN_REFUSED, 1);
         return e;
     }
-    token_cache_put(a->cache, digest, p);
+    if (a->cache)
+        token_cache_put(a->cache, digest, p);
     *ret = p;
     return OK;
 }

@@ -130,6 +130,36 @@ static void expiry_is_checked_on_every_use(void **state)
     auth_free(a);
 }
 
+static void a_token_is_verified_once(void **state)
+{
+    struct auth *a = auth_of((struct config){ .auth_hs256_secret = TOKEN_SECRET });
+    char *token = auth_mint_hs256(SECRET, "publish:*", "ann", NOW, US_PER_S);
+    struct principal *first = NULL, *second = NULL;
+
+    (void)state;
+    assert_int_equal(check_at(a, token, NOW, &first), OK);
+    assert_int_equal(check_at(a, token, NOW, &second), OK);
+    assert_ptr_equal(first, second);
+    principal_unref(first);
+    principal_unref(second);
+    free(token);
+    auth_free(a);
+}
+
+static void without_a_cache_every_use_verifies(void **state)
+{
+    const struct config c = { .auth_hs256_secret = TOKEN_SECRET, .auth_leeway_us = LEEWAY };
+    char err[512], *token = auth_mint_hs256(SECRET, "publish:*", "ann", NOW, US_PER_S);
+    struct auth *a = auth_new(&c, SLICE_NONE, err);
+
+    (void)state;
+    assert_true(accepts(a, token, NOW));
+    assert_true(accepts(a, token, NOW));
+    assert_false(accepts(a, token, NOW + US_PER_S + LEEWAY));
+    free(token);
+    auth_free(a);
+}
+
 static void a_key_may_be_added_later(void **state)
 {
     struct auth *a = auth_of((struct config){ 0 });
@@ -394,6 +424,8 @@ int main(void)
         cmocka_unit_test(the_header_is_bearer_in_any_case_and_one_token),
         cmocka_unit_test(a_minted_token_carries_what_was_asked),
         cmocka_unit_test(expiry_is_checked_on_every_use),
+        cmocka_unit_test(a_token_is_verified_once),
+        cmocka_unit_test(without_a_cache_every_use_verifies),
         cmocka_unit_test(a_key_may_be_added_later),
         cmocka_unit_test(the_development_key_stands_beside_others),
         cmocka_unit_test(a_public_key_comes_from_the_environment_on_one_line_too),

@@ -29,6 +29,9 @@ EVP_PKEY *token_pkey(enum signer by)
     case BY_RS_OTHER:
         pkeys[by] = EVP_RSA_gen(2048);
         break;
+    case BY_RS_WEAK:
+        pkeys[by] = EVP_RSA_gen(1024);
+        break;
     case BY_ES:
         pkeys[by] = EVP_EC_gen("P-256");
         break;

@@ -6,7 +6,8 @@
 #include "gateway/http/key.h"
 
 /* Keys made in memory and tokens signed with them, good and bad, independently of the code under test. */
-enum signer { BY_HS, BY_HS_OTHER, BY_RS, BY_RS_OTHER, BY_PS, BY_PS_SALT0, BY_ES, BY_P384, BY_ED, BY_RSA_PEM, SIGNERS };
+enum signer { BY_HS, BY_HS_OTHER, BY_RS, BY_RS_OTHER, BY_PS, BY_PS_SALT0, BY_ES, BY_P384, BY_ED, BY_RSA_PEM,
+              BY_RS_WEAK, SIGNERS };
 
 #define TOKEN_SECRET "0123456789abcdef0123456789abcdef"
 
