@@ -4,7 +4,7 @@
 #include "gateway/base/config.h"
 
 /* Owns every subsystem of a running gateway. The database must be migrated. Config outlives it; dev_secret (may be
- * empty) is the key of `weir dev`. Started and stopped by the main thread, which blocks the signals it waits for first. */
+ * empty) is the key of `weir dev`. Started and stopped by the main thread, which blocks the signals first. */
 struct app;
 struct app *app_start(const struct config *c, struct slice dev_secret, char err[512]);
 int app_port(const struct app *a);

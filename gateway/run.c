@@ -24,7 +24,7 @@
 /* A gateway while it runs, in the order in which it is started. */
 struct run {
     struct config *config;
-    bool dev;
+    bool dev, interrupted;    /* by a signal, before it was up */
     sigset_t stop_signals;
     struct ready *ready;      /* NULL: not asked for */
     struct cluster *cluster;  /* NULL: weir serve */
@@ -75,6 +75,7 @@ static bool migrate(struct run *r)
 {
     const struct db_config db = database(r);
     int64_t began = clock_mono_us(), limit = r->config->database_startup_wait_us;
+    bool told = false;
 
     for (;;) {
         struct fault f = { 0 };
@@ -84,8 +85,10 @@ static bool migrate(struct run *r)
             return true;
         if (e != ERR_DATABASE_UNAVAILABLE || (limit && clock_mono_us() - began >= limit))
             return failed(r, f.detail);
-        log_info("waiting for PostgreSQL", L_STR("reason", f.detail));
-        if (stop_signal_within(r, RETRY_S))
+        if (!told)
+            log_line(LOG_INFO, "waiting for PostgreSQL");
+        told = true;
+        if ((r->interrupted = stop_signal_within(r, RETRY_S)))
             return failed(r, "interrupted while waiting for PostgreSQL");
     }
 }
@@ -245,12 +248,15 @@ static int run(struct run *r)
             log_info("serving", L_STR("url", r->url));
         serve_until_stopped(r);
     }
+    r->interrupted |= !ok && stop_signal_within(r, 0);
     app_stop(r->app);
     cluster_stop(r->cluster);
     ready_free(r->ready);
     free(r->secret);
     free(r->token);
-    return ok ? 0 : complain(r->err);
+    if (!ok)
+        complain(r->err);
+    return ok || r->interrupted ? 0 : 1;
 }
 
 int command_serve(struct call *call)

@@ -64,9 +64,10 @@ int pg_bin_pick(const int *majors, int n, int wanted)
     return best;
 }
 
+/* Besides the length: PostgreSQL takes a list of directories in which '"' quotes, and libpq a list of hosts. */
 bool pg_socket_fits(const char *dir)
 {
-    return strlen(dir) + sizeof "/" PG_SOCKET <= sizeof((struct sockaddr_un *)0)->sun_path;
+    return !strpbrk(dir, ",\"") && strlen(dir) + sizeof "/" PG_SOCKET <= sizeof((struct sockaddr_un *)0)->sun_path;
 }
 
 static void put_encoded(struct buf *b, const char *s)

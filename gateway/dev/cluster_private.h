@@ -20,7 +20,7 @@ struct cluster {
     char bin[PATH_MAX];            /* directory of initdb and postgres */
     char user[64];                 /* whom peer authentication knows us as */
     char socket_dir[PATH_MAX];
-    bool socket_temporary;         /* data_dir's path is too long for a socket, or out of reach */
+    bool socket_temporary;         /* data_dir's path is too long for a socket, odd, or out of reach */
     bool by_descriptor;            /* data_dir is out of reach by its path */
     int data_fd, lock_fd, log_fd;
     pid_t pid;                     /* the postmaster, our child; 0: none */

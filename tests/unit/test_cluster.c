@@ -88,6 +88,15 @@ static void a_socket_path_may_have_107_bytes(void **state)
     assert_false(pg_socket_fits(dir));
 }
 
+static void a_directory_that_would_read_as_a_list_is_no_place_for_a_socket(void **state)
+{
+    (void)state;
+
+    assert_true(pg_socket_fits("/home/ä b/it's 100%"));
+    assert_false(pg_socket_fits("/home/a,b"));
+    assert_false(pg_socket_fits("/home/\"a"));
+}
+
 static const char *option(PQconninfoOption *options, const char *keyword)
 {
     for (; options->keyword; options++)
@@ -193,6 +202,7 @@ int main(void)
         cmocka_unit_test(the_major_version_is_read_from_both_its_sources),
         cmocka_unit_test(the_newest_is_picked_unless_the_data_wants_its_own),
         cmocka_unit_test(a_socket_path_may_have_107_bytes),
+        cmocka_unit_test(a_directory_that_would_read_as_a_list_is_no_place_for_a_socket),
         cmocka_unit_test(libpq_reads_the_url_back_whatever_the_directory_is_called),
         cmocka_unit_test(a_tree_is_removed_but_what_its_links_point_to_stays),
         cmocka_unit_test(a_failure_is_quoted_from_the_log_before_what_follows_it),
