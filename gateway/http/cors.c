@@ -24,7 +24,8 @@ void cors_headers(struct request_internal *in, struct MHD_Response *response)
     MHD_add_response_header(response, "Vary", "Origin");
     if (!in->gate.origin.p || !listed(origins, in->gate.origin))
         return;
-    MHD_add_response_header(response, "Access-Control-Allow-Origin", in->gate.origin.p); /* terminated by libmicrohttpd */
+    /* libmicrohttpd terminates header values */
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", in->gate.origin.p);
     MHD_add_response_header(response, "Access-Control-Expose-Headers", EXPOSED);
     if (!in->allow || !request_header(rq, "Access-Control-Request-Method").p)
         return;

@@ -10,7 +10,8 @@ struct reply_header {
 #define REPLY_HEADERS_MAX 12
 
 /* A stream's reader runs on the loop's thread when the client can take more: writes up to max bytes and returns their
- * number; 0: nothing now (it has arranged for request_wake before; the connection is suspended); -1: end of the stream. */
+ * number; 0: nothing now (it has arranged for request_wake before, or started a job: then it must write nothing); -1: the end
+ * of the stream. */
 typedef long reader_fn(struct request *rq, char *out, size_t max);
 
 struct reply {
@@ -24,8 +25,10 @@ struct reply {
     bool close;                 /* close the connection after it */
 };
 
-void reply_header(struct request *rq, struct reply *rp, const char *name, const char *value); /* value copied into the arena */
-enum err reply_bytes(struct reply *rp, int status, const char *content_type, struct buf *body); /* takes the buffer; ERR_NO_MEMORY if it failed */
+/* The value is copied into the arena, the name is not. */
+void reply_header(struct request *rq, struct reply *rp, const char *name, const char *value);
+/* Takes the buffer over; ERR_NO_MEMORY if it failed. */
+enum err reply_bytes(struct reply *rp, int status, const char *content_type, struct buf *body);
 enum err reply_json(struct reply *rp, int status, struct buf *body);   /* application/json */
 enum err reply_fixed(struct reply *rp, int status, const char *content_type, struct slice bytes);
 enum err reply_empty(struct reply *rp, int status);

@@ -66,7 +66,8 @@ struct request {
 
 struct slice request_path(const struct request *rq, const char *name);   /* decoded; p == NULL if the route has no such */
 struct slice request_query(const struct request *rq, const char *name);  /* first value; p == NULL if absent */
-size_t request_query_all(const struct request *rq, const char *name, struct slice *out, size_t max); /* count of all, even beyond max */
+/* The count of all values, even beyond max. */
+size_t request_query_all(const struct request *rq, const char *name, struct slice *out, size_t max);
 struct slice request_header(const struct request *rq, const char *name); /* any case; p == NULL if absent */
 /* Visits every header. */
 void request_headers(const struct request *rq, void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
@@ -99,7 +100,8 @@ enum field_type { F_STRING, F_INT, F_BOOL, F_DURATION, F_ENUM, F_LABELS };
 struct field {
     const char *name;
     enum field_type type;
-    size_t offset;             /* of struct slice, int64_t, bool, int64_t us, int, struct slice (labels: JSON text of an object of strings) */
+    size_t offset;             /* of struct slice, int64_t, bool, int64_t us, int; LABELS: struct slice, the JSON text of an
+                                * object of strings */
     bool required;
     int64_t min, max;          /* INT value, STRING/LABELS bytes, DURATION us */
     const char *values;        /* ENUM: space-separated; the index is stored. DURATION: a word that stands for -1 ("forever") */
@@ -107,7 +109,8 @@ struct field {
     bool nullable;             /* null allowed: sets *null_at true (merge-patch: back to the default) */
     size_t null_at;            /* offset of a bool, or SIZE_MAX */
 };
-/* Strict: unknown members, wrong types, duplicates → ERR_BAD_BODY with a pointer. `out` holds the defaults before. fields end with a NULL name. */
+/* Strict: unknown members, wrong types, duplicates → ERR_BAD_BODY with a pointer. `out` holds the defaults before. The fields
+ * end with a NULL name. */
 enum err request_body(struct request *rq, const struct field *fields, void *out);
 
 #endif

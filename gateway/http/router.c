@@ -223,8 +223,8 @@ static enum err not_allowed(struct arena *a, const struct pattern *const *fits, 
     return ret->allow ? ERR_METHOD_NOT_ALLOWED : ERR_NO_MEMORY;
 }
 
-enum err router_match(const struct router *r, struct arena *a, struct slice method, struct slice path, struct match *ret,
-                      struct fault *f)
+enum err router_match(const struct router *r, struct arena *a, struct slice method, struct slice path,
+                      struct match *ret, struct fault *f)
 {
     struct slice segments[SEGMENTS_MAX];
     const struct pattern *fits[ROUTE_MAX], *as_get = NULL;

@@ -21,10 +21,11 @@ void router_free(struct router *r);
 
 /* `path` is raw, without query: split at '/', then each segment is decoded (%2F is data). ERR_BAD_REQUEST: a bad escape, %00
  * or no UTF-8. ERR_NOT_FOUND. ERR_METHOD_NOT_ALLOWED with ret->allow. A HEAD request matches GET routes too. */
-enum err router_match(const struct router *r, struct arena *a, struct slice method, struct slice path, struct match *ret,
-                      struct fault *f);
+enum err router_match(const struct router *r, struct arena *a, struct slice method, struct slice path,
+                      struct match *ret, struct fault *f);
 
-/* Percent-decoding (RFC 3986 2.1) into the arena; `plus` turns '+' into a space. false: a bad escape, %00, no UTF-8, or no memory. */
+/* Percent-decoding (RFC 3986 2.1) into the arena; `plus` turns '+' into a space. false: a bad escape, %00, no UTF-8, or no
+ * memory. */
 bool percent_decode(struct arena *a, struct slice s, bool plus, struct slice *ret);
 
 #endif

@@ -118,5 +118,6 @@ void send_finished(struct request_internal *in)
     LOG_(level, "request", L_SLICE("method", rq->method), L_SLICE("target", loggable(rq)),
          L_STR("op", rq->route ? rq->route->op : NULL), L_INT("status", status),
          L_REAL("ms", (double)(clock_mono_us() - rq->began_us) / 1e3), L_INT("bytes", in->sent_bytes),
-         L_STR("request_id", rq->id), L_SLICE("trace_id", trace), L_SLICE("sub", sub));
+         L_STR("request_id", rq->id), L_SLICE("trace_id", trace), L_SLICE("sub", sub),
+         L_STR("detail", status >= 500 ? rq->fault.detail : NULL));
 }
