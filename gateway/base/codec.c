@@ -25,6 +25,7 @@ static bool decode(struct arena *a, struct slice s, bool url, struct slice *ret)
     const char *p = s.p;
     char *begin = arena_alloc(a, full * 3 + 3), *out = begin;
 
+    *ret = (struct slice){ begin, 0 };
     if (rest == 1 || !begin)
         return false;
     for (; full; full--, p += 4) {
@@ -45,12 +46,13 @@ static bool decode(struct arena *a, struct slice s, bool url, struct slice *ret)
         if (rest == 3)
             *out++ = (char)(y << 4 | z >> 2);
     }
-    *ret = (struct slice){ begin, (size_t)(out - begin) };
+    ret->n = (size_t)(out - begin);
     return true;
 }
 
 bool base64_decode(struct arena *a, struct slice s, struct slice *ret)
 {
+    *ret = s;
     if (s.n % 4)
         return false;
     for (int i = 0; i < 2 && s.n && s.p[s.n - 1] == '='; i++)

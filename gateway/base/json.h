@@ -36,6 +36,7 @@ bool json_unescape(struct arena *a, struct slice inside, bool escaped, struct sl
 bool json_int64(struct slice number, int64_t *ret);  /* false unless an integer literal within 64 bits */
 
 bool utf8_valid(struct slice s);
+/* Both false with ret->p == NULL when memory is out, and with ret->p set when the text is malformed. */
 bool base64_decode(struct arena *a, struct slice s, struct slice *ret);    /* RFC 4648 §4, padded, strict */
 bool base64url_decode(struct arena *a, struct slice s, struct slice *ret); /* §5, unpadded, strict, canonical */
 void base64url_encode(struct buf *b, struct slice s);

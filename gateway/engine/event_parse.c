@@ -46,9 +46,13 @@ static enum err read_data(struct event_parser *ps, struct json *j, struct draft 
     }
     if ((e = read_attribute(ps, j, &at)) || !at.kind)
         return e;
-    if (at.kind != ATTRIBUTE_STRING || !base64_decode(ps->arena, at.text, &d->bytes))
-        return event_fault(ps, ERR_BAD_EVENT, name, "data_base64 must be a string in padded base64 (RFC 4648, 4).");
-    return OK;
+    if (at.kind == ATTRIBUTE_STRING) {
+        if (base64_decode(ps->arena, at.text, &d->bytes))
+            return OK;
+        if (!d->bytes.p)
+            return ERR_NO_MEMORY;
+    }
+    return event_fault(ps, ERR_BAD_EVENT, name, "data_base64 must be a string in padded base64 (RFC 4648, 4).");
 }
 
 static enum err read_member(struct event_parser *ps, struct json *j, struct draft *d, struct slice key, bool escaped)
