@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -115,8 +116,13 @@ static enum err precondition(struct request *rq, struct publishing *s)
     if (s->p.if_version >= 0 && !one_subject(&s->p.events))
         return fault(&rq->fault, ERR_BAD_REQUEST, "If-Match and If-None-Match need events of one subject.");
     for (size_t i = 0; i < s->p.events.n; i++)
-        if (s->p.events.v[i].expected_version >= 0 && !s->p.events.v[i].subject.p)
-            return fault(&rq->fault, ERR_BAD_EVENT, "Event %zu has an expectedversion but no subject.", i);
+        if (s->p.events.v[i].expected_version >= 0 && !s->p.events.v[i].subject.p) {
+            if (s->p.events.array)
+                snprintf(rq->fault.pointer, sizeof rq->fault.pointer, "/%zu/expectedversion", i);
+            else
+                snprintf(rq->fault.pointer, sizeof rq->fault.pointer, "/expectedversion");
+            return fault(&rq->fault, ERR_BAD_EVENT, "expectedversion needs a subject.");
+        }
     return OK;
 }
 

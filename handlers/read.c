@@ -199,6 +199,8 @@ void reading_page(struct request *rq)
     } else if (r->err == ERR_UNKNOWN_STREAM && r->stream) {
         streams_forget(rq->app->streams, r->stream->row.stream_id);
     }
+    if (rq->fault.earliest) /* it was in the page's arena */
+        rq->fault.earliest = arena_strndup(rq->arena, rq->fault.earliest, strlen(rq->fault.earliest));
     arena_free(a);
 }
 

@@ -13,7 +13,6 @@ static const struct bound {
     { "publish.request_events", "commit.queue_events", "a whole request waits for its transaction" },
     { "commit.batch_events", "commit.queue_events", "a transaction is filled from the queue" },
     { "commit.batch_bytes", "commit.queue_bytes", "a transaction is filled from the queue" },
-    { "read.limit_max", "read.scan_events", "a page must be able to fill" },
     { "http.loops", "http.connections", "the connections are shared out among the loops" },
 };
 

@@ -66,7 +66,7 @@ enum err {
 struct fault {
     char detail[400];        /* one sentence for the caller: where and why */
     char pointer[200];       /* JSON Pointer into the request body, or "" */
-    char earliest[1400];     /* ERR_CURSOR_EXPIRED: a cursor to go on from */
+    const char *earliest;    /* ERR_CURSOR_EXPIRED: a cursor to go on from, in the arena that the callee was given; or NULL */
     int64_t current_version; /* ERR_VERSION_CONFLICT; valid if has_version */
     bool has_version;
     int retry_after;         /* seconds; 0: none */

@@ -1,23 +1,30 @@
 #include "gateway/base/glob.h"
 
-bool glob_match(struct slice pattern, struct slice text)
+/* The literal pieces between the stars are searched from left to right, each at its first place: when that fails, no
+ * other choice succeeds either. So there is no backtracking, and memmem is linear. */
+bool glob_match(struct slice pattern, struct slice name)
 {
-    size_t p = 0, t = 0, star = SIZE_MAX, from = 0;
+    const char *star = pattern.n ? memchr(pattern.p, '*', pattern.n) : NULL;
 
-    while (t < text.n) {
-        if (p < pattern.n && pattern.p[p] == '*') {
-            star = p++;
-            from = t;
-        } else if (p < pattern.n && pattern.p[p] == text.p[t]) {
-            p++, t++;
-        } else if (star != SIZE_MAX) { /* the last star takes one more */
-            p = star + 1;
-            t = ++from;
-        } else {
+    if (!star)
+        return slice_eq(pattern, name);
+
+    const char *p_end = pattern.p + pattern.n, *p = star + 1;
+    const char *s = name.n ? name.p : "", *s_end = s + name.n;
+    size_t head = (size_t)(star - pattern.p);
+
+    if (head > name.n || memcmp(pattern.p, s, head) != 0)
+        return false;
+    s += head;
+    for (;;) {
+        const char *next = memchr(p, '*', (size_t)(p_end - p));
+        size_t piece = (size_t)((next ? next : p_end) - p), left = (size_t)(s_end - s);
+
+        if (!next)
+            return piece <= left && memcmp(s_end - piece, p, piece) == 0;
+        if (!(s = memmem(s, left, p, piece)))
             return false;
-        }
+        s += piece;
+        p = next + 1;
     }
-    while (p < pattern.n && pattern.p[p] == '*')
-        p++;
-    return p == pattern.n;
 }

@@ -2,9 +2,8 @@
 #define WEIR_BASE_GLOB_H
 
 #include "gateway/base/slice.h"
-#include <stdint.h>
 
-/* `*` matches any run of characters, everything else itself. Linear in time but for |pattern| x |text| at worst. */
+/* `*` matches any run of characters, everything else itself. Time is linear. */
 bool glob_match(struct slice pattern, struct slice text);
 
 #endif

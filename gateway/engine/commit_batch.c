@@ -155,18 +155,25 @@ enum err batch_group(struct batch *b)
     struct publish **sorted = arena_alloc(b->arena, b->n * sizeof *sorted);
     struct group *g;
 
-    b->groups = arena_zalloc(b->arena, b->n * sizeof *b->groups);
-    if (!sorted || !b->groups)
+    if (!sorted)
         return ERR_NO_MEMORY;
     memcpy(sorted, b->pub, b->n * sizeof *sorted);
     for (size_t i = 0; i < b->n; i++) /* the order of arrival breaks ties */
         sorted[i]->order = i;
     qsort(sorted, b->n, sizeof *sorted, by_stream);
     b->group_n = 0;
+    for (size_t i = 0; i < b->n; i++)
+        b->group_n += i == 0 || sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id;
+    if (!(b->groups = arena_zalloc(b->arena, b->group_n * sizeof *b->groups)))
+        return ERR_NO_MEMORY;
+    g = b->groups;
     for (size_t i = 0; i < b->n; i++) {
-        if (i == 0 || sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id)
-            b->groups[b->group_n++] = (struct group){ .stream = sorted[i]->stream, .pub = sorted + i };
-        b->groups[b->group_n - 1].pub_n++;
+        if (i && sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id)
+            g++;
+        if (!g->pub_n++) {
+            g->stream = sorted[i]->stream;
+            g->pub = sorted + i;
+        }
     }
     b->plain = true;
     for (g = b->groups; g < b->groups + b->group_n; g++) {

@@ -160,11 +160,10 @@ static enum err check_bounds(struct reading *r, const struct bounds_row *b, size
     if (!expired)
         return OK;
     memcpy(ret->pos, c.pos, sizeof ret->pos);
-    if (r->fault && c.count <= PARTITIONS_MAX) {
+    if (r->fault) {
         char text[CURSOR_TEXT];
 
-        cursor_format(&c, r->stream->row.name, r->stream->row.stream_id, text);
-        memcpy(r->fault->earliest, text, sizeof r->fault->earliest - 1);
+        r->fault->earliest = arena_strndup(r->arena, text, cursor_format(&c, r->stream->row.name, r->stream->row.stream_id, text));
     }
     return fault(r->fault, ERR_CURSOR_EXPIRED, "Events after this cursor were removed by retention; go on from `earliest`.");
 }

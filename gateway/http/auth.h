@@ -48,7 +48,4 @@ enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix
 /* Mints a token with libjwt (HS256 by secret): `weir token`, `weir dev`. scope as in api.md. The caller frees. */
 char *auth_mint_hs256(struct slice secret, const char *scope, const char *subject, int64_t now_unix_us, int64_t ttl_us);
 
-/* Pure parts, for tests and fuzzing: pattern match, `*` is any run of characters. */
-bool pattern_match(struct slice pattern, struct slice name);
-
 #endif

@@ -89,7 +89,7 @@ static void problem_body(const struct request *rq, const struct problem *p, stru
     }
     if (f->has_version)
         buf_printf(b, ",\"current_version\":%lld", (long long)f->current_version);
-    if (f->earliest[0])
+    if (f->earliest)
         member(b, "earliest", slice_of(f->earliest));
     if (f->retry_after)
         buf_printf(b, ",\"retry_after\":%d", f->retry_after);

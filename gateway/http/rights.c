@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/base/glob.h"
+
 static const struct {
     const char *name;
     unsigned perm;
@@ -23,35 +25,6 @@ static unsigned action_of(struct slice name)
             return actions[i].perm;
     }
     return 0;
-}
-
-/* The literal pieces between the stars are searched from left to right, each at its first place: when that fails, no
- * other choice succeeds either. So there is no backtracking, and memmem is linear. */
-bool pattern_match(struct slice pattern, struct slice name)
-{
-    const char *star = pattern.n ? memchr(pattern.p, '*', pattern.n) : NULL;
-
-    if (!star)
-        return slice_eq(pattern, name);
-
-    const char *p_end = pattern.p + pattern.n, *p = star + 1;
-    const char *s = name.n ? name.p : "", *s_end = s + name.n;
-    size_t head = (size_t)(star - pattern.p);
-
-    if (head > name.n || memcmp(pattern.p, s, head) != 0)
-        return false;
-    s += head;
-    for (;;) {
-        const char *next = memchr(p, '*', (size_t)(p_end - p));
-        size_t piece = (size_t)((next ? next : p_end) - p), left = (size_t)(s_end - s);
-
-        if (!next)
-            return piece <= left && memcmp(s_end - piece, p, piece) == 0;
-        if (!(s = memmem(s, left, p, piece)))
-            return false;
-        s += piece;
-        p = next + 1;
-    }
 }
 
 /* One place a pattern: later actions on it join the first. `text` has room for every string of the claims. */
@@ -200,7 +173,7 @@ static bool grants(const struct right *r, unsigned action)
 bool rights_allow(const struct rights *r, unsigned action, struct slice name)
 {
     for (size_t i = 0; i < r->n; i++) {
-        if (grants(&r->v[i], action) && pattern_match(r->v[i].pattern, name))
+        if (grants(&r->v[i], action) && glob_match(r->v[i].pattern, name))
             return true;
     }
     return false;

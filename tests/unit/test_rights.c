@@ -32,7 +32,7 @@ static void a_star_stands_for_any_run_of_characters(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (pattern_match(slice_of(rows[i].pattern), slice_of(rows[i].name)) != rows[i].match)
+        if (glob_match(slice_of(rows[i].pattern), slice_of(rows[i].name)) != rows[i].match)
             fail_msg("\"%s\" and \"%s\"", rows[i].pattern, rows[i].name);
     }
 }
@@ -62,7 +62,7 @@ static void every_short_pattern_matches_as_defined(void **state)
                 name[i] = s >> i & 1 ? 'b' : 'a';
             name[n] = '\0';
             for (int from = 0; from <= 6; from++) {
-                if (pattern_match(slice_of(pattern + from), slice_of(name)) != matches(pattern + from, name))
+                if (glob_match(slice_of(pattern + from), slice_of(name)) != matches(pattern + from, name))
                     fail_msg("\"%s\" and \"%s\"", pattern + from, name);
             }
         }
@@ -81,7 +81,7 @@ static void a_hostile_pattern_takes_no_longer_than_a_kind_one(void **state)
     int64_t began = clock_mono_us();
 
     for (int i = 0; i < 1000; i++)
-        assert_false(pattern_match((struct slice){ pattern, sizeof pattern }, (struct slice){ name, sizeof name }));
+        assert_false(glob_match((struct slice){ pattern, sizeof pattern }, (struct slice){ name, sizeof name }));
     assert_true(clock_mono_us() - began < US_PER_S);
 }
 
