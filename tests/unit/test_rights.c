@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/glob.h"
 #include "gateway/http/principal.h"
 
 enum { EVERY = PERM_PUBLISH | PERM_SUBSCRIBE | PERM_DLQ | PERM_SCHEMA | PERM_SAGA | PERM_PROJECTION | PERM_MANAGE };
