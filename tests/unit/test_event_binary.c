@@ -21,7 +21,8 @@ static void headers_and_body_make_an_event(void **state)
     assert_string_equal(rendered(ev, true),
                         "{\"specversion\":\"1.0\",\"id\":\"a b\",\"source\":\"/s\",\"type\":\"T\xc3\xa4\","
                         "\"subject\":\"\xe2\x82\xac\",\"time\":\"2020-01-01T00:00:00Z\","
-                        "\"datacontenttype\":\"application/json\",\"dataschema\":\"urn:x\",\"partitionkey\":\"k\\\"\\\\\",\"foo\":\"1\","
+                        "\"datacontenttype\":\"application/json\",\"dataschema\":\"urn:x\","
+                        "\"partitionkey\":\"k\\\"\\\\\",\"foo\":\"1\","
                         "\"empty\":\"\",\"stream\":\"orders\",\"partition\":3,\"offset\":\"42\","
                         "\"recordedtime\":\"2026-01-31T23:59:59.000001Z\",\"version\":7,\"data\": {\"a\": 1.10} }");
 }
