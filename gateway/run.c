@@ -186,11 +186,15 @@ static void greet(const struct run *r)
 
 static void serve_until_stopped(struct run *r)
 {
+    sigset_t interrupt;
+
     while (!stop_signal_within(r, 1))
         if (r->cluster)
             cluster_restart_if_dead(r->cluster);
-    log_line(LOG_INFO, "stopping; another signal ends at once");
-    pthread_sigmask(SIG_UNBLOCK, &r->stop_signals, NULL);
+    log_line(LOG_INFO, "stopping; Ctrl-C ends at once");
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL); /* supervisors may repeat SIGTERM: the drain goes on */
 }
 
 /* Sees to it that a busy port is told before a cluster is made for nothing. */

@@ -49,7 +49,7 @@ const struct config_row config_rows[] = {
          "How long running requests may go on after SIGTERM."),
     TIME("http.keepalive", http_keepalive_us, "15s", 100 * MS, 10 * MIN,
          "Time between the comments that keep a silent event stream open."),
-    BOOL("http.access_log", http_access_log, "true", "Log one line for each request."),
+    BOOL("http.access_log", http_access_log, "false", "Log one line for each request; those answered with 5xx are logged always."),
     TEXT("http.cors_origins", http_cors_origins, "", 0, 4096,
          "Origins that browsers may call from, space-separated (https://app.example); empty: none."),
 
