@@ -1,6 +1,7 @@
 """SIGTERM: nothing that was promised is lost, everyone is told, the exit status is 0."""
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -61,7 +62,7 @@ def test_readers_are_told_and_long_polls_return_at_once(gateway, client, stream,
     thread.start()
     time.sleep(0.5)
     began = time.monotonic()
-    other.process.send_signal(signal.SIGTERM)
+    other.terminate()
     last = reader.end(15)[-1]
     assert last.event == "bye" and last.id == position
     thread.join(20)
@@ -80,6 +81,17 @@ def test_an_idle_connection_does_not_hold_it_up(gateway):
     assert other.stop() == 0
     assert time.monotonic() - began < 5 * harness.SLOW
     one.close()
+    harness.remove(other)
+
+
+def test_clients_that_left_in_the_middle_of_a_request_do_not_hold_it_up(gateway):
+    other = start(gateway)
+    for _ in range(40):
+        with socket.create_connection((other.host, other.port), 5) as s:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x")
+    began = time.monotonic()
+    assert other.stop() == 0
+    assert time.monotonic() - began < 5 * harness.SLOW
     harness.remove(other)
 
 

@@ -109,7 +109,7 @@ def test_filters_and_partitions(client, stream, subscribe):
     for query, wanted in cases:
         reader = subscribe(stream, **query)
         got = [b.json()["data"] for b in reader.up_to_date() if b.data and b.event is None]
-        assert sorted(got) == [n for n in range(24) if wanted(n)]
+        assert sorted(n for n in got if n >= 0) == [n for n in range(24) if wanted(n)]
         client.publish(stream, [{"type": "Other", "subject": "other", "data": -2}, {"type": "T1", "subject": "s3", "data": -1}])
         if query.get("partition") is None and "T1" in str(query.get("type")):
             assert data(reader.events(1)) == [-1]

@@ -47,6 +47,11 @@ def mint(scope="admin:*", ttl=3600, secret=SECRET, header=None, **claims):
 
 
 # --- processes ------------------------------------------------------------------------------------------------------------
+def environment(settings):
+    """Ours without what would reach the gateway or libpq by accident, and these settings."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(("WEIR_", "PG"))}, **settings}
+
+
 def scratch(prefix="gateway-"):
     """A directory that a gateway which has dropped root can write too."""
     path = tempfile.mkdtemp(prefix=prefix)
@@ -61,8 +66,7 @@ class Gateway:
         self.directory = directory or scratch()
         self.ready_file = os.path.join(self.directory, f"ready-{time.monotonic_ns()}")
         self.log_path = self.ready_file + ".log"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("WEIR_", "PG"))}
-        env.update({"WEIR_AUTH_HS256_SECRET": SECRET, "WEIR_HTTP_ACCESS_LOG": "false", **(settings or {})})
+        env = environment({"WEIR_AUTH_HS256_SECRET": SECRET, "WEIR_HTTP_ACCESS_LOG": "false", **(settings or {})})
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([BINARY, *arguments, "--port", "0", "--ready-file", self.ready_file], env=env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
@@ -71,6 +75,7 @@ class Gateway:
         except BaseException:
             self.kill()
             raise
+        self.terminated = False
         self.url, self.token, self.pid, self.database_url = (ready.get(k) for k in ("url", "token", "pid", "database_url"))
         parts = urllib.parse.urlsplit(self.url)
         self.host, self.port = parts.hostname, parts.port
@@ -79,13 +84,13 @@ class Gateway:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"weir ended with {self.process.returncode}:\n{self.log()}")
+                raise RuntimeError(f"weir ended with {self.process.returncode}:\n{self.log()[-3000:]}")
             try:
                 with open(self.ready_file, encoding="utf-8") as f:
                     return json.load(f)
             except (FileNotFoundError, ValueError):
                 time.sleep(0.02)
-        raise RuntimeError(f"weir is not ready after {seconds} s:\n{self.log()}")
+        raise RuntimeError(f"weir is not ready after {seconds} s:\n{self.log()[-3000:]}")
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
@@ -96,10 +101,15 @@ class Gateway:
             self.process.kill()
         self.process.wait()
 
+    def terminate(self):
+        """SIGTERM, once: a second one would end it at once."""
+        if not self.terminated and self.process.poll() is None:
+            self.terminated = True
+            self.process.send_signal(signal.SIGTERM)
+
     def stop(self, seconds=60):
         """SIGTERM; the exit status. A sanitizer's report in the log is a failure."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.terminate()
         try:
             status = self.process.wait(seconds * SLOW)
         except subprocess.TimeoutExpired:
@@ -126,7 +136,7 @@ def remove(gateway):
 
 def weir(*arguments, **settings):
     """Runs a command of the program to its end: (status, stdout, stderr)."""
-    done = subprocess.run([BINARY, *arguments], env={**os.environ, **settings}, stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run([BINARY, *arguments], env=environment(settings), stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=60 * SLOW, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -209,7 +219,10 @@ class Client:
             self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.sock.settimeout(timeout)
         try:
-            self.connection.request(method, target, body, headers)
+            try:
+                self.connection.request(method, target, body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass                             # refused before all was sent: the answer is there
             response = self.connection.getresponse()
             answer = Answer(response.status, response.getheaders(), response.read())
         except BaseException:
