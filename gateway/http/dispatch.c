@@ -7,7 +7,6 @@
  * resume. Good requests are never answered on the first call: that would close the connection (stack.md B). */
 
 #define ARENA_BYTES ((size_t)64 << 10)   /* beside twice the largest body */
-#define DRAIN_BYTES ((size_t)1 << 20)    /* of a refused body, read so that the connection can go on */
 #define BODY_RESERVE ((size_t)1 << 20)   /* at most taken on the word of Content-Length */
 
 void *dispatch_target(void *cls, const char *target, struct MHD_Connection *connection)
@@ -70,11 +69,16 @@ static enum MHD_Result answer(struct request_internal *in, enum err e)
     return send_reply(in);
 }
 
-/* Reading a refused body costs less than a new connection, if it is small and on its way. */
+/* So much of a refused body is read and dropped: a client that is still sending would see a reset instead of the answer. */
+static size_t drain_bytes(const struct request_internal *in)
+{
+    return 2 * (size_t)in->rq.config->request_bytes;
+}
+
 static bool worth_draining(const struct request_internal *in)
 {
     return in->verdict != ERR_BAD_REQUEST && !in->gate.expect_continue &&
-           (in->gate.chunked || in->gate.content_length <= (int64_t)DRAIN_BYTES);
+           (in->gate.chunked || in->gate.content_length <= (int64_t)drain_bytes(in));
 }
 
 static enum MHD_Result take_head(struct request_internal *in, const char *method, const char *version)
@@ -114,7 +118,7 @@ static enum MHD_Result take_body(struct request_internal *in, const char *p, siz
     }
     buf_free(&in->body);
     in->discarded += n;
-    return in->discarded > DRAIN_BYTES ? MHD_NO : MHD_YES;
+    return in->discarded > drain_bytes(in) ? MHD_NO : MHD_YES;
 }
 
 static void run_blocking(struct request *rq)

@@ -42,24 +42,31 @@ enum err query_parse(struct request *rq, struct slice text)
     return OK;
 }
 
-static bool named_in(const char *names, struct slice name)
+/* 0: not named; 1: once at most; 2: any number of times */
+static int named_in(const char *names, struct slice name)
 {
     for (const char *p = names ? names : ""; *p;) {
         size_t n = strcspn(p, " ");
-        if (n && slice_eq((struct slice){ p, n }, name))
-            return true;
+        bool many = n && p[n - 1] == '*';
+
+        if (n && slice_eq((struct slice){ p, n - many }, name))
+            return 1 + many;
         p += n + strspn(p + n, " ");
     }
-    return false;
+    return 0;
 }
 
 enum err query_check(struct request *rq)
 {
     for (size_t i = 0; i < rq->query_count; i++) {
         struct slice name = rq->query[i].name;
-        if (!named_in(rq->route->query, name))
-            return fault(&rq->fault, ERR_BAD_PARAMETER, "There is no query parameter \"%.*s\" here.",
-                         name.n < 60 ? (int)name.n : 0, name.p);
+        int named = named_in(rq->route->query, name), shown = name.n < 60 ? (int)name.n : 0;
+
+        if (!named)
+            return fault(&rq->fault, ERR_BAD_PARAMETER, "There is no query parameter \"%.*s\" here.", shown, name.p);
+        for (size_t k = 0; named == 1 && k < i; k++)
+            if (slice_eq(rq->query[k].name, name))
+                return fault(&rq->fault, ERR_BAD_PARAMETER, "The query parameter \"%.*s\" may be given once.", shown, name.p);
     }
     return OK;
 }

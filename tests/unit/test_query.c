@@ -9,7 +9,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/http/query.h"
 
-static const struct route route = { .op = "read", .query = "after limit type wait from_time on" };
+static const struct route route = { .op = "read", .query = "after limit type* wait from_time on" };
 
 static enum err parse(struct request *rq, const char *text)
 {
@@ -48,6 +48,9 @@ static void unknown_parameters_and_bad_escapes_are_refused(void **state)
     assert_int_equal(parse(&rq, "afte=1"), OK);
     assert_int_equal(query_check(&rq), ERR_BAD_PARAMETER);
     assert_string_equal(rq.fault.detail, "There is no query parameter \"afte\" here.");
+    assert_int_equal(parse(&rq, "after=1&type=a&after=2"), OK);
+    assert_int_equal(query_check(&rq), ERR_BAD_PARAMETER);
+    assert_string_equal(rq.fault.detail, "The query parameter \"after\" may be given once.");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(parse(&rq, bad[i]), ERR_BAD_PARAMETER);
     memset(many, '&', sizeof many);
