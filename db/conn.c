@@ -131,16 +131,12 @@ bool pg_alive(PGconn *conn)
     return PQstatus(conn) == CONNECTION_OK;
 }
 
-enum pg_wait pg_pump(PGconn *conn, int64_t deadline)
+static enum pg_wait wait_and_read(PGconn *conn, short events, int64_t deadline)
 {
-    int unsent = PQflush(conn);
     int64_t left = deadline - clock_mono_us();
     bool tls = PQsslInUse(conn);
-    int got;
+    int got = wait_for(conn, events, tls && left > TLS_LOOK_US ? TLS_LOOK_US : left);
 
-    if (unsent < 0)
-        return PG_LOST;
-    got = wait_for(conn, unsent ? POLLIN | POLLOUT : POLLIN, tls && left > TLS_LOOK_US ? TLS_LOOK_US : left);
     if (!got && left <= 0)
         return PG_LATE;
     if ((tls || got & ~POLLOUT) && !PQconsumeInput(conn))
@@ -156,7 +152,7 @@ enum pg_wait pg_drain(PGconn *conn, int64_t deadline)
 
         if (unsent <= 0)
             return unsent ? PG_LOST : PG_READY;
-        if ((w = pg_pump(conn, deadline)))
+        if ((w = wait_and_read(conn, POLLIN | POLLOUT, deadline)))
             return w;
     }
 }
@@ -164,7 +160,8 @@ enum pg_wait pg_drain(PGconn *conn, int64_t deadline)
 enum pg_wait pg_result(PGconn *conn, int64_t deadline, PGresult **ret)
 {
     while (PQisBusy(conn)) {
-        enum pg_wait w = pg_pump(conn, deadline);
+        int unsent = PQflush(conn);
+        enum pg_wait w = unsent < 0 ? PG_LOST : wait_and_read(conn, unsent ? POLLIN | POLLOUT : POLLIN, deadline);
 
         if (w)
             return w;

@@ -34,7 +34,6 @@ void pg_opened(PGconn *conn);                 /* nonblocking, counted */
 void pg_close(PGconn *conn);                  /* of what pg_open or pg_opened gave; NULL-safe */
 void pg_log_refusal(const struct db_config *c, PGconn *conn); /* why a connect failed, without secrets */
 bool pg_alive(PGconn *conn);                  /* no end of file waits to be read */
-enum pg_wait pg_pump(PGconn *conn, int64_t deadline);  /* writes and reads once, after at most one wait */
 enum pg_wait pg_drain(PGconn *conn, int64_t deadline); /* writes everything, reading meanwhile */
 enum pg_wait pg_result(PGconn *conn, int64_t deadline, PGresult **ret); /* PQgetResult; *ret may be NULL */
 

@@ -6,7 +6,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 
-/* More than libpq keeps back by itself: what is decisive is then sent only after all else has left. */
+/* With more than this handed to libpq the next statement waits until all has left: libpq moves its whole buffer at every
+ * partial write, and a COMMIT that was not handed over yet is certainly not done. */
 #define HOLD_BYTES 65536
 
 /* One round trip. */
@@ -66,7 +67,7 @@ static enum pg_wait send_all(struct flight *fl)
     for (; fl->sent < db->queued; fl->sent++) {
         const struct queued *q = &db->queue[fl->sent];
 
-        if (q->s == &DB_COMMIT && (w = let_go(fl)))
+        if ((w = let_go(fl)))
             return w;
         if (!send_one(fl, q))
             return PG_LOST;
@@ -80,11 +81,9 @@ static enum pg_wait send_all(struct flight *fl)
 /* The server reported a failure. What follows it is not carried out, which settles what became of it. */
 static enum pg_wait failed(struct flight *fl, const struct stmt *s, const PGresult *res)
 {
-    bool gone = PQstatus(fl->db->conn) == CONNECTION_BAD || pg_error_is(res, "08");
-
     if (fl->err)
         return PG_READY;
-    if (gone && (!pg_error_is(res, "") || pg_error_is(res, "08"))) /* libpq's or a pooler's word: they know nothing */
+    if (!pg_error_is(res, "") || pg_error_is(res, "08")) /* libpq's or a pooler's word: they know nothing */
         return PG_LOST;
     fl->err = pg_error(res, s ? s->name : "end of pipeline", &fl->drop, fl->f);
     /* A dying session may have finished a COMMIT whose answer it does not give. */

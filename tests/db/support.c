@@ -122,3 +122,15 @@ void side_until(const char *sql, ...)
     }
     assert_true(true_now);
 }
+
+bool side_was_notified(void)
+{
+    PGnotify *n;
+    bool came;
+
+    side_do("select 1");
+    n = PQnotifies(side);
+    came = n;
+    PQfreemem(n);
+    return came;
+}

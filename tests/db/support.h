@@ -22,6 +22,7 @@ void side_do(const char *sql, ...) __attribute__((format(printf, 1, 2)));
 int64_t side_int(const char *sql, ...) __attribute__((format(printf, 1, 2)));
 /* Returns once the condition is true; fails the test after 5 s. */
 void side_until(const char *sql, ...) __attribute__((format(printf, 1, 2)));
+bool side_was_notified(void);
 
 #define assert_ok(e) assert_int_equal((e), OK)
 
