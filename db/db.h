@@ -92,11 +92,12 @@ const uint8_t *row_uuid(const struct rows *r, int row, int col);
  * replaced by itself. */
 enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, struct rows *ret, struct fault *f);
 
-/* Pipelining: queue statements, then one round trip. BEGIN and COMMIT are statements too (DB_BEGIN, DB_COMMIT,
- * DB_ROLLBACK). db_queue copies nothing: args and what they point to must live until db_flush returns. db_flush fills ret[0..count) (count = statements
- * queued since the last flush) and returns the first error; results after it are empty. It reads while it writes, so size is
- * no deadlock. After an error inside BEGIN…COMMIT the transaction is rolled back by db_flush itself before it returns. A flush
- * may leave its transaction open for the next; should the connection be lost between the two, the next one fails. */
+/* Pipelining: queue statements, then one round trip. BEGIN and COMMIT are statements too (DB_BEGIN, DB_COMMIT, DB_ROLLBACK).
+ * db_queue copies nothing: args and what they point to must live until db_flush returns. db_flush fills ret[0..count) (count =
+ * statements queued since the last flush; ret may be NULL) and returns the first error; results after it are empty. It reads
+ * while it writes, so size is no deadlock. After an error inside BEGIN…COMMIT the transaction is rolled back by db_flush itself
+ * before it returns. A flush may leave its transaction open for the next; should the connection be lost between the two, the
+ * next one fails. */
 #define DB_QUEUE_MAX 768
 void db_queue(struct db *db, const struct stmt *s, const struct arg *args);
 enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f);
