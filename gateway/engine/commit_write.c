@@ -384,19 +384,27 @@ enum err batch_write(struct batch *b, struct db *db)
 
 /* --- was it committed? --- */
 
-static void settle_found(struct group *g, const struct rows *r)
+/* Where offset and time were decided here they must be these: another gateway may have recorded the same id since. */
+static bool is_row_of(const struct rows *r, int k, const struct event *ev, bool decided)
+{
+    return row_int4(r, k, 0) == ev->partition && slice_eq(row_text(r, k, 3), ev->id) && slice_eq(row_text(r, k, 4), ev->source) &&
+           (!decided || (row_int8(r, k, 1) == ev->offset && row_time(r, k, 2) == ev->recorded_us));
+}
+
+static bool all_found(struct group *g, const struct rows *r, bool decided)
 {
     for (size_t i = 0; i < g->accepted_n; i++) {
         struct event *ev = g->accepted[i];
+        int k = 0;
 
-        for (int k = 0; k < r->n; k++)
-            if (row_int4(r, k, 0) == ev->partition && slice_eq(row_text(r, k, 3), ev->id) &&
-                slice_eq(row_text(r, k, 4), ev->source)) {
-                ev->offset = row_int8(r, k, 1);
-                ev->recorded_us = row_time(r, k, 2);
-                break;
-            }
+        while (k < r->n && !is_row_of(r, k, ev, decided))
+            k++;
+        if (k == r->n)
+            return false;
+        ev->offset = row_int8(r, k, 1);
+        ev->recorded_us = row_time(r, k, 2);
     }
+    return true;
 }
 
 enum err batch_outcome(struct batch *b, struct db *db, bool *ret_committed)
@@ -425,11 +433,7 @@ enum err batch_outcome(struct batch *b, struct db *db, bool *ret_committed)
             free_rows(&f);
             return e;
         }
-        if (f.rows[2].n >= (int)g->accepted_n) {
-            *ret_committed = true;
-            if (b->plain)
-                settle_found(g, &f.rows[2]);
-        }
+        *ret_committed |= all_found(g, &f.rows[2], !b->plain);
         free_rows(&f);
     }
     return OK;
