@@ -109,8 +109,9 @@ static enum err read_parameters(struct request *rq, struct reading *r)
     r->spec.limit = r->format == READ_SSE ? SSE_PAGE_EVENTS : limit;
     r->spec.bytes = r->format == READ_SSE ? SSE_PAGE_BYTES : c->read_page_bytes;
     r->spec.scan = c->read_scan_events;
+    r->expires_us = clock_mono_us() + principal_expires_us(rq->who) - clock_unix_us();
     if (wait)
-        r->deadline_us = rq->began_us + wait;
+        r->deadline_us = rq->began_us + wait < r->expires_us ? rq->began_us + wait : r->expires_us;
     return read_filter(rq, r);
 }
 

@@ -17,6 +17,7 @@ struct reading {
     struct read_spec spec;     /* pos: the reader's position, moved with what it was given */
     struct slice cursor_text;  /* not yet parsed: the stream's definition must be known first */
     int64_t deadline_us;       /* long-poll: monotonic; 0: do not wait */
+    int64_t expires_us;        /* of the token, monotonic: no answer is given later */
     struct watch *watch;
 
     /* of the last job */
@@ -31,7 +32,7 @@ struct reading {
     struct ring_event *live[LIVE_BATCH];
     size_t live_n, live_at, live_sent;
     bool live_shared;
-    int64_t quiet_since_us, expires_us; /* monotonic */
+    int64_t quiet_since_us;    /* monotonic */
 };
 
 enum err reading_begin(struct request *rq, struct reading *r);   /* definition and cursor are known: positions are set, or come with the first page */

@@ -39,6 +39,7 @@ void subscribe_render(struct reading *r, const struct event *events, size_t n, i
 {
     memcpy(r->spec.pos, pos, sizeof r->spec.pos);
     begin_body(r);
+    metric_add(M_DELIVERED_EVENTS, (int64_t)n);
     for (size_t i = 0; i < n; i++) {
         r->spec.pos[events[i].partition] = events[i].offset;
         put_id(r);
@@ -101,6 +102,7 @@ static size_t copy_live(struct reading *r, char *out, size_t max)
         ring_event_unref(e);
         r->live_at++;
         r->live_sent = 0;
+        metric_add(M_DELIVERED_EVENTS, 1);
     }
     return n;
 }
@@ -142,8 +144,6 @@ static size_t fill(struct reading *r, char *out, size_t max)
         } else if (next_live(r)) {
             if (r->sent < r->body.n) /* its own id goes first */
                 continue;
-            if (!r->live_sent)
-                metric_add(M_DELIVERED_EVENTS, 1);
             n += copy_live(r, out + n, max - n);
         } else {
             break;
@@ -244,7 +244,6 @@ enum err subscribe_reply(struct request *rq, struct reply *rp, struct reading *r
     int64_t now = clock_mono_us();
 
     r->quiet_since_us = now;
-    r->expires_us = rq->who ? now + (principal_expires_us(rq->who) - clock_unix_us()) : INT64_MAX;
     reply_header(rq, rp, "X-Accel-Buffering", "no");
     return reply_stream(rp, 200, "text/event-stream", read_stream);
 }
