@@ -1,0 +1,136 @@
+"""The examples do what they say: they run as a user would run them, against the gateway."""
+import contextlib
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+from harness import ROOT, SLOW
+
+EXAMPLES = os.path.join(ROOT, "examples")
+SMALL = {
+    "curl": (["sh", "curl/publish.sh"], ["sh", "curl/subscribe.sh"]),
+    "python": (["/usr/bin/python3", "python/publish.py"], ["/usr/bin/python3", "python/subscribe.py"]),
+    "javascript": (["node", "javascript/publish.mjs"], ["node", "javascript/subscribe.mjs"]),
+}
+
+
+def settings(gateway, stream):
+    return {**os.environ, "WEIR_URL": gateway.url, "WEIR_TOKEN": gateway.token, "WEIR_STREAM": stream}
+
+
+def run(argv, env, cwd=EXAMPLES, status=0):
+    done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=150 * SLOW, check=False)
+    assert done.returncode == status, (argv, done.returncode, done.stdout[-3000:], done.stderr[-3000:])
+    return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def following(argv, env):
+    """A subscriber in a process group of its own (sh starts curl), and the lines that it prints."""
+    child = subprocess.Popen(argv, cwd=EXAMPLES, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                             process_group=0)
+    lines = queue.Queue()
+    thread = threading.Thread(target=lambda: [lines.put(line) for line in child.stdout], daemon=True)
+    thread.start()
+    try:
+        yield lines
+    finally:
+        os.killpg(child.pid, 9)
+        child.wait()
+        thread.join()
+        child.stdout.close()
+
+
+def ids(lines, count):
+    return [json.loads(lines.get(timeout=20 * SLOW))["id"] for _ in range(count)]
+
+
+def saved(path, cursor):
+    """The subscriber writes the cursor after it has printed the event."""
+    for _ in range(200 * SLOW):
+        if os.path.exists(path) and open(path, encoding="ascii").read().strip() == cursor:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{path} is not {cursor}")
+
+
+@pytest.mark.parametrize("language", SMALL)
+def test_small_examples_publish_and_resume(gateway, client, stream, tmp_path, language):
+    publish, subscribe = SMALL[language]
+    env, cursor = settings(gateway, stream), str(tmp_path / "cursor")
+    client.create(stream)
+
+    def publish_one(n):
+        data = json.dumps({"total": 12.5, "text": "größer"})
+        receipt = json.loads(run([*publish, "OrderPlaced", "order-7", data, f"e{n}"], env))
+        assert receipt["id"] == f"e{n}" and receipt["version"] == n
+        return receipt
+
+    first = publish_one(1)
+    assert not first["duplicate"] and publish_one(1)["duplicate"]
+    with following([*subscribe, cursor], env) as lines:
+        assert ids(lines, 1) == ["e1"]
+        last = publish_one(2)
+        assert ids(lines, 1) == ["e2"]
+        saved(cursor, last["cursor"])
+    publish_one(3)
+    with following([*subscribe, cursor], env) as lines:
+        assert ids(lines, 1) == ["e3"]
+        publish_one(4)
+        assert ids(lines, 1) == ["e4"]
+    events = client.read_all(stream)
+    assert [event["id"] for event in events] == ["e1", "e2", "e3", "e4"]
+    assert all(event["data"] == {"total": 12.5, "text": "größer"} for event in events)
+
+
+@pytest.mark.parametrize("language", SMALL)
+def test_small_examples_say_when_they_are_refused(gateway, stream, language):
+    env = {**settings(gateway, stream), "WEIR_TOKEN": "none"}
+    done = subprocess.run([*SMALL[language][0], "OrderPlaced", "order-7", "{}"], cwd=EXAMPLES, env=env, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30 * SLOW, check=False)
+    assert done.returncode != 0
+    assert '"status":401' in (done.stdout + done.stderr).replace(" ", "")
+
+
+@pytest.fixture(scope="module")
+def webhooks(tmp_path_factory):
+    """A copy of the example with what its lock file names."""
+    copy = tmp_path_factory.mktemp("webhooks") / "github-webhooks"
+    shutil.copytree(os.path.join(EXAMPLES, "github-webhooks"), copy, ignore=shutil.ignore_patterns("node_modules"))
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], os.environ, copy)
+    return copy
+
+
+def test_github_webhooks_come_back_byte_for_byte(gateway, client, stream, webhooks):
+    env = settings(gateway, stream)
+    out = run(["./run.sh"], env, webhooks)
+    for line in (r"published 329 events .*: 329 recorded, 0 duplicates", r"published 329 events .*: 0 recorded, 329 duplicates",
+                 r"event stream: 329 of 329 events, 329 equal byte for byte, 0 differences; [4-9] connections, 0 gaps",
+                 r"JSON pages: 329 of 329 events, 329 equal byte for byte, 0 differences"):
+        assert re.search(line, out), (line, out)
+    rows = re.findall(r"^(com\.github\.\S+) +(\d+) +(\d+) +(\d+) +\d+$", out, re.M)
+    assert len(rows) == 161 and sum(int(row[1]) for row in rows) == 329
+    assert all(sent == read == equal for _, sent, read, equal in rows)
+    assert client.get(f"/v1/streams/{stream}").expect(200).json()["events"] == 329
+    again = run(["./run.sh", gateway.url, gateway.token], env, webhooks)
+    assert again.count("0 recorded, 329 duplicates") == 2
+
+
+def test_github_webhooks_notices_a_single_changed_byte(gateway, stream, webhooks, tmp_path):
+    env, copy = settings(gateway, stream), tmp_path / "copy"
+    shutil.copytree(webhooks, copy)
+    run(["node", "create.js"], env, copy)
+    run(["node", "publish.js"], env, copy)
+    payloads = copy / "node_modules/@octokit/webhooks-examples/api.github.com/index.json"
+    text = payloads.read_text(encoding="utf-8")
+    payloads.write_text(text.replace("Codertocat/Hello-World/issues/1\"", "Codertocat/Hello-World/issues/2\"", 1), encoding="utf-8")
+    for reader in ("subscribe.js", "pages.js"):
+        out = run(["node", reader], env, copy, status=1)
+        assert "329 of 329 events, 328 equal byte for byte, 1 differences" in out, out
