@@ -1,0 +1,115 @@
+"""The connection is lost after COMMIT was sent: the gateway finds out what became of it, and never guesses.
+
+    lost_commits.py
+"""
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+import rig
+from rig import harness
+from servers import Bench, Session, answer_of
+
+STREAM = "soak.lost-commits"
+
+
+def overtaken():
+    """A commit is lost, and before the gateway can look for it, another gateway records the same event elsewhere. The first
+    must not take that for its own."""
+    wrong, answers = [], {}
+    with Bench() as bench:
+        bench.postgres.start()
+        first = bench.serve(WEIR_COMMIT_WAIT="10s")
+        second = bench.serve(WEIR_COMMIT_WAIT="10s", WEIR_DATABASE_STATEMENT_TIMEOUT="20s")
+        places = rig.Place(first), rig.Place(second)
+        rig.create(places[0], STREAM, partitions=1)
+        event = {"type": "A", "id": "x", "data": 1}
+        lane = int(harness.psql(first, "select pid from pg_stat_activity where application_name like 'weir-lane-%' "
+                                       "order by backend_start limit 1")[0])
+
+        def publish(name, place, body):
+            answers[name] = answer_of(place, "POST", f"/v1/streams/{STREAM}/events", json.dumps(body).encode())
+
+        def start(*arguments):
+            thread = threading.Thread(target=publish, args=arguments)
+            thread.start()
+            time.sleep(0.5)
+            return thread
+
+        publish("warm", places[0], {"type": "A", "id": "1"})         # whoever connects from now on is held up by the lock
+        publish("too", places[1], {"type": "A", "id": "2"})
+        table = bench.enter_context(contextlib.closing(Session(bench.postgres.url)))
+        table.say("begin; lock table weir.events in share mode")     # the lane has looked, and waits before it writes
+        threads = [start("first", places[0], event)]
+        os.kill(lane, signal.SIGSTOP)
+        threads.append(start("second", places[1], [{"type": "B", "id": "y"}, event]))    # queues for the head row
+        time.sleep(2)                                                # the first gateway gives its session up
+        os.kill(lane, signal.SIGCONT)
+        table.say("commit")
+        for thread in threads:
+            thread.join()
+        rows = harness.psql(second, f"select \"offset\", id from weir.log where stream = '{STREAM}' order by 1")
+        receipts = {(r["offset"], r["id"]) for status, _, body, _ in answers.values() if status in (200, 201)
+                    for r in (body if isinstance(body, list) else [body])}
+        if rows != ["1|1", "2|2", "3|y", "4|x"] or not receipts <= {tuple(row.split("|")) for row in rows}:
+            wrong.append(f"the log is {rows}, the answers {answers}")
+        if "looked up" not in first.log():
+            wrong.append("no commit was lost: nothing was proved")
+        wrong += [f"a gateway ended with {status}" for status in (first.stop(), second.stop()) if status]
+        return wrong, {"answers": {name: answer[0] for name, answer in answers.items()}, "log": rows}
+
+
+def confirmed():
+    """The session dies after its commit and before its answer: the gateway finds the events and answers with their places."""
+    wrong, found = [], []
+    with Bench() as bench:
+        bench.postgres.start()
+        gateway = bench.serve(WEIR_COMMIT_WAIT="10s", WEIR_DATABASE_STATEMENT_TIMEOUT="20s")
+        place = rig.Place(gateway)
+        rig.create(place, STREAM, partitions=3)
+        admin = bench.enter_context(contextlib.closing(Session(bench.postgres.url)))
+
+        def publish(events):
+            found.append(answer_of(place, "POST", f"/v1/streams/{STREAM}/events", json.dumps(events).encode()))
+
+        publish([{"type": "A", "data": i} for i in range(20)])
+        for extra in ({}, {"id": "x"}, {"subject": "s"}):
+            # Commits are done here and then wait for a standby that there is not.
+            admin.say("alter system set synchronous_standby_names = 'nobody'")
+            admin.say("select pg_reload_conf()")
+            time.sleep(0.3)
+            thread = threading.Thread(target=publish, args=([{"type": "A", "data": 1, **extra}, {"type": "A", "data": 2}],))
+            thread.start()
+            time.sleep(0.5)
+            admin.say("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+            admin.say("alter system reset synchronous_standby_names")
+            admin.say("select pg_reload_conf()")
+            thread.join()
+        rows = harness.psql(gateway, f"select partition, \"offset\", id from weir.log where stream = '{STREAM}' order by 1, 2")
+        receipts = [f"{r['partition']}|{r['offset']}|{r['id']}" for status, _, body, _ in found if status == 201 for r in body]
+        if len(rows) != 26 or sorted(rows) != sorted(receipts):
+            wrong.append(f"the log is {rows}, the receipts {receipts}, the answers {[a[0] for a in found]}")
+        looked_up = sum("looked up" in line and "true" in line for line in gateway.log().splitlines())
+        if looked_up != 3:
+            wrong.append(f"{looked_up} commits were looked up and found, not 3: {gateway.log()[-2000:]}")
+        if gateway.stop():
+            wrong.append("it did not end with 0")
+        return wrong, {"commits without an answer": looked_up, "answered with the right receipts": len(found) - 1}
+
+
+def run():
+    """(violations, figures)"""
+    wrong, figures = [], {}
+    for scenario in (overtaken, confirmed):
+        violations, found = scenario()
+        wrong += [f"{scenario.__name__}: {text}" for text in violations]
+        figures.update({f"{scenario.__name__}: {key}": value for key, value in found.items()})
+    return wrong, figures
+
+
+if __name__ == "__main__":
+    sys.exit(rig.show("lost commits", *run()))

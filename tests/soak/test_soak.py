@@ -1,0 +1,43 @@
+"""`make soak`: each proof at its full size. What was measured is printed also when all is well."""
+import os
+
+import lost_commits
+import never_skipped
+import nothing_lost
+import outages
+import pytest
+import rig
+
+SEED = int(os.environ.get("SOAK_SEED", int.from_bytes(os.urandom(4), "big")))
+
+
+@pytest.fixture
+def prove(capfd, request):
+    def run(proof, *arguments, **sizes):
+        with capfd.disabled():
+            print(f"\n# {request.node.name}", flush=True)
+            wrong, figures = proof(*arguments, **sizes)
+            rig.show(request.node.name, wrong, figures)
+        assert not wrong, wrong[:20]
+
+    return run
+
+
+def test_nothing_is_lost_in_twenty_crashes(prove):
+    prove(nothing_lost.run, nothing_lost.FULL, seed=SEED)
+
+
+def test_nothing_is_ever_skipped(prove):
+    prove(never_skipped.run, seed=SEED)
+
+
+def test_a_lost_commit_is_found_out(prove):
+    prove(lost_commits.run)
+
+
+@pytest.mark.parametrize("name", outages.SCENARIOS)
+def test_outage(prove, name):
+    try:
+        prove(outages.SCENARIOS[name], SEED)
+    except outages.Skipped as why:
+        pytest.skip(str(why))
