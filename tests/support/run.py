@@ -86,7 +86,10 @@ def tap(argv, seconds, env=None):
             result.passed += match[1] == "ok"
             result.failed += match[1] == "not ok"
 
-    status = run(argv, seconds, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line)
+    try:
+        status = run(argv, seconds, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line)
+    except FileNotFoundError:
+        status = "no such file"
     if status and not result.failed:
         print(f"  not ok - {argv[0]} ended with {status}", flush=True)
         result.failed += 1
