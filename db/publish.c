@@ -12,7 +12,8 @@ const struct stmt HEADS_SET = { "heads_set", SQL_HEADS_SET, "int8 int4[] int8[] 
 const struct stmt EVENTS_APPEND = { "events_append", SQL_EVENTS_APPEND,
                                     "int8 int4[] int8[] text[] text[] text[] text[] int2[] bytea[]", "" };
 const struct stmt EVENTS_INSERT = { "events_insert", SQL_EVENTS_INSERT,
-                                    "int8 bool int4[] int8[] timestamptz[] text[] text[] text[] text[] int8[] text[] int2[] bytea[]",
+                                    "int8 bool int4[] int8[] timestamptz[] text[] text[] text[] text[] int8[] text[] int2[] "
+                                    "bytea[]",
                                     "" };
 const struct stmt DEDUP_LOOK = { "dedup_look", SQL_DEDUP_LOOK, "int8 uuid[] int4",
                                  "int4 uuid int4 int8 int8 timestamptz timestamptz int4" };

@@ -108,8 +108,8 @@ int64_t db_page_found(const struct rows *r)
     return r->n ? row_int8(r, 0, 10) : 0;
 }
 
-enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets, size_t n,
-                        int64_t *ret_us, struct fault *f)
+enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets,
+                        size_t n, int64_t *ret_us, struct fault *f)
 {
     const struct arg args[] = { arg_int8(stream_id), arg_int4_array(a, partitions, sizeof *partitions, n),
                                 arg_int8_array(a, offsets, sizeof *offsets, n) };

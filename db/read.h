@@ -38,7 +38,7 @@ enum err db_read_pages(struct db *db, struct arena *a, const struct page_query *
 void db_page_row(const struct rows *r, int i, struct page_row *ret);
 int64_t db_page_found(const struct rows *r); /* filtered pages: matches before the cut by bytes */
 /* recorded of (partition, offset) pairs; INT64_MIN where the event is gone. */
-enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets, size_t n,
-                        int64_t *ret_us, struct fault *f);
+enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets,
+                        size_t n, int64_t *ret_us, struct fault *f);
 
 #endif

@@ -33,7 +33,8 @@ extern const struct stmt STREAM_CREATE, STREAM_GET, STREAM_LIST, STREAM_UPDATE, 
 
 /* false in *ret_made: the name is taken. */
 enum err db_stream_create(struct db *db, const struct stream_row *s, bool *ret_made, struct fault *f);
-enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f); /* ERR_UNKNOWN_STREAM */
+/* ERR_UNKNOWN_STREAM */
+enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
 enum err db_stream_list(struct db *db, struct arena *a, struct slice after, int limit, struct stream_row **ret, size_t *ret_n,
                         struct fault *f);
 enum err db_stream_update(struct db *db, const struct stream_row *s, struct fault *f); /* ERR_UNKNOWN_STREAM */

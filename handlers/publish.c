@@ -86,10 +86,11 @@ static enum err parse(struct request *rq, struct publishing *s)
     }
     for (size_t i = 0; type.p && i < sizeof media / sizeof *media; i++)
         if (strlen(media[i].type) == type.n && !strncasecmp(type.p, media[i].type, type.n))
-            return event_parse(rq->arena, stream, media[i].format, rq->body, rq->traceparent, &limits, now, &s->p.events, &rq->fault);
+            return event_parse(rq->arena, stream, media[i].format, rq->body, rq->traceparent, &limits, now, &s->p.events,
+                               &rq->fault);
     return fault(&rq->fault, ERR_UNSUPPORTED_MEDIA_TYPE,
-                 "Send application/json, application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson, or any "
-                 "type with a ce-specversion header.");
+                 "Send application/json, application/cloudevents+json, application/cloudevents-batch+json or "
+                 "application/x-ndjson, or any type with a ce-specversion header.");
 }
 
 static bool one_subject(const struct events *e)

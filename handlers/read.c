@@ -128,7 +128,8 @@ enum err reading_begin(struct request *rq, struct reading *r)
     if ((e = cursor_parse(r->cursor_text, row->name, row->stream_id, &c, &rq->fault)))
         return e;
     if (c.partial && row->partitions > 1)
-        return fault(&rq->fault, ERR_CURSOR_PARTIAL, "A receipt's cursor covers its own partition only; read with one from a page.");
+        return fault(&rq->fault, ERR_CURSOR_PARTIAL,
+                     "A receipt's cursor covers its own partition only; read with one from a page.");
     if (c.count != row->partitions)
         return fault(&rq->fault, ERR_BAD_CURSOR, "The cursor does not fit the stream's partitions.");
     memcpy(r->spec.pos, c.pos, sizeof r->spec.pos);

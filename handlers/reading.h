@@ -35,7 +35,8 @@ struct reading {
     int64_t quiet_since_us;    /* monotonic */
 };
 
-enum err reading_begin(struct request *rq, struct reading *r);   /* definition and cursor are known: positions are set, or come with the first page */
+/* The definition is known: judges the cursor. Other beginnings are found with the first page. */
+enum err reading_begin(struct request *rq, struct reading *r);
 void reading_render(struct reading *r, const struct event *events, size_t n);
 enum err reading_job(struct request *rq, void (*fn)(struct request *rq)); /* ERR_PARKED, or overloaded */
 void reading_page(struct request *rq); /* a job: one page from the database into r->body */

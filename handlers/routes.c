@@ -1,6 +1,6 @@
 #include "handlers/handlers.h"
 
-/* Every endpoint on one page: the only registration. Operation ids are those of openapi/openapi.yaml (a test compares both ways). */
+/* Every endpoint on one page: the only registration. tests/api/test_routes.py holds it against openapi.yaml, both ways. */
 #define MANAGE_BODY ((size_t)64 << 10)
 
 const struct route routes[] = {

@@ -19,7 +19,8 @@ struct settings {
 
 static const struct field settings_fields[] = {
     { "partitions", F_INT, AT(row.partitions), false, 1, PARTITIONS_MAX, NULL, AT(has_partitions), true, AT(null_partitions) },
-    { "retention", F_DURATION, AT(row.retention_us), false, US_PER_S, RETENTION_MAX_US, "forever", SIZE_MAX, true, AT(null_retention) },
+    { "retention", F_DURATION, AT(row.retention_us), false, US_PER_S, RETENTION_MAX_US, "forever", SIZE_MAX, true,
+      AT(null_retention) },
     { "dedup_window", F_DURATION, AT(row.dedup_window_us), false, US_PER_S, DEDUP_MAX_US, NULL, SIZE_MAX, true, AT(null_dedup) },
     { "schema_validation", F_ENUM, AT(row.validation), false, 0, 0, VALIDATION_WORDS, SIZE_MAX, true, AT(null_validation) },
     { "subject_template", F_STRING, AT(row.subject_template), false, 1, 500, NULL, SIZE_MAX, true, AT(null_template) },
@@ -116,7 +117,7 @@ static enum err reply_stream_row(struct request *rq, struct reply *rp, int statu
     size_t n;
     enum err e;
 
-    if ((e = db_stream_heads(rq->db, row->stream_id, heads, PARTITIONS_MAX, &n, &rq->fault)))
+    if ((e = streams_heads(rq->db, row->stream_id, heads, &n, &rq->fault)))
         return e;
     put_stream(&b, row, heads, n);
     return reply_json(rp, status, &b);
@@ -159,7 +160,7 @@ enum err handle_patch_stream(struct request *rq, struct reply *rp)
     int64_t partitions;
     enum err e;
 
-    if ((e = writable_name(rq, name)) || (e = db_stream_get(rq->db, rq->arena, name, &s.row, &rq->fault)))
+    if ((e = writable_name(rq, name)) || (e = streams_get(rq->db, rq->arena, name, &s.row, &rq->fault)))
         return e;
     partitions = s.row.partitions;
     if ((e = request_body(rq, settings_fields, &s)))
@@ -175,7 +176,7 @@ enum err handle_patch_stream(struct request *rq, struct reply *rp)
 enum err handle_get_stream(struct request *rq, struct reply *rp)
 {
     struct stream_row row;
-    enum err e = db_stream_get(rq->db, rq->arena, request_path(rq, "stream"), &row, &rq->fault);
+    enum err e = streams_get(rq->db, rq->arena, request_path(rq, "stream"), &row, &rq->fault);
 
     return e ? e : reply_stream_row(rq, rp, 200, &row);
 }
@@ -190,73 +191,49 @@ enum err handle_delete_stream(struct request *rq, struct reply *rp)
     return reply_empty(rp, 204);
 }
 
-/* Up to `limit` streams that the caller may see, after `after`; *ret_more: there is another one. */
-static enum err list_visible(struct request *rq, struct slice after, size_t limit, struct stream_row *out, size_t *ret_n, bool *ret_more)
+static bool visible(const void *who, struct slice name)
 {
-    struct stream_row *v;
-    size_t n;
-    enum err e;
+    return principal_may(who, PERM_ANY, name);
+}
 
-    *ret_n = 0;
-    *ret_more = false;
-    do {
-        if ((e = db_stream_list(rq->db, rq->arena, after, LIST_MAX, &v, &n, &rq->fault)))
-            return e;
-        for (size_t i = 0; i < n && !*ret_more; i++) {
-            after = v[i].name;
-            if (!principal_may(rq->who, PERM_ANY, v[i].name))
-                continue;
-            if (*ret_n == limit)
-                *ret_more = true;
-            else
-                out[(*ret_n)++] = v[i];
-        }
-    } while (n == LIST_MAX && !*ret_more);
-    return OK;
+static void put_list(struct buf *b, const struct stream_list *l)
+{
+    BUF_LIT(b, "{\"items\":[");
+    for (size_t i = 0; i < l->n; i++) {
+        size_t at = 0, count = 0;
+
+        while (at < l->head_n && l->heads[at].stream_id != l->rows[i].stream_id)
+            at++;
+        while (at + count < l->head_n && l->heads[at + count].stream_id == l->rows[i].stream_id)
+            count++;
+        if (i)
+            buf_char(b, ',');
+        put_stream(b, &l->rows[i], l->heads + at, count);
+    }
+    BUF_LIT(b, "],\"next\":");
+    if (l->more)
+        buf_json_string(b, l->rows[l->n - 1].name);
+    else
+        BUF_LIT(b, "null");
+    buf_char(b, '}');
 }
 
 enum err handle_list_streams(struct request *rq, struct reply *rp)
 {
-    struct slice after = request_query(rq, "after");
-    int64_t limit = LIST_DEFAULT, ids[LIST_MAX];
-    struct stream_row *v = arena_alloc(rq->arena, LIST_MAX * sizeof *v);
-    struct head_row *heads = NULL;
+    struct slice after = request_query(rq, "after"), last;
+    int64_t limit = LIST_DEFAULT;
+    struct stream_list list;
     struct buf b = { 0 };
-    size_t n, head_n = 0;
-    bool more;
     enum err e;
 
-    if (!v)
-        return ERR_NO_MEMORY;
     if ((e = request_query_int(rq, "limit", 1, LIST_MAX, &limit)) ||
-        (e = list_visible(rq, after.p ? after : SLICE(""), (size_t)limit, v, &n, &more)))
+        (e = streams_list(rq->db, rq->arena, after.p ? after : SLICE(""), (size_t)limit, visible, rq->who, &list, &rq->fault)))
         return e;
-    for (size_t i = 0; i < n; i++)
-        ids[i] = v[i].stream_id;
-    if ((e = db_stream_figures(rq->db, rq->arena, ids, n, &heads, &head_n, &rq->fault)))
-        return e;
-    BUF_LIT(&b, "{\"items\":[");
-    for (size_t i = 0; i < n; i++) {
-        size_t at = 0, count = 0;
-
-        while (at < head_n && heads[at].stream_id != v[i].stream_id)
-            at++;
-        while (at + count < head_n && heads[at + count].stream_id == v[i].stream_id)
-            count++;
-        if (i)
-            buf_char(&b, ',');
-        put_stream(&b, &v[i], heads + at, count);
-    }
-    BUF_LIT(&b, "],\"next\":");
-    if (more) {
-        struct slice last = v[n - 1].name;
-
-        buf_json_string(&b, last);
+    put_list(&b, &list);
+    if (list.more) {
+        last = list.rows[list.n - 1].name;
         reply_header(rq, rp, "Link", arena_printf(rq->arena, "</v1/streams?limit=%lld&after=%.*s>; rel=\"next\"", (long long)limit,
                                                   (int)last.n, last.p));
-    } else {
-        BUF_LIT(&b, "null");
     }
-    buf_char(&b, '}');
     return reply_json(rp, 200, &b);
 }

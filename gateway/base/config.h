@@ -52,6 +52,7 @@ struct config {
     int64_t tail_poll_us;            /* heads are read so often even without NOTIFY */
     int64_t tail_ring_events;        /* per watched stream */
     int64_t tail_ring_bytes;         /* per watched stream */
+    int64_t tail_memory;             /* all watched streams together */
     int64_t tail_idle_us;            /* a ring that nobody watches is dropped after so long */
     /* read */
     int64_t read_limit_max;          /* events a page */

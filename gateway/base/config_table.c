@@ -85,6 +85,7 @@ const struct config_row config_rows[] = {
     INT("tail.ring_events", tail_ring_events, "4096", 16, 1000000,
         "Newest events of each watched stream kept in memory."),
     BYTES("tail.ring_bytes", tail_ring_bytes, "16MiB", 64 * KIB, 4 * GIB, "Their bytes, per watched stream."),
+    BYTES("tail.memory", tail_memory, "256MiB", 1 * MIB, 64 * GIB, "Their bytes, all watched streams together."),
     TIME("tail.idle", tail_idle_us, "1m", S, DAY, "A stream that nobody reads is dropped from memory after so long."),
 
     INT("read.limit_max", read_limit_max, "10000", 1, 100000, "Largest `limit` of a page of events."),

@@ -51,7 +51,8 @@ void metric_observe(enum metric m, double v);/* histograms, in the unit of the t
 /* Requests: weir_http_requests_total{operation,status} and weir_http_request_seconds{operation}, a histogram. `route`
  * is an index into the operation ids; any other index (no route matched) counts as operation "none". */
 #define METRICS_ROUTES 128
-void metrics_routes(const char *const *operation_ids, size_t n); /* once, before the first request; the strings stay, the array need not */
+/* Once, before the first request; the strings stay, the array need not. */
+void metrics_routes(const char *const *operation_ids, size_t n);
 void metric_request(size_t route, int status, double seconds);
 
 void metrics_render(struct buf *out); /* Prometheus text 0.0.4 with HELP and TYPE, and process_* figures from /proc */

@@ -216,8 +216,9 @@ static bool settled(struct lane *l, struct batch *b, enum err e, int *conflicts,
     case ERR_OUTCOME_UNKNOWN:
         set_down(l, true);
         if (find_outcome(l, b, until_us + l->commit->config->commit_wait_us, &committed)) {
-            fail_all(b->pub, b->n, ERR_OUTCOME_UNKNOWN, "The connection to PostgreSQL was lost while the events were being recorded; "
-                                                        "publish them again with the same ids.");
+            fail_all(b->pub, b->n, ERR_OUTCOME_UNKNOWN,
+                     "The connection to PostgreSQL was lost while the events were being recorded; publish them again with the "
+                     "same ids.");
             return true;
         }
         return committed;

@@ -22,7 +22,8 @@ static enum err take_duplicate(struct publish *p, size_t k, const struct slot_id
     if (memcmp(id->fingerprint, ev->fingerprint, 16)) {
         if (p->events.array)
             snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
-        return fault(&p->fault, ERR_ID_REUSED, "An event with id %.*s and other content is recorded already.", (int)ev->id.n, ev->id.p);
+        return fault(&p->fault, ERR_ID_REUSED, "An event with id %.*s and other content is recorded already.", (int)ev->id.n,
+                     ev->id.p);
     }
     ev->duplicate = true;
     ev->partition = id->partition;

@@ -278,7 +278,8 @@ static void queue_ids(struct flight *f, const struct group *g)
 
     for (size_t i = 0; made && over && i < g->id_n; i++) {
         const struct slot_id *s = &g->ids[i];
-        struct publish_id row = { .partition = s->partition, .offset = s->offset, .version = s->version, .recorded_us = s->recorded_us };
+        struct publish_id row = { .partition = s->partition, .offset = s->offset, .version = s->version,
+                                  .recorded_us = s->recorded_us };
 
         if (!s->ours)
             continue;

@@ -151,7 +151,8 @@ static enum err check_bounds(struct reading *r, const struct bounds_row *b, size
         int p = b[i].partition;
 
         if (pos[p] > b[i].head)
-            return fault(r->fault, ERR_CURSOR_UNKNOWN, "The cursor is beyond the end of partition %d: the database was set back.", p);
+            return fault(r->fault, ERR_CURSOR_UNKNOWN, "The cursor is beyond the end of partition %d: the database was set back.",
+                         p);
         if (pos[p] + 1 < b[i].earliest) {
             expired = true;
             c.pos[p] = b[i].earliest - 1;

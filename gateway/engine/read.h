@@ -34,8 +34,9 @@ struct read_page {
     bool up_to_date;                /* pos were the heads */
 };
 
-/* One page from PostgreSQL; blocks. ERR_CURSOR_EXPIRED: f->earliest is set, and ret->pos to the same. ERR_CURSOR_UNKNOWN: beyond the
- * head. ERR_UNKNOWN_STREAM: deleted. Never leaves out an event: what it passes over was filtered or is told by an error. */
+/* One page from PostgreSQL; blocks. ERR_CURSOR_EXPIRED: f->earliest is set, and ret->pos to the same. ERR_CURSOR_UNKNOWN:
+ * beyond the head. ERR_UNKNOWN_STREAM: deleted. Never leaves out an event: what it passes over was filtered or is told by an
+ * error. */
 enum err read_page(struct db *db, struct arena *a, struct stream *s, const struct read_spec *spec, struct read_page *ret,
                    struct fault *f);
 

@@ -25,13 +25,27 @@ static size_t event_bytes(const struct ring_event *e)
     return sizeof *e + e->text_n + e->type_n + e->subject_n;
 }
 
+static void count_bytes(struct ring *r, int64_t n)
+{
+    r->bytes += (size_t)n;
+    if (r->memory)
+        atomic_fetch_add_explicit(&r->memory->bytes, (size_t)n, memory_order_relaxed);
+    metric_add(M_RING_BYTES, n);
+}
+
+/* Full by its own bounds, or by the common one: then the ring that wants more gives. */
+static bool full(const struct ring *r, size_t more)
+{
+    return r->next - r->first == r->cap || r->bytes + more > r->bytes_max ||
+           (r->memory && atomic_load_explicit(&r->memory->bytes, memory_order_relaxed) + more > r->memory->max);
+}
+
 static void evict_oldest(struct ring *r)
 {
     struct ring_event *e = r->slots[r->first % r->cap];
 
     r->base[e->partition] = e->offset;
-    r->bytes -= event_bytes(e);
-    metric_add(M_RING_BYTES, -(int64_t)event_bytes(e));
+    count_bytes(r, -(int64_t)event_bytes(e));
     r->slots[r->first++ % r->cap] = NULL;
     ring_event_unref(e);
 }
@@ -98,11 +112,10 @@ bool ring_push(struct ring *r, const struct event *ev, struct buf *scratch)
         ring_skip_to_target(r);
         return false;
     }
-    while (r->next > r->first && (r->next - r->first == r->cap || r->bytes + event_bytes(e) > r->bytes_max))
+    while (r->next > r->first && full(r, event_bytes(e)))
         evict_oldest(r);
     r->slots[r->next++ % r->cap] = e;
-    r->bytes += event_bytes(e);
-    metric_add(M_RING_BYTES, (int64_t)event_bytes(e));
+    count_bytes(r, (int64_t)event_bytes(e));
     return true;
 }
 

@@ -32,8 +32,14 @@ void ring_event_unref(struct ring_event *e); /* NULL-safe */
 
 /* The newest events of one watched stream, all partitions in the order in which they became known here. Entries are
  * numbered by `seq`; within a partition they are contiguous. Not locked: tail.c does that. */
+struct ring_memory {         /* what all rings of a gateway share */
+    atomic_size_t bytes;
+    size_t max;
+};
+
 struct ring {
     struct stream *stream;
+    struct ring_memory *memory; /* NULL: no common bound */
     size_t cap, bytes, bytes_max;
     uint64_t first, next;               /* seq of the oldest entry and of the next one */
     struct ring_event **slots;          /* cap of them, by seq modulo cap */
@@ -47,7 +53,8 @@ bool ring_init(struct ring *r, struct stream *s, size_t cap, size_t bytes_max);
 void ring_clear(struct ring *r);        /* frees what it holds; the struct is the caller's */
 /* First sight of the heads: nothing is in the ring yet. */
 void ring_warm(struct ring *r, const int64_t *heads);
-/* Appends ev if it follows the ring's head in its partition; false: there is a gap, or it is there already. The oldest entries make room. */
+/* Appends ev if it follows the ring's head in its partition; false: there is a gap, or it is there already. The oldest
+ * entries make room. */
 bool ring_push(struct ring *r, const struct event *ev, struct buf *scratch);
 /* Gives up what is missing between head and target (too much to fetch): readers behind go to the database. */
 void ring_skip_to_target(struct ring *r);

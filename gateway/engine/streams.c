@@ -9,6 +9,7 @@
 
 #define DEFINITION_AGE_US (30 * US_PER_S)
 #define BUCKETS 4096
+#define LIST_PAGE 1000
 #define WEEK_US (7 * 24 * 3600 * US_PER_S)
 
 struct entry {
@@ -278,4 +279,44 @@ enum err streams_delete(struct streams *s, struct db *db, struct slice name, str
     if (!e)
         tell(s, db, 'd', id);
     return e;
+}
+
+enum err streams_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f)
+{
+    return db_stream_get(db, a, name, ret, f);
+}
+
+enum err streams_heads(struct db *db, int64_t stream_id, struct head_row ret[PARTITIONS_MAX], size_t *ret_n, struct fault *f)
+{
+    return db_stream_heads(db, stream_id, ret, PARTITIONS_MAX, ret_n, f);
+}
+
+enum err streams_list(struct db *db, struct arena *a, struct slice after, size_t limit,
+                      bool (*visible)(const void *arg, struct slice name), const void *arg, struct stream_list *ret,
+                      struct fault *f)
+{
+    int64_t *ids = arena_alloc(a, (limit + 1) * sizeof *ids);
+    struct stream_row *page;
+    size_t n;
+    enum err e;
+
+    *ret = (struct stream_list){ .rows = arena_alloc(a, (limit + 1) * sizeof *ret->rows) };
+    if (!ids || !ret->rows)
+        return ERR_NO_MEMORY;
+    do {
+        if ((e = db_stream_list(db, a, after, LIST_PAGE, &page, &n, f)))
+            return e;
+        for (size_t i = 0; i < n && !ret->more; i++) {
+            after = page[i].name;
+            if (!visible(arg, page[i].name))
+                continue;
+            if (ret->n == limit) {
+                ret->more = true;
+            } else {
+                ids[ret->n] = page[i].stream_id;
+                ret->rows[ret->n++] = page[i];
+            }
+        }
+    } while (n == LIST_PAGE && !ret->more);
+    return db_stream_figures(db, a, ids, ret->n, &ret->heads, &ret->head_n, f);
 }

@@ -51,4 +51,20 @@ enum err streams_put(struct streams *s, struct db *db, struct arena *a, struct s
 enum err streams_update(struct streams *s, struct db *db, struct stream_row *row, struct fault *f);
 enum err streams_delete(struct streams *s, struct db *db, struct slice name, struct fault *f);
 
+/* What is stored, for management: no cache. */
+enum err streams_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
+enum err streams_heads(struct db *db, int64_t stream_id, struct head_row ret[PARTITIONS_MAX], size_t *ret_n, struct fault *f);
+/* Up to `limit` streams by name, after `after`, for which visible(arg, name); *ret_more: there is another one. `heads`: of all of
+ * them, by stream and partition. */
+struct stream_list {
+    struct stream_row *rows;
+    size_t n;
+    bool more;
+    struct head_row *heads;
+    size_t head_n;
+};
+enum err streams_list(struct db *db, struct arena *a, struct slice after, size_t limit,
+                      bool (*visible)(const void *arg, struct slice name), const void *arg, struct stream_list *ret,
+                      struct fault *f);
+
 #endif

@@ -49,7 +49,8 @@ void tail_trust(struct watch *w)
     rings_trust(w);
 }
 
-enum tail_state tail_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n, bool *ret_shared)
+enum tail_state tail_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n,
+                          bool *ret_shared)
 {
     return rings_next(w, pos, ret, max, ret_n, ret_shared);
 }
@@ -209,7 +210,8 @@ static void *tail_main(void *arg)
     return NULL;
 }
 
-struct tail *tail_new(const struct config *c, const struct db_config *listen_db, const struct db_config *db, struct streams *streams)
+struct tail *tail_new(const struct config *c, const struct db_config *listen_db, const struct db_config *db,
+                      struct streams *streams)
 {
     struct tail *t = calloc(1, sizeof *t);
 
@@ -222,6 +224,7 @@ struct tail *tail_new(const struct config *c, const struct db_config *listen_db,
     t->db = db_new(db);
     t->listen = listen_new(listen_db, "weir");
     rings_init(&t->rings, (size_t)c->tail_ring_events, (size_t)c->tail_ring_bytes);
+    t->rings.memory.max = (size_t)c->tail_memory;
     if (t->wake_fd >= 0 && t->db && t->listen && !pthread_create(&t->thread, NULL, tail_main, t))
         return t;
     db_free(t->db);

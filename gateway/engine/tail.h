@@ -8,7 +8,8 @@
 struct tail;
 struct watch;
 
-struct tail *tail_new(const struct config *c, const struct db_config *listen_db, const struct db_config *db, struct streams *streams);
+struct tail *tail_new(const struct config *c, const struct db_config *listen_db, const struct db_config *db,
+                      struct streams *streams);
 void tail_stop(struct tail *t); /* joins; no watch may be left; NULL-safe */
 
 /* Registers interest in a stream. `wake` may be called from any thread, under the tail's lock: it must only mark and poke.
@@ -28,7 +29,8 @@ enum tail_state {
 };
 /* The next events after positions `pos` (of every partition), at most max. Does not move `pos`: the caller does, for each
  * event it took. *ret_shared: the cursors inside the events are those of a reader with exactly these positions. */
-enum tail_state tail_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n, bool *ret_shared);
+enum tail_state tail_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n,
+                          bool *ret_shared);
 
 /* A lane has committed events (in order, sorted by nothing else) of one stream: into the ring if it is watched. The watchers are
  * woken by tail_wake, which the lane calls after it has woken its publishers. */

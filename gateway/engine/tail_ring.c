@@ -18,7 +18,7 @@ struct watch {
 
 void rings_init(struct rings *r, size_t cap, size_t bytes_max)
 {
-    *r = (struct rings){ .cap = cap, .bytes_max = bytes_max };
+    *r = (struct rings){ .cap = cap, .bytes_max = bytes_max, .memory.max = SIZE_MAX };
     pthread_mutex_init(&r->lock, NULL);
 }
 
@@ -73,6 +73,7 @@ static struct watched *watched_new(struct rings *r, struct stream *s)
         return NULL;
     }
     pthread_mutex_init(&w->lock, NULL);
+    w->ring.memory = &r->memory;
     w->poll = true;
     metric_add(M_RING_STREAMS, 1);
     return w;
@@ -165,7 +166,8 @@ static size_t take_locked(struct watch *w, const int64_t *pos, struct ring_event
     return n;
 }
 
-enum tail_state rings_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n, bool *ret_shared)
+enum tail_state rings_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n,
+                           bool *ret_shared)
 {
     struct watched *on = w->on;
     enum tail_state state = TAIL_NOTHING;

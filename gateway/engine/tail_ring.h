@@ -25,6 +25,7 @@ struct rings {
     pthread_mutex_t lock;           /* guards the buckets */
     struct watched *buckets[RING_BUCKETS];
     size_t cap, bytes_max;
+    struct ring_memory memory;      /* max: SIZE_MAX until set */
 };
 
 void rings_init(struct rings *r, size_t cap, size_t bytes_max);
@@ -33,7 +34,8 @@ void rings_free(struct rings *r);
 struct watch *rings_watch(struct rings *r, struct stream *s, int only, void (*wake)(void *), void *arg, bool *ret_cold);
 void rings_unwatch(struct watch *w);
 void rings_trust(struct watch *w);
-enum tail_state rings_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n, bool *ret_shared);
+enum tail_state rings_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n,
+                           bool *ret_shared);
 
 /* true: something is missing in the ring that only the database has. */
 bool rings_committed(struct rings *r, int64_t stream_id, struct event *const *events, size_t n);

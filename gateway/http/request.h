@@ -27,7 +27,7 @@ struct route {
     size_t body_limit;         /* bytes; 0: the route takes no body; SIZE_MAX: the setting request_bytes */
     bool blocking;
     handler_fn *handle;
-    const char *query;         /* space-separated names of the query parameters it takes, `name*` if repeatable; others → 400; NULL: none */
+    const char *query;         /* space-separated names of its query parameters, `name*` if repeatable; others → 400; NULL: none */
 };
 #define ROUTE_MAX 64
 #define PATH_ARGS_MAX 4

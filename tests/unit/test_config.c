@@ -98,7 +98,7 @@ static void the_defaults_hold_among_themselves(void **state)
     assert_int_equal(c.http_connection_memory, 16384);
     assert_int_equal(c.http_idle_timeout_us, 120 * US_PER_S);
     assert_int_equal(c.request_bytes, 16777216);
-    assert_true(c.http_access_log);
+    assert_false(c.http_access_log);
     assert_false(c.streams_auto_create);
     assert_false(c.outbound_allow_private);
     assert_string_equal(c.database_url, "");
