@@ -5,26 +5,19 @@
 /* A request is settled event by event against what the group knows; if one event is refused, what its request had changed
  * is taken back and the neighbours never notice. */
 
-static enum err conflict(struct publish *p, size_t k, const struct slot_subject *s, int64_t expected)
+static enum err conflict(struct publish *p, const struct slot_subject *s, int64_t expected)
 {
     p->fault.current_version = s->version;
     p->fault.has_version = true;
-    if (p->events.array)
-        snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
     return fault(&p->fault, ERR_VERSION_CONFLICT, "Subject %.*s has version %lld, not %lld.", (int)s->subject.n, s->subject.p,
                  (long long)s->version, (long long)expected);
 }
 
-static enum err take_duplicate(struct publish *p, size_t k, const struct slot_id *id)
+static enum err take_duplicate(struct publish *p, struct event *ev, const struct slot_id *id)
 {
-    struct event *ev = &p->events.v[k];
-
-    if (memcmp(id->fingerprint, ev->fingerprint, 16)) {
-        if (p->events.array)
-            snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
+    if (memcmp(id->fingerprint, ev->fingerprint, 16))
         return fault(&p->fault, ERR_ID_REUSED, "An event with id %.*s and other content is recorded already.", (int)ev->id.n,
                      ev->id.p);
-    }
     ev->duplicate = true;
     ev->partition = id->partition;
     ev->offset = id->offset;
@@ -33,17 +26,15 @@ static enum err take_duplicate(struct publish *p, size_t k, const struct slot_id
     return OK;
 }
 
-static enum err check_subject(struct publish *p, size_t k, const struct slot_subject *s, bool first)
+static enum err check_subject(struct publish *p, const struct event *ev, const struct slot_subject *s, bool first)
 {
-    const struct event *ev = &p->events.v[k];
-
     if (s->version > 0 && s->partition != ev->partition)
         return fault(&p->fault, ERR_SUBJECT_MOVED, "Subject %.*s lives in partition %d; this event's partitionkey leads to %d.",
                      (int)s->subject.n, s->subject.p, s->partition, ev->partition);
     if (first && p->if_version >= 0 && s->version != p->if_version)
-        return conflict(p, k, s, p->if_version);
+        return conflict(p, s, p->if_version);
     if (ev->expected_version >= 0 && s->version != ev->expected_version)
-        return conflict(p, k, s, ev->expected_version);
+        return conflict(p, s, ev->expected_version);
     return OK;
 }
 
@@ -99,30 +90,37 @@ static void take_back(struct group *g, struct publish *p, size_t accepted_n)
         p->events.v[k].duplicate = false;
 }
 
+static enum err settle_event(struct group *g, struct publish *p, struct event *ev, bool *first)
+{
+    struct slot_id *id = ev->client_id ? group_id(g, ev->key) : NULL;
+    struct slot_subject *s = ev->subject.p ? group_subject(g, ev->subject) : NULL;
+    enum err e;
+
+    ev->duplicate = false;
+    ev->version = 0;
+    if (id && id->known)
+        return take_duplicate(p, ev, id);
+    if (s && (e = check_subject(p, ev, s, *first)))
+        return e;
+    accept(g, ev, id, s);
+    *first = false;
+    return OK;
+}
+
 static enum err settle(struct group *g, struct publish *p)
 {
     bool first = true;
     enum err e;
 
-    for (size_t k = 0; k < p->events.n; k++) {
-        struct event *ev = &p->events.v[k];
-        struct slot_id *id = ev->client_id ? group_id(g, ev->key) : NULL;
-        struct slot_subject *s = ev->subject.p ? group_subject(g, ev->subject) : NULL;
-
-        ev->duplicate = false;
-        ev->version = 0;
-        if (id && id->known) {
-            if ((e = take_duplicate(p, k, id)))
-                return e;
-            continue;
-        }
-        if (!g->part[g->part_of[ev->partition]].locked)
+    for (size_t i = 0; i < g->part_n; i++)
+        if (!g->part[i].locked)
             return fault(&p->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
-        if (s && (e = check_subject(p, k, s, first)))
+    for (size_t k = 0; k < p->events.n; k++)
+        if ((e = settle_event(g, p, &p->events.v[k], &first))) {
+            if (p->events.array)
+                snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
             return e;
-        accept(g, ev, id, s);
-        first = false;
-    }
+        }
     return OK;
 }
 
