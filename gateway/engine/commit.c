@@ -77,6 +77,8 @@ enum err commit_submit(struct commit *c, struct publish *p, struct fault *f)
         l->last = &p->next;
         l->events += p->events.n;
         l->bytes += p->bytes;
+        metric_add(M_COMMIT_QUEUE_EVENTS, (int64_t)p->events.n); /* here: once unlocked, p may be answered and gone */
+        metric_add(M_COMMIT_QUEUE_BYTES, (int64_t)p->bytes);
     }
     if (was_empty)
         pthread_cond_signal(&l->filled);
@@ -86,8 +88,6 @@ enum err commit_submit(struct commit *c, struct publish *p, struct fault *f)
         f->retry_after = 1;
         return fault(f, ERR_OVERLOADED, "The commit queue is full; nothing was recorded.");
     }
-    metric_add(M_COMMIT_QUEUE_EVENTS, (int64_t)p->events.n);
-    metric_add(M_COMMIT_QUEUE_BYTES, (int64_t)p->bytes);
     return OK;
 }
 
