@@ -38,9 +38,11 @@ select $1, u.partition, u."offset", u.recorded, u.id, u.source, u.type, u.subjec
        as u (partition, "offset", recorded, id, source, type, subject, version, attributes, data_format, data);
 
 -- name: dedup_look
+-- `lateral … offset 0`, here and below: one probe of the primary key for each key, whatever the planner believes. A plan that was
+-- cached while the table was small would read all rows of the stream.
 select u.ord::int4 as ord, d.fingerprint, d.partition, d."offset", d.version, d.recorded, d.expires, d.week
   from unnest($2::uuid[]) with ordinality as u (key, ord)
-  join weir.dedup d on d.stream_id = $1 and d.key = u.key and d.week >= $3;
+ cross join lateral (select * from weir.dedup d where d.stream_id = $1 and d.key = u.key and d.week >= $3 offset 0) as d;
 
 -- name: dedup_expire
 delete from weir.dedup d using unnest($2::uuid[]) as u (key)
@@ -53,7 +55,9 @@ select $1, $2, u.key, u.fingerprint, $3, u.partition, u."offset", u.version, u.r
        as u (key, fingerprint, partition, "offset", version, recorded);
 
 -- name: subjects_look
-select subject, partition, version from weir.subjects where stream_id = $1 and subject = any($2::text[]);
+select s.subject, s.partition, s.version
+  from unnest($2::text[]) as u (subject)
+ cross join lateral (select * from weir.subjects s where s.stream_id = $1 and s.subject = u.subject offset 0) as s;
 
 -- name: subjects_insert
 -- No upsert: a subject that another partition made meanwhile must be seen, so it raises and the lane looks again.
@@ -62,9 +66,12 @@ select $1, u.subject, u.partition, u.version, u.last_offset
   from unnest($2::text[], $3::int4[], $4::int8[], $5::int8[]) as u (subject, partition, version, last_offset);
 
 -- name: subjects_update
-update weir.subjects s set version = u.version, last_offset = u.last_offset
-  from unnest($2::text[], $3::int8[], $4::int8[]) as u (subject, version, last_offset)
- where s.stream_id = $1 and s.subject = u.subject;
+-- By ctid: the rows stay where they are, since the head rows of their partitions are locked.
+update weir.subjects s set version = t.version, last_offset = t.last_offset
+  from (select x.at, u.version, u.last_offset
+          from unnest($2::text[], $3::int8[], $4::int8[]) as u (subject, version, last_offset)
+         cross join lateral (select ctid as at from weir.subjects x where x.stream_id = $1 and x.subject = u.subject offset 0) x) t
+ where s.ctid = t.at;
 
 -- name: months_insert
 insert into weir.partition_months (stream_id, partition, month, first_offset)
