@@ -11,7 +11,7 @@ import outages  # noqa: E402
 
 SEED = int.from_bytes(os.urandom(4), "big")
 SMALL = {"frozen": {"seconds": 5, "publishers": 4}, "away": {"seconds": 4, "publishers": 4}, "absent": {"seconds": 1},
-         "full": {"megabytes": 120}, "drained": {"rounds": 2}, "cornered": {}}
+         "full": {"megabytes": 120}, "drained": {"rounds": 2}, "cornered": {}, "stalled": {"rounds": 1, "seconds": 5}}
 
 
 def test_kill_9_of_gateway_and_postgresql_loses_nothing():

@@ -157,15 +157,15 @@ def latency(places, count, writers, seed):
         f"A to B beside {writers} writers": told(busy), "  from its answer ": told(busy_answer)}
 
 
-def run(seconds=60, writers=8, probes=1000, seed=None, hold=(1.0, 2.0), pause=(0.5, 3.0)):
+def run(seconds=60, writers=8, probes=1000, seed=None, hold=(1.0, 2.0), pause=(0.5, 3.0), settings=None):
     """(violations, figures)"""
     seed = seed if seed is not None else int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}", flush=True)
     with contextlib.ExitStack() as ends:
-        first = harness.dev()
+        first = harness.dev(settings)
         ends.callback(harness.remove, first)
         ends.callback(first.kill)
-        second = harness.serve(first.database_url)
+        second = harness.serve(first.database_url, settings)
         ends.callback(harness.remove, second)
         ends.callback(second.kill)
         places = [rig.Place(first), rig.Place(second)]

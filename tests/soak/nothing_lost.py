@@ -20,8 +20,9 @@ FREEZE_SECONDS = 7          # longer than the lane waits for an answer
 class Crashes:
     """`weir dev` on one data directory, and the ways to hurt it."""
 
-    def __init__(self):
-        self.gateway = harness.dev()
+    def __init__(self, settings):
+        self.settings = settings
+        self.gateway = harness.dev(settings)
         self.data = os.path.join(self.gateway.directory, "data")
         self.place = rig.Place(self.gateway)
 
@@ -34,7 +35,8 @@ class Crashes:
             self.gateway, "select pid from pg_stat_activity where application_name like 'weir-lane-%'")]
 
     def restart(self):
-        self.gateway = harness.dev(directory=self.gateway.directory)
+        assert not harness.SANITIZER.search(self.gateway.log()), self.gateway.log()[-8000:]
+        self.gateway = harness.dev(self.settings, self.gateway.directory)
         self.place.moved(self.gateway)
 
     def kill_gateway(self):
@@ -85,11 +87,11 @@ def recovered(publishers, since, seconds=60):
     return False
 
 
-def run(ways, publishers=16, pause=0.01, calm=(0.3, 3.0), seed=None):
+def run(ways, publishers=16, pause=0.01, calm=(0.3, 3.0), seed=None, settings=None):
     """(violations, figures)"""
     seed = seed if seed is not None else int.from_bytes(os.urandom(4), "big")
     print(f"seed {seed}", flush=True)
-    crashes = Crashes()
+    crashes = Crashes(settings)
     try:
         return suffer(crashes, ways, publishers, pause, calm, seed)
     finally:

@@ -1,12 +1,13 @@
 """PostgreSQL hangs, goes away, is not there yet, has no room; the gateway is asked to end. What was promised holds, what cannot
 be promised is refused, and nothing needs a restart.
 
-    outages.py [frozen away absent full panic drained cornered] [--seed N]
+    outages.py [frozen away absent full panic drained cornered stalled] [--seed N]
 """
 import argparse
 import json
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -309,7 +310,50 @@ def cornered(seed, publishers=8):
                        "refused": sum(ended == 503 for _, _, ended in ends)}
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (frozen, away, absent, full, panic, drained, cornered)}
+def hold_in_transaction(gateway, rng):
+    """Stops the gateway between a lane's two round trips, where it holds the head rows."""
+    for _ in range(200):
+        time.sleep(rng.uniform(0.01, 0.1))
+        gateway.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)                    # what another gateway has open is over by then
+        if harness.psql(gateway, "select 1 from pg_stat_activity where state = 'idle in transaction' "
+                                 "and application_name like 'weir-lane-%' and state_change < now() - interval '90 ms'"):
+            return True
+        gateway.process.send_signal(signal.SIGCONT)
+    return False
+
+
+def stalled(seed, rounds=3, seconds=7, publishers=8):
+    """A gateway stops in the middle of a transaction. PostgreSQL ends its session, the other gateway goes on, and the first,
+    when it wakes, neither loses nor repeats anything."""
+    wrong, rng, times = [], random.Random(seed), []
+    with Bench() as bench:
+        bench.postgres.start()
+        first, second = (bench.serve(WEIR_COMMIT_WAIT="3s", WEIR_DATABASE_STATEMENT_TIMEOUT="3s") for _ in range(2))
+        places = rig.Place(first), rig.Place(second)
+        rig.create(places[0], STREAM)
+        writers = [rig.Publisher(places[i % 2], STREAM, i, seed, 0.005) for i in range(publishers)]
+        readers = [kind(place, STREAM, f"{kind.__name__} {i}") for i, place in enumerate(places)
+                   for kind in (rig.Poller, rig.Listener)]
+        with rig.at_work(*writers, *readers):
+            for _ in range(rounds):
+                if not hold_in_transaction(first, rng):
+                    wrong.append("the gateway was never caught within a transaction: nothing was proved")
+                times.append(time.monotonic())
+                time.sleep(seconds)
+                if max(writers[1].acked_at, default=0) < times[-1]:
+                    wrong.append("the other gateway did not go on")
+                first.process.send_signal(signal.SIGCONT)
+                time.sleep(1)
+            log = rig.settle(writers, readers, second, STREAM)
+        wrong += rig.audit(log, writers, readers, rig.read_all(places[1], STREAM))
+        wrong += [f"a gateway ended with {status}" for status in (first.stop(), second.stop()) if status]
+        return wrong, {"times stopped": rounds, "silence of the other gateway":
+                       " ".join(f"{gap:.2f}" for gap in rig.silences(writers[1::2], times)) + " s",
+                       "events acknowledged": sum(len(one.acked) for one in writers), "events in the log": sum(log.heads)}
+
+
+SCENARIOS = {scenario.__name__: scenario for scenario in (frozen, away, absent, full, panic, drained, cornered, stalled)}
 
 
 def run(names=SCENARIOS, seed=None, **sizes):
