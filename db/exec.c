@@ -81,22 +81,20 @@ static enum pg_wait send_all(struct flight *fl)
 /* The server reported a failure. What follows it is not carried out, which settles what became of it. */
 static enum pg_wait failed(struct flight *fl, const struct stmt *s, const PGresult *res)
 {
+    bool fatal;
+
     if (fl->err)
         return PG_READY;
     if (!pg_error_is(res, "") || pg_error_is(res, "08")) /* libpq's or a pooler's word: they know nothing */
         return PG_LOST;
+    fatal = *PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED) != 'E';
+    if (!s && fatal) /* every statement was answered before the session died: that says what became of them */
+        return PG_LOST;
     fl->err = pg_error(res, s ? s->name : "end of pipeline", &fl->drop, fl->f);
     /* A dying session may have finished a COMMIT whose answer it does not give. */
-    if (*PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED) == 'E') {
-        fl->sent = fl->done;
-        fl->synced = false;
-        return PG_READY;
-    }
-    if (s) {
-        fl->sent = fl->done + 1;
-        fl->synced = false;
-    }
-    return PG_LOST;
+    fl->sent = fatal ? fl->done + 1 : fl->done;
+    fl->synced = false;
+    return fatal ? PG_LOST : PG_READY;
 }
 
 static enum pg_wait take(struct flight *fl, const struct stmt *s, PGresult *res)
