@@ -12,24 +12,26 @@ const struct stmt DELETED_REMOVE = { "deleted_remove", SQL_DELETED_REMOVE, "int8
 const struct stmt DELETED_FORGET = { "deleted_forget", SQL_DELETED_FORGET, "int8", "" };
 const struct stmt CLOCK_LOOK = { "clock_look", SQL_CLOCK_LOOK, "", "timestamptz" };
 
-static enum err with_time(struct db *db, const struct stmt *s, int64_t now_us, struct fault *f)
+static enum err with_time(struct db *db, const struct stmt *s, int64_t now_us, int32_t *ret_tables, struct fault *f)
 {
     const struct arg args[] = { arg_time(now_us) };
     struct rows r = { 0 };
     enum err e = db_exec(db, s, args, &r, f);
 
+    if (!e)
+        *ret_tables = row_int4(&r, 0, 0);
     rows_free(&r);
     return e;
 }
 
-enum err db_make_room(struct db *db, int64_t now_us, struct fault *f)
+enum err db_make_room(struct db *db, int64_t now_us, int32_t *ret_made, struct fault *f)
 {
-    return with_time(db, &MAKE_ROOM, now_us, f);
+    return with_time(db, &MAKE_ROOM, now_us, ret_made, f);
 }
 
-enum err db_drop_over(struct db *db, int64_t now_us, struct fault *f)
+enum err db_drop_over(struct db *db, int64_t now_us, int32_t *ret_dropped, struct fault *f)
 {
-    return with_time(db, &DROP_OVER, now_us, f);
+    return with_time(db, &DROP_OVER, now_us, ret_dropped, f);
 }
 
 enum err db_retention_due(struct db *db, int64_t now_us, struct due_row *ret, size_t max, size_t *ret_n, struct fault *f)

@@ -13,8 +13,10 @@ struct due_row {
     int64_t earliest, retention_us;
 };
 
-enum err db_make_room(struct db *db, int64_t now_us, struct fault *f); /* tables for the months and weeks to come */
-enum err db_drop_over(struct db *db, int64_t now_us, struct fault *f); /* tables that are over */
+/* Tables for the months and weeks to come. */
+enum err db_make_room(struct db *db, int64_t now_us, int32_t *ret_made, struct fault *f);
+/* One of the tables that are over: 1, or 0 when none could go. */
+enum err db_drop_over(struct db *db, int64_t now_us, int32_t *ret_dropped, struct fault *f);
 enum err db_retention_due(struct db *db, int64_t now_us, struct due_row *ret, size_t max, size_t *ret_n, struct fault *f);
 /* One batch: at most `batch` events recorded before `before_us`. */
 enum err db_retention_remove(struct db *db, struct arena *a, const struct due_row *d, int64_t batch, int64_t before_us,

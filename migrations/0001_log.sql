@@ -87,9 +87,8 @@ create table weir.subjects (
     primary key (stream_id, subject)
 ) with (fillfactor = 80);
 
--- Makes the tables of the months and weeks to come and drops those that are over. Called at start and by the
--- retention worker; safe to call at once from everywhere. Attached tables do not block writers; a drop gives up after a
--- second of waiting and comes back next time.
+-- Makes the tables of the months and weeks to come. Called at start and by the retention worker; safe to call at once from
+-- everywhere. Tables that are being attached do not block writers.
 create function weir.make_room(today timestamptz) returns integer language plpgsql as $$
 declare
     made integer := 0;
@@ -123,32 +122,32 @@ begin
     return made;
 end $$;
 
--- Weeks whose ids have all expired, and months without an event left, as table names to drop.
+-- Drops a week whose ids have all expired, or a month without an event left; gives how many. One a call: the lock on the parent
+-- lasts to the end of the transaction, and nothing is waited for meanwhile. One that is in use for longer than a second is passed
+-- over. A day's grace: whoever began to write before midnight is done.
 create function weir.drop_what_is_over(today timestamptz) returns integer language plpgsql as $$
 declare
-    dropped integer := 0;
+    last timestamptz := today - interval '1 day';
     t record;
-    empty boolean;
+    used boolean;
 begin
     perform set_config('lock_timeout', '1s', true);
-    for t in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-              where i.inhparent = 'weir.dedup'::regclass
-                and substr(c.relname, 7)::integer < floor(extract(epoch from today) / 604800) loop
-        execute format('drop table weir.%I', t.relname);
-        dropped := dropped + 1;
+    for t in select c.relname, i.inhparent = 'weir.events'::regclass as holds_events
+               from pg_inherits i join pg_class c on c.oid = i.inhrelid
+              where (i.inhparent = 'weir.dedup'::regclass -- four digits until the year 2161
+                     and substr(c.relname, 7) < floor(extract(epoch from last) / 604800)::text)
+                 or (i.inhparent = 'weir.events'::regclass and substr(c.relname, 8) < to_char(last at time zone 'UTC', 'YYYYMM'))
+              order by c.relname loop
+        begin
+            execute format('select %L and exists (select from weir.%I)', t.holds_events, t.relname) into used;
+            if not used then
+                execute format('drop table weir.%I', t.relname);
+                return 1;
+            end if;
+        exception when lock_not_available then null;
+        end;
     end loop;
-    for t in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-              where i.inhparent = 'weir.events'::regclass
-                and substr(c.relname, 8) < to_char(today at time zone 'UTC', 'YYYYMM') loop
-        execute format('select not exists (select from weir.%I)', t.relname) into empty;
-        if empty then
-            execute format('drop table weir.%I', t.relname);
-            dropped := dropped + 1;
-        end if;
-    end loop;
-    return dropped;
-exception when lock_not_available then
-    return dropped;
+    return 0;
 end $$;
 
 -- For people: the log by plain SQL.

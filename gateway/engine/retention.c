@@ -10,7 +10,21 @@
 
 enum err retention_prepare(struct db *db, struct fault *f)
 {
-    return db_make_room(db, clock_unix_us(), f);
+    int32_t made;
+
+    return db_make_room(db, clock_unix_us(), &made, f);
+}
+
+/* Every hour, and again as long as there is something to drop. */
+static enum err keep_room(struct retention *r)
+{
+    int64_t now = clock_unix_us();
+    int32_t made, dropped;
+    enum err e = db_make_room(r->db, now, &made, NULL);
+
+    if (!e && !(e = db_drop_over(r->db, now, &dropped, NULL)) && !dropped)
+        r->next_room_us = clock_mono_us() + ROOM_PERIOD_US;
+    return e;
 }
 
 static enum err remove_expired(struct retention *r, struct arena *a, bool *ret_more)
@@ -51,10 +65,8 @@ enum err retention_tick(void *retention, bool *ret_more)
     struct arena *a = arena_new(1 << 20);
     enum err e = a ? db_connect(r->db, NULL) : ERR_NO_MEMORY;
 
-    if (!e && clock_mono_us() >= r->next_room_us) {
-        if (!(e = db_make_room(r->db, clock_unix_us(), NULL)) && !(e = db_drop_over(r->db, clock_unix_us(), NULL)))
-            r->next_room_us = clock_mono_us() + ROOM_PERIOD_US;
-    }
+    if (!e && clock_mono_us() >= r->next_room_us)
+        e = keep_room(r);
     if (!e)
         e = remove_expired(r, a, ret_more);
     if (!e)
