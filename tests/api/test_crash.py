@@ -20,6 +20,11 @@ def test_kill_9_of_gateway_and_postgresql_loses_nothing():
     assert not wrong and figures["events acknowledged"] > 100, (wrong[:20], figures)
 
 
+def test_sessions_that_end_at_every_moment_lose_and_repeat_nothing():
+    wrong, figures = nothing_lost.run(["end_sessions", "end_backend"] * 15, publishers=12, pause=0.002, calm=(0.02, 0.15), seed=SEED)
+    assert not wrong, (wrong[:20], figures)
+
+
 @pytest.mark.parametrize("scenario", [lost_commits.overtaken, lost_commits.confirmed])
 def test_a_lost_commit_is_found_out(scenario):
     wrong, figures = scenario()

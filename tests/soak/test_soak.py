@@ -31,6 +31,10 @@ def test_nothing_is_lost_in_twenty_crashes(prove, settings):
     prove(nothing_lost.run, nothing_lost.FULL, seed=SEED, settings=settings)
 
 
+def test_sessions_that_end_at_every_moment_lose_and_repeat_nothing(prove):
+    prove(nothing_lost.run, ["end_sessions", "end_backend"] * 50, pause=0.002, calm=(0.02, 0.15), seed=SEED)
+
+
 @each_setting
 def test_nothing_is_ever_skipped(prove, settings):
     prove(never_skipped.run, seed=SEED, settings=settings)
