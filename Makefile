@@ -3,7 +3,7 @@
 VERSION ?= 0.1.0
 BUILD   ?= release
 WERROR  ?= 1
-CC      := $(if $(filter default,$(origin CC)),$(if $(filter fuzz,$(BUILD)),clang,gcc),$(CC))
+CC      := $(if $(filter default,$(origin CC)),$(if $(filter fuzz,$(BUILD)),$(notdir $(firstword $(shell which clang clang-14 2>/dev/null) clang)),gcc),$(CC))
 PYTHON  ?= /usr/bin/python3
 MAKEFLAGS += --no-builtin-rules
 

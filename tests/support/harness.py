@@ -2,6 +2,7 @@
 
 Everything speaks to the real program over real sockets. WEIR_BIN names another binary, for example build/asan/weir.
 """
+import atexit
 import base64
 import hashlib
 import hmac
@@ -52,10 +53,23 @@ def environment(settings):
     return {**{k: v for k, v in os.environ.items() if not k.startswith(("WEIR_", "PG"))}, **settings}
 
 
+STARTED, SCRATCH = [], []
+
+
+@atexit.register
+def leave_nothing():
+    """What a test that failed has left: processes by their id, directories."""
+    for gateway in STARTED:
+        gateway.kill()
+    for path in SCRATCH:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def scratch(prefix="gateway-"):
     """A directory that a gateway which has dropped root can write too."""
     path = tempfile.mkdtemp(prefix=prefix)
     os.chmod(path, 0o777)
+    SCRATCH.append(path)
     return path
 
 
@@ -70,6 +84,7 @@ class Gateway:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([BINARY, *arguments, "--port", "0", "--ready-file", self.ready_file], env=env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
+        STARTED.append(self)
         try:
             ready = self._wait_ready(60 * SLOW)
         except BaseException:
