@@ -23,13 +23,15 @@ static const struct {
 };
 
 /* Every session is alike, whatever the role, the database or the URL say. A replica that must have applied a commit
- * (remote_apply) is stricter than `on` and stays. In `search_path` temporary tables come last. */
+ * (remote_apply) is stricter than `on` and stays. In `search_path` temporary tables come last. All that is said here finds
+ * its rows by an index; a plan that was cached while a table was small must do so too, when the table is large. */
 static const char session_sql[] =
     "select set_config('statement_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false),"
     " set_config('synchronous_commit', case current_setting('synchronous_commit') when 'remote_apply' then 'remote_apply'"
     " else 'on' end, false), set_config('default_transaction_isolation', 'read committed', false),"
     " set_config('TimeZone', 'UTC', false), set_config('search_path', 'pg_catalog, pg_temp', false),"
-    " set_config('jit', 'off', false)";
+    " set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),"
+    " set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
 
 int stmt_arg_count(const struct stmt *s)
 {

@@ -1,0 +1,322 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "db/publish.h"
+#include "db/read.h"
+#include "db/retention.h"
+#include "db/streams.h"
+#include "gateway/base/clock.h"
+#include "tests/db/log_support.h"
+
+/* What the log must keep to be distributable, and the plans of what is said often: PostgreSQL shall choose them without
+ * being forced, for any stream (generic plans) and with the statistics of a log that has grown. */
+#define COUNT(x) (sizeof(x) / sizeof *(x))
+
+static PGconn *conn;
+
+static int open_all(void **state)
+{
+    struct db_config config;
+
+    (void)state;
+    log_open("weir_test_plans");
+    config = test_config();
+    for (int month = 1; month <= 3; month++)
+        side_do("select weir.make_room(now() - interval '%d months')", month);
+    side_do("insert into weir.streams (stream_id, name, partitions, dedup_window, created, updated)"
+            " select s, 's' || s, 4, 1000000, now(), now() from generate_series(1, 20) s");
+    side_do("insert into weir.partitions (stream_id, partition, head, recorded)"
+            " select s, p, 1000, now() from generate_series(1, 5000) s, generate_series(0, 3) p");
+    side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, subject, version,"
+            " subject_hash,"
+            "                         attributes, data_format, data)"
+            " select s, p, o, now() - (1000 - o) * interval '2 hours', o, 'T', 'x' || o, 1, hashtextextended('x' ||"
+            " o, 0), '', 1,"
+            "        repeat('y', 200)::bytea"
+            "   from generate_series(1, 20) s, generate_series(0, 3) p, generate_series(1, 1000) o");
+    side_do("insert into weir.partition_months select stream_id, partition, date_trunc('month', recorded at time zone"
+            " 'UTC'),"
+            " min(\"offset\") from weir.events group by 1, 2, 3");
+    side_do("insert into weir.subjects select s, 'x' || o, o %% 4, 1, o from generate_series(1, 20) s,"
+            " generate_series(1, 2500) o");
+    side_do("insert into weir.dedup select s, extract(epoch from now() + o %% 3 * interval '7 days')::bigint / 604800,"
+            "       md5(s || '-' || o)::uuid, md5('x')::uuid, now() + o %% 3 * interval '7 days', 0, o, null, now()"
+            "  from generate_series(1, 20) s, generate_series(1, 2500) o");
+    side_do("vacuum analyze weir.streams, weir.partitions, weir.partition_months, weir.subjects");
+    side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
+            " for t in select inhrelid::regclass from pg_inherits where inhparent in ('weir.events'::regclass,"
+            " 'weir.dedup'::regclass) loop"
+            "  execute 'select count(*) from ' || t into n; if n > 0 then execute 'analyze ' || t; end if; end loop;"
+            " end $$");
+    conn = PQconnectdb(config.url);
+    PQclear(PQexec(conn, "set plan_cache_mode = force_generic_plan"));
+    return PQstatus(conn) == CONNECTION_OK ? 0 : -1;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    PQfinish(conn);
+    log_close();
+    return 0;
+}
+
+/* What EXPLAIN says of a statement when it is executed with these values; rolled back. The caller frees. */
+static char *plan_of(const struct stmt *s, const char *values)
+{
+    char *sql, *text = NULL;
+    PGresult *res;
+    size_t n;
+    FILE *out;
+
+    assert_true(asprintf(&sql, "prepare probe as %s", s->sql) > 0);
+    res = PQexec(conn, sql);
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", s->name, PQerrorMessage(conn));
+    PQclear(res);
+    free(sql);
+    PQclear(PQexec(conn, "begin"));
+    assert_true(asprintf(&sql, "explain (analyze, costs off, timing off, summary off) execute probe%s", values) > 0);
+    res = PQexec(conn, sql);
+    if (PQresultStatus(res) != PGRES_TUPLES_OK)
+        fail_msg("%s%s: %s", s->name, values, PQerrorMessage(conn));
+    out = open_memstream(&text, &n);
+    for (int i = 0; i < PQntuples(res); i++)
+        fprintf(out, "%s\n", PQgetvalue(res, i, 0));
+    fclose(out);
+    PQclear(res);
+    PQclear(PQexec(conn, "rollback; deallocate probe"));
+    free(sql);
+    return text;
+}
+
+/* Nodes on tables of this name that were executed. */
+static int executed(const char *plan, const char *node, const char *table)
+{
+    int n = 0;
+
+    for (const char *line = plan, *end; *line; line = *end ? end + 1 : end) {
+        const char *at, *on;
+
+        end = strchrnul(line, '\n');
+        at = memmem(line, (size_t)(end - line), node, strlen(node));
+        on = at ? memmem(at, (size_t)(end - at), table, strlen(table)) : NULL;
+        n += on && !memmem(at, (size_t)(end - at), "(never executed)", 16);
+    }
+    return n;
+}
+
+static const struct hot {
+    const struct stmt *s;
+    const char *values;
+    const char *index_on; /* an index scan on this table must be there */
+} hot[] = {
+    { &HEADS_LOCK, "(7, '{0,2}')", "partitions" },
+    { &HEADS_ADVANCE, "(7, '{0,2}', '{1,1}', '{10,10}', now())", "partitions" },
+    { &HEADS_SET, "(7, '{0,2}', '{1001,1001}', array[now(),now()], '{10,10}')", "partitions" },
+    { &EVENTS_APPEND, "(7, '{0}', '{0}', '{i}', '{null}', '{T}', '{\"\"}', '{0}', '{null}')", "partitions" },
+    { &DEDUP_LOOK, "(7, array[md5('7-5')::uuid, md5('7-6')::uuid], extract(epoch from now())::int /"
+                   " 604800)", "dedup_" },
+    { &DEDUP_EXPIRE, "(7, array[md5('7-5')::uuid], extract(epoch from now())::int / 604800, now())", "dedup_" },
+    { &SUBJECTS_LOOK, "(7, '{x5,x77,nobody}')", "subjects" },
+    { &SUBJECTS_UPDATE, "(7, '{x5,x77}', '{2,2}', '{1001,1002}')", "subjects" },
+    { &OUTCOME_LOOK, "(7, '{0,1}', 990, now() - interval '1 day', '{995,997}')", "events_" },
+    { &READ_BOUNDS, "(7, '{0,1,2,3}', '{5,500,900,1000}')", "partition" },
+    { &RECORDED_AT, "(7, '{0,1}', '{500,501}')", "events_" },
+    { &STREAM_FIGURES, "('{7,8}')", "partitions" },
+    { &RETENTION_REMOVE, "(7, 0, 1, 100, now() - interval '80 days')", "events_" },
+};
+
+static void what_is_said_often_never_scans_a_whole_table(void **state)
+{
+    static const char *const large[] = { "events", "dedup", "subjects" };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(hot); i++) {
+        char *plan = plan_of(hot[i].s, hot[i].values);
+
+        for (size_t k = 0; k < COUNT(large); k++)
+            if (executed(plan, "Seq Scan on ", large[k]))
+                fail_msg("%s scans %s:\n%s", hot[i].s->name, large[k], plan);
+        if (executed(plan, "Index Scan", hot[i].index_on) + executed(plan, "Index Only Scan", hot[i].index_on) +
+                executed(plan, "Bitmap Index Scan", hot[i].index_on) == 0)
+            fail_msg("%s without an index on %s:\n%s", hot[i].s->name, hot[i].index_on, plan);
+        free(plan);
+    }
+}
+
+/* Where the month begins (or the next one) that holds the offset after this one in partition 2 of stream 7. */
+static long long month_of(int after, const char *which)
+{
+    return (long long)side_int("select extract(epoch from coalesce(%s(month), '9999-01-01')::timestamp at time zone"
+                               " 'UTC')"
+                               "  from weir.partition_months where stream_id = 7 and partition = 2 and first_offset"
+                               " %s %d",
+                               which, strcmp(which, "max") == 0 ? "<=" : ">", after + 1);
+}
+
+static void a_page_reads_one_month_by_its_index(void **state)
+{
+    static const struct stmt *const pages[] = { &PAGE, &PAGE_FILTERED };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(pages); i++)
+        for (int after = 1; after < 1000; after += 200) {
+            long long to = month_of(after, "min");
+            int months = to > 250000000000 ? 3 : 1; /* an open end: two tables of the months to come, empty */
+            char values[200], *plan;
+
+            snprintf(values, sizeof values, "(7, 2, %d, 100, to_timestamp(%lld), to_timestamp(%lld), 1000000%s)", after,
+                     month_of(after, "max"), to, i ? ", 1000, '{T}', '{x%}'" : "");
+            plan = plan_of(pages[i], values);
+            if (executed(plan, "Index Scan using"
+                               " ", " on events_") != months || executed(plan, "Scan", " on events_") != months)
+                fail_msg("%s%s:\n%s", pages[i]->name, values, plan);
+            free(plan);
+        }
+}
+
+/* --- plans that outlive their statistics --- */
+
+#define LOOKED 50
+
+static void look_up(struct db *db, struct arena *a)
+{
+    struct publish_id ids[LOOKED] = { 0 };
+    struct publish_subject subjects[LOOKED];
+    struct publish_head head = { .partition = 0 };
+    struct rows rows[6];
+    char names[LOOKED][8];
+    size_t n = 0;
+
+    for (int i = 0; i < LOOKED; i++) {
+        snprintf(names[i], sizeof names[i], "g%d", i + 1);
+        subjects[i] = (struct publish_subject){ slice_of(names[i]), 0, 2, 2 };
+        ids[i].key[15] = (uint8_t)(i + 1);
+    }
+    db_queue(db, &DB_BEGIN, NULL);
+    assert_true(db_heads_lock(db, a, 999999, &head, 1));
+    assert_true(db_dedup_look(db, a, 999999, ids, LOOKED, clock_unix_us()));
+    assert_true(db_subjects_look(db, a, 999999, subjects, LOOKED));
+    assert_true(db_subjects_update(db, a, 999999, subjects, LOOKED));
+    db_queue(db, &DB_COMMIT, NULL);
+    assert_ok(db_flush(db, rows, 6, NULL));
+    n = (size_t)rows[2].n + (size_t)rows[3].n + (size_t)rows[4].affected;
+    for (int i = 0; i < 6; i++)
+        rows_free(&rows[i]);
+    assert_int_equal(n, 3 * LOOKED);
+}
+
+static void grow(int from, int to)
+{
+    side_do("insert into weir.dedup select 999999, extract(epoch from now() + interval '7 days')::bigint / 604800,"
+            " lpad(to_hex(o), 32, '0')::uuid, md5('x')::uuid, now() + interval '7 days', 0, o, null, now()"
+            " from generate_series(%d, %d) o", from, to);
+    side_do("insert into weir.subjects select 999999, 'g' || o, 0, 1, o from generate_series(%d, %d) o", from, to);
+}
+
+/* Rows that were read of the tables, in whichever way. */
+static int64_t rows_read(void)
+{
+    return side_int("select sum(pg_stat_get_tuples_returned(c.oid)) from pg_class c where"
+                    " c.relnamespace = 'weir'::regnamespace and c.relname ~ '^(dedup|subjects|partitions)'");
+}
+
+static void a_plan_made_while_the_log_was_small_is_good_for_a_large_one(void **state)
+{
+    struct db_config config = test_config();
+    struct db *db = db_new(&config);
+    struct arena *a = arena_new(64 << 20);
+    int64_t before;
+
+    (void)state;
+    assert_ok(db_connect(db, NULL));
+    side_do("truncate weir.dedup, weir.subjects");
+    side_do("insert into weir.partitions values (999999, 0, 1, 1, now(), 0)");
+    grow(1, LOOKED);
+    side_do("vacuum analyze");
+    for (int i = 0; i < 12; i++)
+        look_up(db, a); /* by now the plans are cached */
+    grow(LOOKED + 1, 50000);
+    side_do("select pg_stat_force_next_flush()");
+    before = rows_read();
+    look_up(db, a);
+    db_free(db); /* says what it has read */
+    side_until("select not exists (select from pg_stat_activity where application_name = 'weir test' and pid <>"
+               " pg_backend_pid())");
+    assert_in_range(rows_read() - before, 0, 13 * 10 * LOOKED);
+    arena_free(a);
+}
+
+/* --- the catalog --- */
+
+static void every_table_of_a_stream_has_its_id_in_every_key(void **state)
+{
+    (void)state;
+    assert_true(side_int("select count(*) from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname ="
+                         " 'stream_id'"
+                         " where c.relnamespace = 'weir'::regnamespace and c.relkind in ('r', 'p')") >= 6);
+    assert_int_equal(side_int("select count(*) from pg_class c where c.relnamespace = 'weir'::regnamespace and"
+                              " c.relkind in ('r', 'p')"
+                              " and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname ="
+                              " 'stream_id')"
+                              " and c.relname not in ('settings', 'migrations')"), 0);
+    /* streams is found by name: it stays in one place, and is copied to all */
+    assert_int_equal(side_int("select count(*) from pg_index i join pg_class c on c.oid = i.indrelid"
+                              " join pg_attribute a on a.attrelid = c.oid and a.attname = 'stream_id'"
+                              " where c.relnamespace = 'weir'::regnamespace and i.indisunique and not a.attnum ="
+                              " any(i.indkey)"
+                              "   and c.relname <> 'streams'"), 0);
+    assert_int_equal(side_int("select count(*) from pg_class c join pg_attribute a on a.attrelid = c.oid and"
+                              " a.attname = 'stream_id'"
+                              " where c.relnamespace = 'weir'::regnamespace and c.relkind in ('r', 'p') and not exists"
+                              " (select from pg_index i where i.indrelid = c.oid and i.indisprimary and a.attnum ="
+                              " any(i.indkey))"), 0);
+}
+
+static void nothing_stands_in_the_way_of_distribution(void **state)
+{
+    (void)state;
+    assert_int_equal(side_int("select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid"
+                              " where c.relnamespace = 'weir'::regnamespace"), 0);
+    assert_int_equal(side_int("select count(*) from pg_class where relnamespace = 'weir'::regnamespace and relkind ="
+                              " 'S'"), 0);
+    assert_int_equal(side_int("select count(*) from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+                              " where c.relnamespace = 'weir'::regnamespace and c.relkind = 'p'"), 0);
+    assert_int_equal(side_int("select count(*) from pg_constraint k where k.connamespace = 'weir'::regnamespace and"
+                              " k.contype = 'f'"
+                              " and not exists (select from pg_attribute a where a.attrelid = k.conrelid and"
+                              " a.attname = 'stream_id'"
+                              "                 and a.attnum = any(k.conkey))"), 0);
+    assert_int_equal(side_int("select count(*) from pg_attrdef d join pg_class c on c.oid = d.adrelid where"
+                              " c.relnamespace ="
+                              " 'weir'::regnamespace and c.relname <> 'migrations' and pg_get_expr(d.adbin,"
+                              " d.adrelid) ~ '(now|random|clock|nextval|uuid)'"), 0);
+}
+
+static void heads_are_updated_in_place(void **state)
+{
+    (void)state;
+    assert_int_equal(side_int("select count(*) from pg_index i, unnest(i.indkey::smallint[]) k join pg_attribute a on"
+                              " a.attrelid = 'weir.partitions'::regclass and a.attnum = k where i.indrelid ="
+                              " 'weir.partitions'::regclass and a.attname not in ('stream_id', 'partition')"), 0);
+    side_do("begin; update weir.partitions set head = head + 1 where stream_id = 7; commit");
+    side_do("select pg_stat_force_next_flush()");
+    assert_int_equal(side_int("select n_tup_hot_upd from pg_stat_user_tables where relid ="
+                              " 'weir.partitions'::regclass"),
+                     side_int("select n_tup_upd from pg_stat_user_tables where relid = 'weir.partitions'::regclass"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_said_often_never_scans_a_whole_table),
+        cmocka_unit_test(a_page_reads_one_month_by_its_index),
+        cmocka_unit_test(every_table_of_a_stream_has_its_id_in_every_key),
+        cmocka_unit_test(nothing_stands_in_the_way_of_distribution),
+        cmocka_unit_test(heads_are_updated_in_place),
+        cmocka_unit_test(a_plan_made_while_the_log_was_small_is_good_for_a_large_one),
+    };
+
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
