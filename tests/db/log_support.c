@@ -163,17 +163,22 @@ void assert_log_whole(void)
     assert_int_equal(side_int("select count(*) from weir.partitions p"
                               "  left join lateral (select count(*) as n, count(distinct \"offset\") as offsets,"
                               "                            min(\"offset\") as first, max(\"offset\") as last,"
-                              "                            sum(octet_length(attributes) + coalesce(octet_length(data), 0)) as bytes"
+                              "                            sum(octet_length(attributes) +"
+                              " coalesce(octet_length(data), 0)) as bytes"
                               "                       from weir.events e"
-                              "                      where e.stream_id = p.stream_id and e.partition = p.partition) e on true"
-                              " where e.n <> p.head - p.earliest + 1 or e.offsets <> e.n or coalesce(e.bytes, 0) <> p.bytes"
+                              "                      where e.stream_id = p.stream_id and e.partition = p.partition) e"
+                              " on true"
+                              " where e.n <> p.head - p.earliest + 1 or e.offsets <> e.n or coalesce(e.bytes, 0) <>"
+                              " p.bytes"
                               "    or (e.n > 0 and (e.first <> p.earliest or e.last <> p.head))"),
                      0);
-    assert_int_equal(side_int("select count(*) from (select recorded < lag(recorded) over (partition by stream_id, partition"
+    assert_int_equal(side_int("select count(*) from (select recorded < lag(recorded) over (partition by stream_id,"
+                              " partition"
                               " order by \"offset\") as back from weir.events) e where back"),
                      0);
     assert_int_equal(side_int("select count(*) from weir.events e where not exists (select from weir.partition_months m"
-                              " where m.stream_id = e.stream_id and m.partition = e.partition and m.first_offset <= e.\"offset\""
+                              " where m.stream_id = e.stream_id and m.partition = e.partition and m.first_offset <="
+                              " e.\"offset\""
                               "   and m.month = date_trunc('month', e.recorded at time zone 'UTC')::date)"),
                      0);
 }

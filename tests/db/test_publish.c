@@ -55,8 +55,10 @@ static void plain_events_are_appended_one_after_the_other(void **state)
         assert_int_equal(a->p.events.v[1].offset, 2 * i);
         assert_false(a->p.events.v[0].duplicate);
         assert_in_range(a->p.events.v[0].recorded_us, clock_unix_us() - 10 * US_PER_S, clock_unix_us() + US_PER_S);
-        assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and \"offset\" = %d and type = 'A' and"
-                                  " convert_from(data, 'UTF8') = '%d' and id = '%.*s' and extract(epoch from recorded) * 1000000 = %lld",
+        assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and \"offset\" = %d and"
+                                  " type = 'A' and"
+                                  " convert_from(data, 'UTF8') = '%d' and id = '%.*s' and extract(epoch from"
+                                  " recorded) * 1000000 = %lld",
                                   id_of(stream), 2 * i - 1, i, (int)a->p.events.v[0].id.n, a->p.events.v[0].id.p,
                                   (long long)a->p.events.v[0].recorded_us), 1);
         asked_free(a);
@@ -94,7 +96,8 @@ static void ids_and_subjects_are_decided_and_remembered(void **state)
     asked_free(a);
     assert_int_equal(publish(&other, stream, "{\"id\":\"3\",\"type\":\"C\",\"subject\":\"s\"}"), ERR_ID_REUSED);
     assert_int_equal(side_int("select count(*) from weir.dedup where stream_id = %lld", id_of(stream)), 3);
-    assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld and subject = 's' and version = 3"
+    assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld and subject = 's' and"
+                              " version = 3"
                               " and last_offset = 3", id_of(stream)), 1);
     assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and subject_hash ="
                               " hashtextextended('s', 0)", id_of(stream)), 3);
@@ -133,8 +136,10 @@ static void one_batch_holds_many_streams_and_one_that_is_gone_hurts_no_other(voi
                 assert_int_equal(a[i][k]->p.events.v[0].duplicate, i != 1 && kind && k);
                 asked_free(a[i][k]);
             }
-        assert_int_equal(side_int("select count(distinct xmin::text::bigint) from weir.events where stream_id in (%lld, %lld) and"
-                                  " type = 'A' and recorded = (select max(recorded) from weir.events)", id_of(s[0]), id_of(s[2])), 1);
+        assert_int_equal(side_int("select count(distinct xmin::text::bigint) from weir.events where stream_id in"
+                                  " (%lld, %lld) and"
+                                  " type = 'A' and recorded = (select max(recorded) from"
+                                  " weir.events)", id_of(s[0]), id_of(s[2])), 1);
         asked_free(first);
         for (int i = 0; i < 3; i++)
             stream_unref(s[i]);
@@ -195,7 +200,8 @@ static void a_request_that_the_database_refuses_fails_alone(void **state)
         usleep(50000);
         for (int i = 0; i < 9; i++)
             a[i] = kind ? ask(&gw, stream, -1, "{\"type\":\"%s\"}", i % 3 == 1 ? "Bad" : "Good")
-                        : ask(&gw, stream, -1, "{\"id\":\"%d\",\"type\":\"%s\",\"subject\":\"%d\"}", i, i % 3 == 1 ? "Bad" : "Good", i);
+                        : ask(&gw, stream, -1, "{\"id\":\"%d\",\"type\":\"%s\",\"subject\":\"%d\"}", i,
+                              i % 3 == 1 ? "Bad" : "Good", i);
         heads_release();
         assert_ok(answer(first));
         for (int i = 0; i < 9; i++) {
@@ -206,7 +212,8 @@ static void a_request_that_the_database_refuses_fails_alone(void **state)
     }
     side_do("alter table weir.events drop constraint no_bad");
     assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld", id_of(stream)), 6);
-    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and type = 'Good'", id_of(stream)), 12);
+    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and type ="
+                              " 'Good'", id_of(stream)), 12);
 }
 
 /* --- months --- */
@@ -220,8 +227,10 @@ static void the_first_event_of_a_month_opens_it(void **state)
     /* a month passes */
     side_do("select weir.make_room(now() - interval '1 month')");
     side_do("update weir.events set recorded = recorded - interval '1 month' where stream_id = %lld", id_of(stream));
-    side_do("update weir.partition_months set month = month - interval '1 month' where stream_id = %lld", id_of(stream));
-    side_do("update weir.partitions set recorded = recorded - interval '1 month' where stream_id = %lld", id_of(stream));
+    side_do("update weir.partition_months set month = month - interval '1 month' where stream_id ="
+            " %lld", id_of(stream));
+    side_do("update weir.partitions set recorded = recorded - interval '1 month' where stream_id ="
+            " %lld", id_of(stream));
     stream->lane[0].month--;
     for (int i = 0; i < 3; i++)
         assert_ok(publish(&gw, stream, "{\"type\":\"A\"}"));
@@ -232,7 +241,8 @@ static void the_first_event_of_a_month_opens_it(void **state)
     struct stream *anew = stream_here(&other, "months", 1, WEEK);
 
     assert_ok(publish(&other, anew, "{\"type\":\"A\"}"));
-    assert_int_equal(side_int("select sum(first_offset) from weir.partition_months where stream_id = %lld", id_of(stream)), 5);
+    assert_int_equal(side_int("select sum(first_offset) from weir.partition_months where stream_id ="
+                              " %lld", id_of(stream)), 5);
     stream_unref(anew);
 }
 
@@ -282,7 +292,9 @@ static void gateways_race_without_gaps_and_without_doubles(void **state)
     (void)state;
     stream = stream_here(&gw, "race", 5, WEEK);
     for (int i = 0; i < RACERS; i++) {
-        r[i] = (struct racer){ .g = i % 2 ? &gw : &other, .s = stream_here(i % 2 ? &gw : &other, "race", 5, WEEK), .index = i };
+        struct gateway *g = i % 2 ? &gw : &other;
+
+        r[i] = (struct racer){ .g = g, .s = stream_here(g, "race", 5, WEEK), .index = i };
         assert_int_equal(pthread_create(&r[i].thread, NULL, race, &r[i]), 0);
     }
     for (int i = 0; i < RACERS; i++) {
@@ -291,10 +303,13 @@ static void gateways_race_without_gaps_and_without_doubles(void **state)
         stream_unref(r[i].s);
     }
     assert_int_equal(won, RACES);
-    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and type = 'A'", id_of(stream)), RACES);
-    assert_int_equal(side_int("select count(distinct id) from weir.events where stream_id = %lld and type = 'A'", id_of(stream)),
+    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and type ="
+                              " 'A'", id_of(stream)), RACES);
+    assert_int_equal(side_int("select count(distinct id) from weir.events where stream_id = %lld and type ="
+                              " 'A'", id_of(stream)),
                      RACES);
-    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and type = 'L'", id_of(stream)), RACES);
+    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld and type ="
+                              " 'L'", id_of(stream)), RACES);
     assert_int_equal(side_int("select count(distinct version) from weir.events where stream_id = %lld and type = 'L'",
                               id_of(stream)), RACES);
     assert_int_equal(side_int("select count(distinct (subject, partition)) - count(distinct subject) from weir.events"
@@ -322,7 +337,8 @@ static int64_t count_of(PGconn *conn, const struct event *ev, bool at_offset)
     PGresult *res;
     int64_t n;
 
-    snprintf(sql, sizeof sql, "select count(*) from weir.events where stream_id = %lld and id = '%.*s'%s", id_of(stream),
+    snprintf(sql, sizeof sql, "select count(*) from weir.events where stream_id = %lld and id ="
+                              " '%.*s'%s", id_of(stream),
              (int)ev->id.n, ev->id.p, at_offset ? " and (partition, \"offset\") = " : "");
     if (at_offset)
         snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "(%d, %lld)", ev->partition, (long long)ev->offset);
@@ -338,9 +354,10 @@ static void *publish_on(void *arg)
     PGconn *conn = PQconnectdb(gw.db_config.url);
 
     for (int i = 0; !atomic_load(&stop); i++) {
-        struct asked *a = i % 3 == 0 ? ask(&gw, stream, -1, "{\"id\":\"%d-%d\",\"type\":\"A\",\"subject\":\"%d\"}", p->index, i, i % 50)
-                          : i % 3 == 1 ? ask(&gw, stream, -1, "[{\"type\":\"A\"},{\"type\":\"B\"}]")
-                                       : ask(&gw, stream, -1, "{\"type\":\"A\"}");
+        struct asked *a =
+            i % 3 == 0   ? ask(&gw, stream, -1, "{\"id\":\"%d-%d\",\"type\":\"A\",\"subject\":\"%d\"}", p->index, i, i % 50)
+            : i % 3 == 1 ? ask(&gw, stream, -1, "[{\"type\":\"A\"},{\"type\":\"B\"}]")
+                         : ask(&gw, stream, -1, "{\"type\":\"A\"}");
         enum err e = answer(a);
 
         for (size_t k = 0; k < a->p.events.n; k++) {

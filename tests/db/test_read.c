@@ -15,9 +15,11 @@ static void fill(const struct stream *s)
 {
     long long id = (long long)s->row.stream_id;
 
-    side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, subject, version, attributes,"
+    side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, subject, version,"
+            " attributes,"
             "                         data_format, data)"
-            " select %lld, p, o, now() - (%d - o) * interval '40 minutes' - p * interval '1 second', p || '-' || o, 'T' || o %% 10,"
+            " select %lld, p, o, now() - (%d - o) * interval '40 minutes' - p * interval '1 second', p || '-' || o,"
+            " 'T' || o %% 10,"
             "        case when o %% 7 > 0 then 's' || o %% 7 end, case when o %% 7 > 0 then o end, '', 1,"
             "        convert_to('\"' || repeat('x', (o %% 50)::int) || '\"', 'UTF8')"
             "   from generate_series(0, %d) p, generate_series(1::bigint, %d) o",
@@ -26,7 +28,8 @@ static void fill(const struct stream *s)
             "       bytes = (select sum(octet_length(data)) from weir.events e"
             "                 where e.stream_id = p.stream_id and e.partition = p.partition)"
             " where stream_id = %lld", COUNT, id);
-    side_do("insert into weir.partition_months select stream_id, partition, date_trunc('month', recorded at time zone 'UTC'),"
+    side_do("insert into weir.partition_months select stream_id, partition, date_trunc('month', recorded at time zone"
+            " 'UTC'),"
             "       min(\"offset\") from weir.events where stream_id = %lld group by 1, 2, 3", id);
 }
 
@@ -263,7 +266,8 @@ static void a_time_is_found_in_every_partition(void **state)
         struct read_spec spec = all_of(10);
 
         spec.from = READ_TIME;
-        spec.time_us = side_int("select (extract(epoch from recorded) * 1000000)::bigint from weir.events where stream_id = %lld"
+        spec.time_us = side_int("select (extract(epoch from recorded) * 1000000)::bigint from weir.events where"
+                                " stream_id = %lld"
                                 " and partition = 0 and \"offset\" = %d", (long long)five->row.stream_id, from[i]);
         for (int later = 0; later < 2; later++, spec.time_us++) { /* at the very time, and just after */
             struct arena *a = arena_new(1 << 20);

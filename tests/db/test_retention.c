@@ -37,14 +37,18 @@ static struct stream *stream_of_two_ages(const char *name)
     long long id = (long long)s->row.stream_id;
 
     side_do("update weir.streams set retention = %lld where stream_id = %lld", (long long)(30 * 24 * HOUR), id);
-    side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, subject, version, attributes,"
+    side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, subject, version,"
+            " attributes,"
             "                         data_format, data)"
             " select %lld, p, o, now() - interval '30 days' - (600.5 - o) * interval '1 hour', o, 'T',"
-            "        case when o %% 100 = 0 then 's' || p || '-' || o when o in (1, 999) then 'long' || p end, 1, '\"a\":1', 1, '12345'"
+            "        case when o %% 100 = 0 then 's' || p || '-' || o when o in (1, 999) then 'long' || p end, 1,"
+            " '\"a\":1', 1, '12345'"
             "   from generate_series(0, 1) p, generate_series(1, 1000) o", id);
-    side_do("insert into weir.subjects select stream_id, subject, partition, max(version), max(\"offset\") from weir.events"
+    side_do("insert into weir.subjects select stream_id, subject, partition, max(version), max(\"offset\") from"
+            " weir.events"
             " where stream_id = %lld and subject is not null group by 1, 2, 3", id);
-    side_do("insert into weir.partition_months select stream_id, partition, date_trunc('month', recorded at time zone 'UTC'),"
+    side_do("insert into weir.partition_months select stream_id, partition, date_trunc('month', recorded at time zone"
+            " 'UTC'),"
             "       min(\"offset\") from weir.events where stream_id = %lld group by 1, 2, 3", id);
     side_do("update weir.partitions set head = 1000, bytes = 10000, recorded = now() where stream_id = %lld", id);
     return s;
@@ -66,13 +70,16 @@ static void assert_trimmed(const struct stream *s)
     long long id = (long long)s->row.stream_id;
 
     assert_log_whole();
-    assert_int_equal(side_int("select count(*) from weir.partitions where stream_id = %lld and earliest = 601 and head >= 1000", id),
+    assert_int_equal(side_int("select count(*) from weir.partitions where stream_id = %lld and earliest = 601 and"
+                              " head >= 1000", id),
                      2);
     assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld", id), 2 * (4 + 1));
-    assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld and subject like 's%%' and last_offset < 601",
+    assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld and subject like 's%%' and"
+                              " last_offset < 601",
                               id), 0);
     assert_int_equal(side_int("select count(*) from weir.partition_months m where stream_id = %lld and exists"
-                              " (select from weir.partition_months n where n.stream_id = m.stream_id and n.partition = m.partition"
+                              " (select from weir.partition_months n where n.stream_id = m.stream_id and n.partition"
+                              " = m.partition"
                               "  and n.month > m.month and n.first_offset <= 601)", id), 0);
 }
 
@@ -121,7 +128,8 @@ static void a_log_that_is_over_as_a_whole_goes_on_at_its_head(void **state)
     gw.config.retention_batch = 5000;
     tick_until_done(&r);
     assert_log_whole();
-    assert_int_equal(side_int("select count(*) from weir.partitions where stream_id = %lld and earliest = head + 1 and bytes = 0", id),
+    assert_int_equal(side_int("select count(*) from weir.partitions where stream_id = %lld and earliest = head + 1"
+                              " and bytes = 0", id),
                      2);
     assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld", id), 0);
     assert_int_equal(side_int("select count(*) from weir.subjects where stream_id = %lld", id), 0);
@@ -183,10 +191,13 @@ static void a_deleted_stream_vanishes_wholly(void **state)
     gw.config.retention_batch = 300;
     tick_until_done(&r);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        assert_int_equal(side_int("select count(*) from weir.%s where stream_id = %lld", tables[i], (long long)s->row.stream_id), 0);
-        assert_true(side_int("select count(*) from weir.%s where stream_id = %lld", tables[i], (long long)again->row.stream_id) > 0);
+        assert_int_equal(side_int("select count(*) from weir.%s where stream_id ="
+                                  " %lld", tables[i], (long long)s->row.stream_id), 0);
+        assert_true(side_int("select count(*) from weir.%s where stream_id ="
+                             " %lld", tables[i], (long long)again->row.stream_id) > 0);
     }
-    assert_int_equal(side_int("select count(*) from weir.events where stream_id = %lld", (long long)kept->row.stream_id), 2001);
+    assert_int_equal(side_int("select count(*) from weir.events where stream_id ="
+                              " %lld", (long long)kept->row.stream_id), 2001);
     stream_unref(s);
     stream_unref(kept);
     stream_unref(again);
@@ -225,7 +236,8 @@ static void room_is_made_once_by_whoever_comes_first(void **state)
     assert_int_equal(made, 3 + 6);
     assert_int_equal(tables_of("events"), events + 3);
     assert_int_equal(tables_of("dedup"), dedup + 6);
-    assert_int_equal(side_int("select count(*) from pg_inherits i where i.inhparent = 'weir.events'::regclass and not exists"
+    assert_int_equal(side_int("select count(*) from pg_inherits i where i.inhparent = 'weir.events'::regclass and not"
+                              " exists"
                               " (select from pg_index x where x.indrelid = i.inhrelid and x.indisprimary)"), 0);
 }
 
@@ -245,7 +257,8 @@ static void tables_that_are_over_go_when_they_are_empty_and_nobody_reads_them(vo
     assert_int_equal(made, 9);
     side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, attributes, data_format)"
             " values (1, 0, 1, '2020-02-02', 'x', 'T', '', 0)");
-    side_do("insert into weir.dedup select 1, 2609, gen_random_uuid(), gen_random_uuid(), '2020-01-03', 0, 1, 1, '2020-01-02'");
+    side_do("insert into weir.dedup select 1, 2609, gen_random_uuid(), gen_random_uuid(), '2020-01-03', 0, 1, 1,"
+            " '2020-01-02'");
     PQclear(PQexec(reader, "begin; select * from weir.events_202001"));
     for (int i = 0; i < 7; i++) {
         assert_ok(db_drop_over(gw.db, now, &dropped, NULL));
