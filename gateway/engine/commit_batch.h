@@ -47,6 +47,7 @@ struct group {               /* one stream's part */
     struct event **accepted; /* in the order decided */
     size_t accepted_n, event_n;
     bool plain;
+    bool found;              /* batch_outcome: its events are there */
 };
 
 struct batch {

@@ -117,6 +117,13 @@ static void plain_accept(struct group *g)
         }
 }
 
+static void refuse_deleted(struct group *g)
+{
+    for (size_t i = 0; i < g->pub_n; i++)
+        g->pub[i]->err = fault(&g->pub[i]->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
+    g->accepted_n = 0;
+}
+
 /* The new heads came back: count the events down from them. */
 static void plain_settle(struct group *g, const struct rows *heads)
 {
@@ -140,9 +147,9 @@ static void plain_settle(struct group *g, const struct rows *heads)
         }
     }
     for (size_t i = 0; i < g->pub_n; i++)
-        g->pub[i]->err = heads->n == (int)g->part_n ? OK : fault(&g->pub[i]->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
+        g->pub[i]->err = OK;
     if (heads->n != (int)g->part_n)
-        g->accepted_n = 0;
+        refuse_deleted(g);
 }
 
 static enum err write_plain(struct batch *b, struct db *db)
@@ -408,34 +415,43 @@ static bool all_found(struct group *g, const struct rows *r, bool decided)
     return true;
 }
 
+static enum err look_for(struct batch *b, struct group *g, struct db *db)
+{
+    struct flight f;
+    int64_t after = INT64_MAX;
+    size_t n;
+    struct publish_head *heads = head_rows(b, g, false, &n);
+    struct publish_event *events = event_rows(b, g);
+    enum err e;
+
+    for (size_t i = 0; i < g->part_n; i++)
+        if (g->part[i].head < after)
+            after = g->part[i].head < 0 ? 0 : g->part[i].head;
+    if (!heads || !events || !flight_begin(&f, b, db))
+        return ERR_NO_MEMORY;
+    queue_plain(&f, &DB_BEGIN);
+    queued(&f, db_heads_lock(db, b->arena, g->stream->row.stream_id, heads, n)); /* waits for our lost transaction */
+    queued(&f, db_outcome_look(db, b->arena, g->stream->row.stream_id, heads, n, after, b->now_us, events, g->accepted_n));
+    queue_plain(&f, &DB_COMMIT);
+    e = flush(&f);
+    g->found = !e && all_found(g, &f.rows[2], !b->plain);
+    free_rows(&f);
+    return e;
+}
+
 enum err batch_outcome(struct batch *b, struct db *db, bool *ret_committed)
 {
+    enum err e;
+
     *ret_committed = false;
     for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
-        struct flight f;
-        int64_t after = INT64_MAX;
-        size_t n;
-        struct publish_head *heads = head_rows(b, g, false, &n);
-        struct publish_event *events = event_rows(b, g);
-        enum err e;
-
-        if (!g->accepted_n)
-            continue;
-        for (size_t i = 0; i < g->part_n; i++)
-            if (g->part[i].head < after)
-                after = g->part[i].head < 0 ? 0 : g->part[i].head;
-        if (!heads || !events || !flight_begin(&f, b, db))
-            return ERR_NO_MEMORY;
-        queue_plain(&f, &DB_BEGIN);
-        queued(&f, db_heads_lock(db, b->arena, g->stream->row.stream_id, heads, n)); /* waits for our lost transaction */
-        queued(&f, db_outcome_look(db, b->arena, g->stream->row.stream_id, heads, n, after, b->now_us, events, g->accepted_n));
-        queue_plain(&f, &DB_COMMIT);
-        if ((e = flush(&f))) {
-            free_rows(&f);
+        if (g->accepted_n && (e = look_for(b, g, db)))
             return e;
-        }
-        *ret_committed |= all_found(g, &f.rows[2], !b->plain);
-        free_rows(&f);
+        *ret_committed |= g->accepted_n && g->found;
     }
+    /* One transaction: what is missing of it met a deleted stream on the plain way, which decides nothing beforehand. */
+    for (struct group *g = b->groups; *ret_committed && g < b->groups + b->group_n; g++)
+        if (g->accepted_n && !g->found)
+            refuse_deleted(g);
     return OK;
 }

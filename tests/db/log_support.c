@@ -87,20 +87,25 @@ static void wake(struct publish *p)
     sem_post(&((struct asked *)p->arg)->answered);
 }
 
-static struct asked *ask_body(struct gateway *g, struct stream *s, int64_t if_version, char *body)
+struct asked *draft(struct stream *s, int64_t if_version, const char *body)
 {
     static const struct event_limits limits = { 1 << 20, 10000, 64 };
     struct arena *arena = arena_new(64 << 20);
     struct asked *a = arena_zalloc(arena, sizeof *a);
-    enum err e;
 
     a->arena = arena;
     a->p = (struct publish){ .stream = s, .if_version = if_version, .done = wake, .arg = a };
     sem_init(&a->answered, 0, 0);
-    e = event_parse(arena, s->row.name, EVENT_JSON, arena_slice(arena, slice_of(body)), SLICE_NONE, &limits, clock_unix_us(),
-                    &a->p.events, &a->p.fault);
-    if (e)
+    if (event_parse(arena, s->row.name, EVENT_JSON, arena_slice(arena, slice_of(body)), SLICE_NONE, &limits, clock_unix_us(),
+                    &a->p.events, &a->p.fault))
         fail_msg("%s: %s", body, a->p.fault.detail);
+    return a;
+}
+
+static struct asked *ask_body(struct gateway *g, struct stream *s, int64_t if_version, char *body)
+{
+    struct asked *a = draft(s, if_version, body);
+
     free(body);
     if ((a->p.err = commit_submit(g->commit, &a->p, &a->p.fault)))
         wake(&a->p);
