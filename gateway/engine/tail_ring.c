@@ -294,6 +294,7 @@ static bool take_due(struct watched *w, void *arg)
 
     if (w->poll && d->n < d->max) {
         w->poll = false;
+        memcpy(w->asked, w->ring.head.pos, sizeof w->asked);
         d->ids[d->n++] = w->ring.stream->row.stream_id;
     }
     return d->n < d->max;
@@ -305,6 +306,24 @@ size_t rings_due(struct rings *r, int64_t *ids, size_t max)
 
     each_ring(r, take_due, &d);
     return d.n;
+}
+
+/* Heads below what was known before they were asked for: a replica took over that had not got the last events. What follows
+ * has offsets that the ring has used, so it begins anew, and the database judges every reader's position. */
+static bool set_back_locked(struct watched *w, const int64_t *heads)
+{
+    bool lower = false;
+
+    for (int p = 0; p < w->ring.head.count; p++)
+        lower |= heads[p] < w->asked[p];
+    if (!lower)
+        return false;
+    memcpy(w->ring.target, heads, (size_t)w->ring.head.count * sizeof *heads);
+    ring_skip_to_target(&w->ring);
+    for (struct watch *x = w->watchers; x; x = x->next)
+        x->trusted = false;
+    wake_locked(w);
+    return true;
 }
 
 void rings_heads(struct rings *r, int64_t stream_id, const int64_t *heads, int partitions)
@@ -319,7 +338,7 @@ void rings_heads(struct rings *r, int64_t stream_id, const int64_t *heads, int p
     } else if (!w->ring.warm) {
         ring_warm(&w->ring, heads);
         wake_locked(w);
-    } else {
+    } else if (!set_back_locked(w, heads)) {
         for (int p = 0; p < partitions; p++)
             if (w->ring.target[p] < heads[p])
                 w->ring.target[p] = heads[p];

@@ -19,6 +19,7 @@ struct watched {                    /* a ring with its watchers */
     int64_t idle_since_us;          /* when the last watcher left */
     bool gone;                      /* the stream was deleted */
     bool poll;                      /* look at its heads soon */
+    int64_t asked[PARTITIONS_MAX];  /* the ring's head when it was last looked for them */
 };
 
 struct rings {

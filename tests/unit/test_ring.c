@@ -114,6 +114,35 @@ static void bytes_are_bounded_and_one_event_always_fits(void **state)
     assert_int_equal(ring.base[0], 100);
 }
 
+static void rings_share_a_bound_and_each_keeps_its_newest(void **state)
+{
+    struct ring_memory memory = { .max = 4096 };
+    struct stream *s = stream_made("other", 8, 1);
+    struct ring second;
+
+    (void)state;
+    begin(1, 1000, 1 << 20, 0);
+    assert_true(ring_init(&second, s, 1000, 1 << 20));
+    stream_unref(s);
+    ring_warm(&second, (const int64_t[PARTITIONS_MAX]){ 0 });
+    ring.memory = second.memory = &memory;
+    for (int64_t o = 1; o <= 50; o++)
+        assert_true(push(0, o));
+    assert_in_range(ring.bytes, 1, 4096);
+    for (int64_t o = 1; o <= 50; o++) {
+        struct event ev = event_made(0, o);
+
+        assert_true(ring_push(&second, &ev, &scratch)); /* the one that wants more gives */
+        assert_int_equal(atomic_load(&memory.bytes), ring.bytes + second.bytes);
+    }
+    assert_int_equal(second.next - second.first, 1);
+    assert_true(ring.next - ring.first > 1);
+    ring_clear(&second);
+    assert_int_equal(atomic_load(&memory.bytes), ring.bytes);
+    ring_clear(&ring);
+    assert_int_equal(atomic_load(&memory.bytes), 0);
+}
+
 static int64_t bytes_told(void)
 {
     struct buf text = { 0 };
@@ -281,6 +310,7 @@ int main(void)
         RING_TEST(only_what_follows_the_head_of_its_partition_is_taken),
         RING_TEST(the_oldest_make_room_and_move_the_base),
         RING_TEST(bytes_are_bounded_and_one_event_always_fits),
+        RING_TEST(rings_share_a_bound_and_each_keeps_its_newest),
         RING_TEST(the_metric_follows_the_bytes),
         RING_TEST(a_reader_goes_on_where_the_ring_reaches_back_to),
         RING_TEST(giving_up_a_gap_leaves_an_empty_ring_at_the_target),

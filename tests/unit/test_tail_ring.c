@@ -345,6 +345,45 @@ static void what_cannot_be_read_any_more_sends_the_readers_to_the_database(void 
     rings_unwatch(r.watch);
 }
 
+static void a_log_that_was_set_back_is_no_more_trusted(void **state)
+{
+    struct reader ahead, behind;
+    int64_t ids[4];
+
+    (void)state;
+    begin(2, 8);
+    start(&ahead, -1);
+    start(&behind, 0);
+    warm(10);
+    ahead.pos[0] = ahead.pos[1] = behind.pos[0] = 10;
+    rings_trust(ahead.watch);
+    for (int64_t o = 11; o <= 13; o++)
+        assert_false(commit(0, o));
+    assert_int_equal(next(&ahead, MAX), TAIL_EVENTS);
+    assert_int_equal(next(&ahead, MAX), TAIL_NOTHING);
+    rings_poll_all(&rings);
+    assert_int_equal(rings_due(&rings, ids, 4), 1);
+    commit(0, 14);
+    rings_heads(&rings, ID, (const int64_t[]){ 13, 10 }, 2); /* read before: not set back */
+    assert_int_equal(next(&ahead, MAX), TAIL_EVENTS);
+    assert_int_equal(next(&ahead, MAX), TAIL_NOTHING);
+    rings_poll_all(&rings);
+    assert_int_equal(rings_due(&rings, ids, 4), 1);
+    ahead.woken = 0;
+    rings_heads(&rings, ID, (const int64_t[]){ 12, 10 }, 2);
+    assert_int_equal(ahead.woken, 1);
+    assert_int_equal(next(&ahead, MAX), TAIL_BEHIND); /* at 14: the database will tell */
+    assert_int_equal(next(&behind, MAX), TAIL_BEHIND);
+    behind.pos[0] = 12;
+    assert_int_equal(next(&behind, MAX), TAIL_NOTHING);
+    assert_false(commit(0, 13)); /* another 13 than before */
+    assert_int_equal(next(&behind, MAX), TAIL_EVENTS);
+    assert_int_equal(behind.pos[0], 13);
+    assert_int_equal(next(&ahead, MAX), TAIL_BEHIND);
+    rings_unwatch(ahead.watch);
+    rings_unwatch(behind.watch);
+}
+
 static void a_deleted_stream_is_told_to_all(void **state)
 {
     struct reader a, b;
@@ -438,6 +477,7 @@ int main(void)
         T(a_gap_is_fetched_once_and_closed),
         T(a_hopeless_gap_is_left_to_the_readers_own_pages),
         T(what_cannot_be_read_any_more_sends_the_readers_to_the_database),
+        T(a_log_that_was_set_back_is_no_more_trusted),
         T(a_deleted_stream_is_told_to_all),
         T(an_unwatched_ring_expires_after_its_time),
         T(heads_are_due_in_portions),
