@@ -105,10 +105,14 @@ struct asked *draft(struct stream *s, int64_t if_version, const char *body)
 static struct asked *ask_body(struct gateway *g, struct stream *s, int64_t if_version, char *body)
 {
     struct asked *a = draft(s, if_version, body);
+    struct fault f = { 0 };
+    enum err e = commit_submit(g->commit, &a->p, &f);
 
     free(body);
-    if ((a->p.err = commit_submit(g->commit, &a->p, &a->p.fault)))
+    if (e) { /* else it is the lane's */
+        a->p.err = e;
         wake(&a->p);
+    }
     return a;
 }
 

@@ -186,7 +186,7 @@ static void look_up(struct db *db, struct arena *a)
     struct publish_subject subjects[LOOKED];
     struct publish_head head = { .partition = 0 };
     struct rows rows[6];
-    char names[LOOKED][8];
+    char names[LOOKED][16];
     size_t n = 0;
 
     for (int i = 0; i < LOOKED; i++) {
