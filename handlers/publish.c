@@ -40,9 +40,9 @@ static void publishing_free(void *state)
     stream_unref(s->stream);
 }
 
-static void on_done(struct publish *p)
+static void on_done(struct publish *p, bool more)
 {
-    request_fulfil(p->arg);
+    request_fulfil(p->arg, more);
 }
 
 static struct slice media_type(struct slice content_type)
@@ -167,7 +167,7 @@ static enum err submit(struct request *rq, struct publishing *s)
     s->queued = true;
     request_expect(rq);
     if ((e = commit_submit(rq->app->commit, &s->p, &rq->fault))) {
-        request_fulfil(rq);
+        request_fulfil(rq, false);
         return e;
     }
     return ERR_PARKED;

@@ -34,9 +34,9 @@ enum err reading_job(struct request *rq, void (*fn)(struct request *rq))
     return fault(&rq->fault, ERR_OVERLOADED, "All worker threads are busy and their queue is full.");
 }
 
-static void wake(void *rq)
+static void wake(void *rq, bool more)
 {
-    request_wake(rq);
+    request_wake_wave(rq, more);
 }
 
 bool reading_watch(struct request *rq, struct reading *r)

@@ -315,7 +315,7 @@ static void finish(struct lane *l, struct publish **pub, size_t n)
             streams[count++] = stream_ref(pub[i]->stream);
     }
     for (size_t i = 0; i < n; i++)
-        pub[i]->done(pub[i]); /* from here on it is its owner's */
+        pub[i]->done(pub[i], i + 1 < n); /* from here on it is its owner's */
     for (size_t i = 0; i < count; i++) {
         tail_wake(l->commit->tail, streams[i]);
         stream_unref(streams[i]);

@@ -20,7 +20,7 @@ struct publish {
     size_t order;              /* within its batch */
     enum err err;              /* the outcome */
     struct fault fault;
-    void (*done)(struct publish *p); /* on the lane's thread, once; must not block */
+    void (*done)(struct publish *p, bool more); /* on the lane's thread, once; must not block. more: another call follows */
     void *arg;
 };
 

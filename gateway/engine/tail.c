@@ -26,7 +26,7 @@ struct tail {
     pthread_t thread;
 };
 
-struct watch *tail_watch(struct tail *t, struct stream *s, int only, void (*wake)(void *arg), void *arg)
+struct watch *tail_watch(struct tail *t, struct stream *s, int only, void (*wake)(void *arg, bool more), void *arg)
 {
     bool cold;
     struct watch *w = rings_watch(&t->rings, s, only, wake, arg, &cold);

@@ -14,7 +14,7 @@ void tail_stop(struct tail *t); /* joins; no watch may be left; NULL-safe */
 
 /* Registers interest in a stream. `wake` may be called from any thread, under the tail's lock: it must only mark and poke.
  * Never called before the first tail_next that found nothing. only: one partition, or -1 for all. NULL: out of memory. */
-struct watch *tail_watch(struct tail *t, struct stream *s, int only, void (*wake)(void *arg), void *arg);
+struct watch *tail_watch(struct tail *t, struct stream *s, int only, void (*wake)(void *arg, bool more), void *arg);
 void tail_unwatch(struct watch *w); /* NULL-safe; after it returns `wake` is not called any more */
 /* The positions given from now on come from the log itself. Before, one beyond what the tail knows is TAIL_BEHIND: let the
  * database judge it. */

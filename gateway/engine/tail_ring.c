@@ -8,7 +8,7 @@
 struct watch {
     struct watched *on;
     struct watch *next, **back;     /* list of on->watchers */
-    void (*wake)(void *arg);
+    void (*wake)(void *arg, bool more);
     void *arg;
     int only;
     bool armed, attached, trusted;
@@ -79,7 +79,7 @@ static struct watched *watched_new(struct rings *r, struct stream *s)
     return w;
 }
 
-struct watch *rings_watch(struct rings *r, struct stream *s, int only, void (*wake)(void *), void *arg, bool *ret_cold)
+struct watch *rings_watch(struct rings *r, struct stream *s, int only, void (*wake)(void *, bool), void *arg, bool *ret_cold)
 {
     struct watch *w = calloc(1, sizeof *w);
     struct watched **at;
@@ -199,11 +199,17 @@ enum tail_state rings_next(struct watch *w, const int64_t *pos, struct ring_even
 
 static void wake_locked(struct watched *on)
 {
+    struct watch *last = NULL;
+
     for (struct watch *w = on->watchers; w; w = w->next)
         if (w->armed) {
             w->armed = false;
-            w->wake(w->arg);
+            if (last)
+                last->wake(last->arg, true);
+            last = w;
         }
+    if (last)
+        last->wake(last->arg, false);
 }
 
 bool rings_committed(struct rings *r, int64_t stream_id, struct event *const *events, size_t n)

@@ -32,7 +32,7 @@ struct rings {
 void rings_init(struct rings *r, size_t cap, size_t bytes_max);
 void rings_free(struct rings *r);
 
-struct watch *rings_watch(struct rings *r, struct stream *s, int only, void (*wake)(void *), void *arg, bool *ret_cold);
+struct watch *rings_watch(struct rings *r, struct stream *s, int only, void (*wake)(void *, bool), void *arg, bool *ret_cold);
 void rings_unwatch(struct watch *w);
 void rings_trust(struct watch *w);
 enum tail_state rings_next(struct watch *w, const int64_t *pos, struct ring_event **ret, size_t max, size_t *ret_n,

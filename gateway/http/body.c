@@ -1,5 +1,6 @@
 #include <jansson.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/http/body.h"
@@ -213,7 +214,21 @@ enum err body_fill(struct arena *a, struct slice text, const struct field *field
     return e;
 }
 
+/* application/json, application/merge-patch+json, any other …+json */
+static bool is_json(struct slice type)
+{
+    size_t n = 0;
+
+    while (n < type.n && type.p[n] != ';' && type.p[n] != ' ')
+        n++;
+    return (n == 16 && !strncasecmp(type.p, "application/json", n)) || (n > 5 && !strncasecmp(type.p + n - 5, "+json", 5));
+}
+
 enum err request_body(struct request *rq, const struct field *fields, void *out)
 {
+    struct slice type = request_header(rq, "Content-Type");
+
+    if (!type.p || !is_json(type))
+        return fault(&rq->fault, ERR_UNSUPPORTED_MEDIA_TYPE, "Send a body of type application/json.");
     return body_fill(rq->arena, rq->body, fields, out, &rq->fault);
 }

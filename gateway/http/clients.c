@@ -106,11 +106,19 @@ void clients_close_idle(struct clients *s, int64_t now_us, int64_t quiet_us)
     char byte;
 
     for (struct client *c = s->head; c; c = c->next) {
+        ssize_t n;
+
+        if (c->in && c->in->phase >= PHASE_RUN)
+            continue;
+        n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        if (n == 0) { /* it left amid a request: libmicrohttpd misses an end that came together with bytes */
+            shutdown(c->fd, SHUT_RDWR);
+            continue;
+        }
         if (c->in)
             continue;
         look(c, now_us);
-        if (!c->began_us && now_us - c->since_us >= quiet_us && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-            errno == EAGAIN)
+        if (n < 0 && errno == EAGAIN && !c->began_us && now_us - c->since_us >= quiet_us)
             shutdown(c->fd, SHUT_RDWR);
     }
 }

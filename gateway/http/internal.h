@@ -18,7 +18,7 @@ struct server {
     struct router *router;
     int port;
     int loop_count;
-    struct loop **loops;
+    struct loop *_Atomic *loops; /* a loop may wake another one while the server is still starting */
 };
 
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_RUN, PHASE_REPLY };

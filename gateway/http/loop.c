@@ -79,16 +79,26 @@ static void poke(struct loop *l)
         ;
 }
 
-void loop_wake(struct request_internal *in, bool job_done)
+static void poke_if_ready(struct loop *l)
+{
+    bool ready;
+
+    pthread_mutex_lock(&l->lock);
+    ready = l->ready_head != NULL;
+    pthread_mutex_unlock(&l->lock);
+    if (ready)
+        poke(l);
+}
+
+void loop_wake(struct request_internal *in, bool job_done, bool more)
 {
     struct loop *l = in->rq.loop;
-    bool first = false;
+    struct server *s = l->server;
 
     pthread_mutex_lock(&l->lock);
     if (job_done)
         atomic_store(&in->working, false);
     if (!in->ready) {
-        first = !l->ready_head;
         in->ready = true;
         in->ready_next = NULL;
         in->ready_prev = l->ready_tail;
@@ -99,8 +109,12 @@ void loop_wake(struct request_internal *in, bool job_done)
         l->ready_tail = in;
     }
     pthread_mutex_unlock(&l->lock); /* from here on the request may be gone */
-    if (first)
-        poke(l);
+    for (int i = 0; !more && i < s->loop_count; i++) {
+        struct loop *other = atomic_load(&s->loops[i]);
+
+        if (other)
+            poke_if_ready(other);
+    }
 }
 
 static void unready(struct loop *l, struct request_internal *in)

@@ -25,7 +25,8 @@ void loop_leave(struct loop *l, struct request_internal *in);   /* it completes:
 void loop_suspend(struct request_internal *in);
 void loop_deadline(struct request_internal *in, int64_t mono_us);
 
-/* Any thread, until the request completes. job_done: clears `working` in the same step. */
-void loop_wake(struct request_internal *in, bool job_done);
+/* Any thread, until the request completes. job_done: clears `working` in the same step. more: others follow at once, and the
+ * last of them pokes every loop that has something to do. */
+void loop_wake(struct request_internal *in, bool job_done, bool more);
 
 #endif

@@ -47,7 +47,12 @@ void request_headers(const struct request *rq, void (*fn)(void *arg, struct slic
 
 void request_wake(struct request *rq)
 {
-    loop_wake(rq->in, false);
+    loop_wake(rq->in, false, false);
+}
+
+void request_wake_wave(struct request *rq, bool more)
+{
+    loop_wake(rq->in, false, more);
 }
 
 void request_wait_until(struct request *rq, int64_t mono_us)
@@ -63,7 +68,7 @@ static void run_job(struct job *job, void *ctx)
     in->rq.db = ctx;
     in->work(&in->rq);
     in->rq.db = NULL;
-    loop_wake(in, true);
+    loop_wake(in, true, false);
 }
 
 bool request_work(struct request *rq, void (*fn)(struct request *rq))
@@ -89,7 +94,7 @@ void request_expect(struct request *rq)
     atomic_store(&rq->in->working, true);
 }
 
-void request_fulfil(struct request *rq)
+void request_fulfil(struct request *rq, bool more)
 {
-    loop_wake(rq->in, true);
+    loop_wake(rq->in, true, more);
 }

@@ -83,6 +83,8 @@ enum err request_query_bool(struct request *rq, const char *name, bool *ret);
 /* Parking. request_wake may be called by any thread, any number of times, until the request completes; the caller must be
  * unregistered by state_free. It makes the loop call the handler (or the stream's reader) again. Wakes are coalesced. */
 void request_wake(struct request *rq);
+/* The same as one of a wave: while `more` are to follow at once the loops are left asleep, the last one wakes them all. */
+void request_wake_wave(struct request *rq, bool more);
 /* Loop thread: call the handler again at the latest at this monotonic time (0: no deadline). Also watches for the client's leaving
  * while parked. */
 void request_wait_until(struct request *rq, int64_t mono_us);
@@ -91,9 +93,9 @@ void request_wait_until(struct request *rq, int64_t mono_us);
 bool request_work(struct request *rq, void (*fn)(struct request *rq));
 bool request_working(const struct request *rq);
 /* The same for work of another thread than the pool's: expect (loop thread) before it can begin, fulfil (any thread, once) as its
- * last touch of the request. In between the handler is not called, whatever happens to the connection. */
+ * last touch of the request (`more` as above). In between the handler is not called, whatever happens to the connection. */
 void request_expect(struct request *rq);
-void request_fulfil(struct request *rq);
+void request_fulfil(struct request *rq, bool more);
 
 /* Body field tables → structs, with jansson (small management bodies only; publish scans its own). */
 enum field_type { F_STRING, F_INT, F_BOOL, F_DURATION, F_ENUM, F_LABELS };

@@ -82,8 +82,9 @@ struct stream *stream_here(struct gateway *g, const char *name, int partitions, 
     return s;
 }
 
-static void wake(struct publish *p)
+static void wake(struct publish *p, bool more)
 {
+    (void)more;
     sem_post(&((struct asked *)p->arg)->answered);
 }
 
@@ -111,7 +112,7 @@ static struct asked *ask_body(struct gateway *g, struct stream *s, int64_t if_ve
     free(body);
     if (e) { /* else it is the lane's */
         a->p.err = e;
-        wake(&a->p);
+        wake(&a->p, false);
     }
     return a;
 }

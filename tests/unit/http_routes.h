@@ -6,6 +6,6 @@
 extern const struct route test_routes[];
 extern const size_t test_route_count;
 
-#define BIG_BYTES ((size_t)4 << 20)
+#define BIG_BYTES ((size_t)1 << 20)
 
 #endif

@@ -20,8 +20,9 @@ struct reader {
     bool shared;
 };
 
-static void woken(void *arg)
+static void woken(void *arg, bool more)
 {
+    (void)more;
     ((struct reader *)arg)->woken++;
 }
 

@@ -23,8 +23,9 @@ struct reader {
     const char *wrong;
 };
 
-static void poke(void *arg)
+static void poke(void *arg, bool more)
 {
+    (void)more;
     sem_post(&((struct reader *)arg)->poked);
 }
 
@@ -190,9 +191,46 @@ static void every_reader_gets_every_offset_once_and_in_order(void **state)
     stream_unref(stream);
 }
 
+static int wakes, waves; /* waves: wakes that no other one follows */
+
+static void count(void *arg, bool more)
+{
+    (void)arg;
+    wakes++;
+    waves += !more;
+}
+
+static void those_who_wait_are_woken_in_one_wave(void **state)
+{
+    struct event ev = event_made(0, 1), *list = &ev;
+    struct ring_event *got[1];
+    struct watch *w[READERS];
+    int64_t pos[PARTITIONS] = { 0 };
+    size_t n;
+    bool cold, shared;
+
+    (void)state;
+    rings_init(&rings, CAP, 1 << 20);
+    stream = stream_made("orders", ID, PARTITIONS);
+    for (int i = 0; i < READERS; i++)
+        w[i] = rings_watch(&rings, stream, -1, count, NULL, &cold);
+    rings_heads(&rings, ID, pos, PARTITIONS);
+    for (int i = 1; i < READERS; i++) /* the first one does not look */
+        assert_int_equal(rings_next(w[i], pos, got, 1, &n, &shared), TAIL_NOTHING);
+    rings_committed(&rings, ID, &list, 1);
+    rings_wake(&rings, ID);
+    assert_int_equal(wakes, READERS - 1);
+    assert_int_equal(waves, 1);
+    for (int i = 0; i < READERS; i++)
+        rings_unwatch(w[i]);
+    rings_free(&rings);
+    stream_unref(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(those_who_wait_are_woken_in_one_wave),
         cmocka_unit_test(every_reader_gets_every_offset_once_and_in_order),
     };
 
