@@ -31,6 +31,12 @@ void db_queue(struct db *db, const struct stmt *s, const struct arg *args)
     db->queued++;
 }
 
+void db_abandon(struct db *db)
+{
+    db->queued = 0;
+    db_disconnect(db);
+}
+
 static bool send_one(struct flight *fl, const struct queued *q)
 {
     static const int binary[STMT_ARGS_MAX] = {

@@ -58,7 +58,7 @@ enum err db_retention_remove(struct db *db, struct arena *a, const struct due_ro
 
     db_queue(db, &DB_BEGIN, NULL);
     if (!db_heads_lock(db, a, d->stream_id, &head, 1)) {
-        db_disconnect(db);
+        db_abandon(db);
         return ERR_NO_MEMORY;
     }
     db_queue(db, &RETENTION_REMOVE, args);

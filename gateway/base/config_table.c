@@ -65,7 +65,7 @@ const struct config_row config_rows[] = {
     BYTES("publish.inline_bytes", inline_bytes, "64KiB", 0, 16 * MIB,
           "Publish requests up to this size are parsed by the event loop, larger ones by a worker thread."),
 
-    INT("commit.lanes", commit_lanes, "1", 1, 64,
+    INT("commit.lanes", commit_lanes, "1", 1, 16,
         "Writer connections; a stream always uses the same one. More pay only with many streams and spare cores."),
     INT("commit.queue_events", commit_queue_events, "100000", 1, 10000000,
         "Events that may wait for their transaction, over all lanes (429 above)."),

@@ -12,6 +12,7 @@
 #include "gateway/engine/commit_batch.h"
 
 #define CONFLICT_RETRIES 5
+#define LANES_MAX 16          /* as the configuration bounds commit.lanes */
 #define RECONNECT_US 100000
 #define BATCH_ARENA ((size_t)1 << 30) /* a bound for mistakes: batches are bounded by events and bytes */
 
@@ -37,7 +38,7 @@ struct commit {
     struct tail *tail;
     struct streams *streams;
     int lane_n;
-    struct lane lanes[16];
+    struct lane lanes[LANES_MAX];
 };
 
 static size_t publish_bytes(const struct publish *p)
@@ -386,7 +387,7 @@ struct commit *commit_new(const struct config *c, const struct db_config *db, st
     commit->config = c;
     commit->tail = tail;
     commit->streams = streams;
-    for (; commit->lane_n < c->commit_lanes && commit->lane_n < 16; commit->lane_n++)
+    for (; commit->lane_n < c->commit_lanes && commit->lane_n < LANES_MAX; commit->lane_n++)
         if (!lane_start(commit, commit->lane_n, db)) {
             commit_stop(commit);
             return NULL;

@@ -36,7 +36,7 @@ static enum err flush(struct flight *f)
     enum err e;
 
     if (f->failed) { /* nothing was sent: begin anew on a clean connection */
-        db_disconnect(f->db);
+        db_abandon(f->db);
         return ERR_NO_MEMORY;
     }
     e = db_flush(f->db, f->rows, f->n, &fault);

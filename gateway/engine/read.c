@@ -172,15 +172,15 @@ static enum err check_bounds(struct reading *r, const struct bounds_row *b, size
 /* Shares the page among the partitions that have something, the rest going to those that can use it. */
 static size_t share(struct reading *r, const int64_t *pos, struct page_query *q)
 {
-    int64_t left = r->spec->limit, window[PARTITIONS_MAX];
+    int64_t left = r->spec->limit, window[PARTITIONS_MAX], scan = (r->spec->scan - 1) / (int64_t)r->n + 1;
     size_t n = 0, waiting = 0, first = 0;
 
     for (size_t i = 0; i < r->n; i++) {
         const struct bounds_row *b = &r->bounds[i];
         int64_t upto = b->month_last < b->head ? b->month_last : b->head, after = pos[b->partition];
 
-        if (upto - after > r->spec->scan)
-            upto = after + r->spec->scan;
+        if (upto - after > scan)
+            upto = after + scan;
         window[i] = upto - after;
         waiting += window[i] > 0;
         first += (size_t)after;

@@ -12,6 +12,7 @@
 #include "gateway/engine/tail_ring.h"
 
 #define POLL_CHUNK 512
+#define POLL_ARENA ((size_t)8 << 20) /* a chunk of streams with 64 partitions takes two of them */
 
 struct tail {
     const struct config *config;
@@ -120,30 +121,42 @@ static int by_id(const void *a, const void *b)
 }
 
 /* Heads of the watched streams that are due. */
-static enum err poll_heads(struct tail *t, struct arena *a)
+static enum err poll_some(struct tail *t, struct arena *a, int64_t *ids, size_t n)
 {
-    int64_t ids[POLL_CHUNK], heads[PARTITIONS_MAX];
+    int64_t heads[PARTITIONS_MAX];
     struct head_row *rows;
-    size_t n, count, i;
+    size_t count, i = 0;
     enum err e;
 
-    while ((n = rings_due(&t->rings, ids, POLL_CHUNK))) {
-        qsort(ids, n, sizeof *ids, by_id);
-        if ((e = db_stream_figures(t->db, a, ids, n, &rows, &count, NULL))) {
-            rings_poll_all(&t->rings);
-            return e;
-        }
-        metric_add(M_TAIL_POLLS, 1);
-        i = 0;
-        for (size_t k = 0; k < n; k++) {
-            int partitions = 0;
+    qsort(ids, n, sizeof *ids, by_id);
+    if ((e = db_stream_figures(t->db, a, ids, n, &rows, &count, NULL)))
+        return e;
+    metric_add(M_TAIL_POLLS, 1);
+    for (size_t k = 0; k < n; k++) {
+        int partitions = 0;
 
-            for (; i < count && rows[i].stream_id == ids[k] && partitions < PARTITIONS_MAX; i++)
-                heads[partitions++] = rows[i].head;
-            rings_heads(&t->rings, ids[k], heads, partitions);
-        }
+        for (; i < count && rows[i].stream_id == ids[k] && partitions < PARTITIONS_MAX; i++)
+            heads[partitions++] = rows[i].head;
+        rings_heads(&t->rings, ids[k], heads, partitions);
     }
     return OK;
+}
+
+static enum err poll_heads(struct tail *t)
+{
+    int64_t ids[POLL_CHUNK];
+    size_t n;
+    enum err e = OK;
+
+    while (!e && (n = rings_due(&t->rings, ids, POLL_CHUNK))) {
+        struct arena *a = arena_new(POLL_ARENA);
+
+        e = a ? poll_some(t, a, ids, n) : ERR_NO_MEMORY;
+        arena_free(a);
+    }
+    if (e)
+        rings_poll_all(&t->rings);
+    return e;
 }
 
 static enum err fetch_missing(struct tail *t)
@@ -181,18 +194,16 @@ static void *tail_main(void *arg)
 
     pthread_setname_np(pthread_self(), "weir-tail");
     while (!atomic_load(&t->stop)) {
-        struct arena *a = arena_new(4 << 20);
         int64_t now = clock_mono_us();
         bool all = now >= next_poll;
-        enum err e = a ? db_connect(t->db, NULL) : ERR_NO_MEMORY;
+        enum err e = db_connect(t->db, NULL);
 
         if (all) /* whatever was notified: LISTEN may be dead, a notification lost */
             rings_poll_all(&t->rings);
         if (!e)
-            e = poll_heads(t, a);
+            e = poll_heads(t);
         if (!e)
             e = fetch_missing(t);
-        arena_free(a);
         if (all) {
             rings_expire(&t->rings, t->config->tail_idle_us);
             next_poll = now + t->config->tail_poll_us;
