@@ -148,14 +148,6 @@ static void prepare_blocking(struct request *rq)
         s->err = streams_load_or_create(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
 }
 
-static enum err to_worker(struct request *rq, void (*fn)(struct request *rq))
-{
-    if (request_work(rq, fn))
-        return ERR_PARKED;
-    rq->fault.retry_after = 1;
-    return fault(&rq->fault, ERR_OVERLOADED, "All worker threads are busy and their queue is full.");
-}
-
 static enum err submit(struct request *rq, struct publishing *s)
 {
     enum err e;
@@ -258,7 +250,7 @@ static enum err outcome(struct request *rq, struct reply *rp, struct publishing 
     if (s->p.err == ERR_UNKNOWN_STREAM && ++s->tries < TRIES) {
         stream_unref(s->stream);
         s->stream = NULL;
-        return to_worker(rq, prepare_blocking);
+        return request_job(rq, prepare_blocking);
     }
     if (s->p.err) {
         rq->fault = s->p.fault;
@@ -286,7 +278,7 @@ enum err handle_publish(struct request *rq, struct reply *rp)
         rq->state_free = publishing_free;
         s->stream = streams_cached(rq->app->streams, name);
         if (!s->stream || rq->body.n > (size_t)rq->config->inline_bytes)
-            return to_worker(rq, prepare_blocking);
+            return request_job(rq, prepare_blocking);
         s->err = prepare(rq, s);
     }
     e = s->err;

@@ -26,14 +26,6 @@ size_t reading_cursor(const struct reading *r, char *out)
     return cursor_format(&c, r->stream->row.name, r->stream->row.stream_id, out);
 }
 
-enum err reading_job(struct request *rq, void (*fn)(struct request *rq))
-{
-    if (request_work(rq, fn))
-        return ERR_PARKED;
-    rq->fault.retry_after = 1;
-    return fault(&rq->fault, ERR_OVERLOADED, "All worker threads are busy and their queue is full.");
-}
-
 static void wake(void *rq, bool more)
 {
     request_wake_wave(rq, more);
@@ -115,7 +107,8 @@ static enum err read_parameters(struct request *rq, struct reading *r)
     return read_filter(rq, r);
 }
 
-enum err reading_begin(struct request *rq, struct reading *r)
+/* The definition is known: judges the cursor. Other beginnings are found with the first page. */
+static enum err reading_begin(struct request *rq, struct reading *r)
 {
     struct stream_row *row = &r->stream->row;
     struct cursor c;
@@ -157,7 +150,7 @@ static void open_body(struct reading *r)
         buf_char(&r->body, '[');
 }
 
-void reading_render(struct reading *r, const struct event *events, size_t n)
+static void reading_render(struct reading *r, const struct event *events, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (r->format != READ_NDJSON)
@@ -286,12 +279,12 @@ static enum err next_step(struct request *rq, struct reply *rp, struct reading *
     if (r->events || (r->asked && !r->up_to_date) || (!wait && (r->asked || r->watch)))
         return reply_page(rq, rp, r);
     if (!wait || r->spec.from != READ_CURSOR)
-        return reading_job(rq, reading_page);
+        return request_job(rq, reading_page);
     e = wait_live(rq, r);
     if (e == ERR_DB_RETRY) {
         tail_unwatch(r->watch);
         r->watch = NULL;
-        return reading_job(rq, reading_page);
+        return request_job(rq, reading_page);
     }
     if (e == ERR_PARKED)
         request_wait_until(rq, r->deadline_us);
@@ -316,7 +309,7 @@ enum err handle_read(struct request *rq, struct reply *rp)
         open_body(r);
         r->stream = streams_cached(rq->app->streams, name);
         if (!r->stream || r->format == READ_SSE)
-            return reading_job(rq, reading_page);
+            return request_job(rq, reading_page);
         if ((e = reading_begin(rq, r)))
             return e;
     }

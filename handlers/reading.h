@@ -35,10 +35,6 @@ struct reading {
     int64_t quiet_since_us;    /* monotonic */
 };
 
-/* The definition is known: judges the cursor. Other beginnings are found with the first page. */
-enum err reading_begin(struct request *rq, struct reading *r);
-void reading_render(struct reading *r, const struct event *events, size_t n);
-enum err reading_job(struct request *rq, void (*fn)(struct request *rq)); /* ERR_PARKED, or overloaded */
 void reading_page(struct request *rq); /* a job: one page from the database into r->body */
 size_t reading_cursor(const struct reading *r, char *out); /* of r->spec.pos */
 bool reading_watch(struct request *rq, struct reading *r);

@@ -55,6 +55,3 @@ delete from weir.streams where stream_id = $1;
 
 -- name: clock_look
 select clock_timestamp() as now;
-
--- name: setting_get
-select value from weir.settings where name = $1;

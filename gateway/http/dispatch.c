@@ -133,10 +133,7 @@ static enum err run_on_worker(struct request_internal *in)
     if (in->submitted)
         return in->result;
     in->submitted = true;
-    if (request_work(&in->rq, run_blocking))
-        return ERR_PARKED;
-    in->rq.fault.retry_after = 1;
-    return fault(&in->rq.fault, ERR_OVERLOADED, "All worker threads are busy and their queue is full.");
+    return request_job(&in->rq, run_blocking);
 }
 
 static enum MHD_Result run(struct request_internal *in)

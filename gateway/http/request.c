@@ -84,6 +84,14 @@ bool request_work(struct request *rq, void (*fn)(struct request *rq))
     return false;
 }
 
+enum err request_job(struct request *rq, void (*fn)(struct request *rq))
+{
+    if (request_work(rq, fn))
+        return ERR_PARKED;
+    rq->fault.retry_after = 1;
+    return fault(&rq->fault, ERR_OVERLOADED, "All worker threads are busy and their queue is full.");
+}
+
 bool request_working(const struct request *rq)
 {
     return atomic_load(&rq->in->working);

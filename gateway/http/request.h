@@ -91,6 +91,8 @@ void request_wait_until(struct request *rq, int64_t mono_us);
 /* Loop thread: run fn on a worker thread (with rq->db set), then wake. false: pool full. One job at a time. The handler
  * returns ERR_PARKED after it; request_working tells whether the job still runs (spurious wakes happen). */
 bool request_work(struct request *rq, void (*fn)(struct request *rq));
+/* For handlers: ERR_PARKED, or ERR_OVERLOADED when the pool is full. */
+enum err request_job(struct request *rq, void (*fn)(struct request *rq));
 bool request_working(const struct request *rq);
 /* The same for work of another thread than the pool's: expect (loop thread) before it can begin, fulfil (any thread, once) as its
  * last touch of the request (`more` as above). In between the handler is not called, whatever happens to the connection. */
