@@ -104,11 +104,11 @@ void app_stop(struct app *a)
         return;
     if (a->in->server)
         server_stop(a->in->server);
-    server_free(a->in->server);
     ticker_stop(a->in->retention_ticker);
     pool_stop(a->in->pool);
     commit_stop(a->commit);
     tail_stop(a->tail);
+    server_free(a->in->server);
     streams_free(a->streams);
     db_free(a->in->retention.db);
     auth_free(a->in->auth);

@@ -411,16 +411,24 @@ void loop_drain(struct loop *l)
     poke(l);
 }
 
-void loop_free(struct loop *l)
+void loop_stop(struct loop *l)
 {
-    if (!l)
-        return;
     if (l->running)
         pthread_join(l->thread, NULL);
     if (l->daemon)
         MHD_stop_daemon(l->daemon);
     else if (l->listen_fd >= 0)
         close(l->listen_fd);
+    l->running = false;
+    l->daemon = NULL;
+    l->listen_fd = -1;
+}
+
+void loop_free(struct loop *l)
+{
+    if (!l)
+        return;
+    loop_stop(l);
     if (l->event_fd >= 0)
         close(l->event_fd);
     if (l->epoll_fd >= 0)

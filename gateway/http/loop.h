@@ -13,7 +13,8 @@ struct request_internal;
 /* listen_fd: nonblocking; the loop's from here on, also on failure. A sentence in err on failure. */
 struct loop *loop_start(struct server *s, int index, int listen_fd, char err[512]);
 void loop_drain(struct loop *l);           /* any thread: begin to drain; returns at once */
-void loop_free(struct loop *l);            /* joins a drained loop; NULL-safe */
+void loop_stop(struct loop *l);            /* joins a drained loop: no request is left, but a waker may still poke it */
+void loop_free(struct loop *l);            /* stops it; NULL-safe */
 struct server *loop_server(const struct loop *l);
 bool loop_draining(const struct loop *l);  /* loop thread */
 bool loop_cutting(const struct loop *l);   /* loop thread: the drain timeout has passed */

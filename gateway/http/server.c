@@ -167,8 +167,8 @@ void server_stop(struct server *s)
             loop_drain(s->loops[i]);
     }
     for (int i = 0; i < s->loop_count; i++) {
-        loop_free(s->loops[i]);
-        s->loops[i] = NULL;
+        if (s->loops[i])
+            loop_stop(s->loops[i]);
     }
 }
 
@@ -176,6 +176,8 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
+    for (int i = 0; i < s->loop_count; i++)
+        loop_free(s->loops[i]);
     free(s->loops);
     router_free(s->router);
     free(s);

@@ -22,6 +22,7 @@ int server_port(const struct server *s);
 /* Drain: no new connections, parked requests are called with `draining`, keep-alive ends with each answer; waits up to
  * http_drain_timeout_us for what is in process, then cuts. Blocks; joins the loops. The pool must still run. */
 void server_stop(struct server *s);
+/* When every thread that wakes requests (pool, lanes, tail) has ended: the last thing a waker does is to poke a loop. */
 void server_free(struct server *s);
 
 #endif

@@ -60,8 +60,8 @@ void fixture_start(struct fixture *f)
 void fixture_stop(struct fixture *f)
 {
     server_stop(f->server);
-    server_free(f->server);
     pool_stop(f->pool);
+    server_free(f->server);
     auth_free(f->auth);
 }
 
@@ -71,7 +71,7 @@ int waiting(struct fixture *f)
 
     pthread_mutex_lock(&f->app.lock);
     for (struct waiter *w = f->app.waiters; w; w = w->next)
-        n++;
+        n += !w->woken; /* those of the round before may still be leaving */
     pthread_mutex_unlock(&f->app.lock);
     return n;
 }

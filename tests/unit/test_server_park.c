@@ -67,6 +67,8 @@ static void a_parked_request_is_woken_by_another_thread(void **state)
     }
     for (int i = 0; i < 20; i++)
         conn_close(&c[i]);
+    for (int i = 0; i < 200 && app_int(f, &f->app.freed) < 400; i++) /* freed after the answer was sent */
+        usleep(10000);
     assert_int_equal(app_int(f, &f->app.freed), 400);
 }
 
