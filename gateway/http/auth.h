@@ -31,6 +31,8 @@ bool principal_may_any(const struct principal *p, enum perm action);   /* on som
 int64_t principal_expires_us(const struct principal *p);         /* unix; exactly `exp` */
 struct slice principal_subject(const struct principal *p);       /* "sub", or "" */
 struct slice principal_issuer(const struct principal *p);        /* "iss", or "" */
+struct slice principal_token_id(const struct principal *p);      /* "jti", or "" */
+int64_t principal_issued_us(const struct principal *p);          /* "iat" as unix time, or 0: none */
 
 /* Keys, each with its one algorithm, and the cache of verified tokens (by SHA-256 of the token). Any thread. */
 struct auth;

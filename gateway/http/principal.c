@@ -7,17 +7,31 @@
 
 struct principal {
     atomic_uint refs;
-    int64_t expires_us;
+    int64_t expires_us, issued_us;
     struct rights rights;
-    struct slice subject, issuer; /* in text */
+    struct slice subject, issuer, token_id; /* in text */
     char text[];
 };
+
+/* A copy of a string claim behind what is in text already; absent ones are empty. */
+static struct slice claim(const json_t *v, char **at)
+{
+    size_t n = json_string_length(v);
+    struct slice s = { *at, n };
+
+    if (n)
+        memcpy(*at, json_string_value(v), n);
+    *at += n;
+    return s;
+}
 
 struct principal *principal_new(const json_t *claims, int64_t expires_us, const char **why)
 {
     const json_t *sub = json_object_get(claims, "sub"), *iss = json_object_get(claims, "iss");
-    size_t sub_n = json_string_length(sub), iss_n = json_string_length(iss);
-    struct principal *p = calloc(1, sizeof *p + sub_n + iss_n + 1);
+    const json_t *jti = json_object_get(claims, "jti"), *iat = json_object_get(claims, "iat");
+    struct principal *p = calloc(1, sizeof *p + json_string_length(sub) + json_string_length(iss) + json_string_length(jti) + 1);
+    double issued = json_number_value(iat);
+    char *at;
 
     if (!p) {
         *why = NULL;
@@ -25,12 +39,11 @@ struct principal *principal_new(const json_t *claims, int64_t expires_us, const 
     }
     atomic_init(&p->refs, 1);
     p->expires_us = expires_us;
-    p->subject = (struct slice){ p->text, sub_n };
-    p->issuer = (struct slice){ p->text + sub_n, iss_n };
-    if (sub_n)
-        memcpy(p->text, json_string_value(sub), sub_n);
-    if (iss_n)
-        memcpy(p->text + sub_n, json_string_value(iss), iss_n);
+    p->issued_us = issued > 0 && issued < 9e12 ? (int64_t)(issued * 1e6) : 0;
+    at = p->text;
+    p->subject = claim(sub, &at);
+    p->issuer = claim(iss, &at);
+    p->token_id = claim(jti, &at);
     if (!rights_read(&p->rights, claims, why)) {
         principal_unref(p);
         return NULL;
@@ -80,4 +93,14 @@ struct slice principal_subject(const struct principal *p)
 struct slice principal_issuer(const struct principal *p)
 {
     return p->issuer;
+}
+
+struct slice principal_token_id(const struct principal *p)
+{
+    return p->token_id;
+}
+
+int64_t principal_issued_us(const struct principal *p)
+{
+    return p->issued_us;
 }
