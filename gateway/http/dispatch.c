@@ -136,6 +136,19 @@ static enum err run_on_worker(struct request_internal *in)
     return request_job(&in->rq, run_blocking);
 }
 
+/* Asks what head.c left pending. A client that left meanwhile gets no handler. */
+static enum err settle(struct request_internal *in)
+{
+    enum err e = in->gone || loop_cutting(in->rq.loop) ? ERR_SHUTTING_DOWN : in->pending(in);
+
+    if (e == ERR_PARKED)
+        return e;
+    in->pending = NULL;
+    in->watch = false;
+    loop_deadline(in, 0);
+    return e;
+}
+
 static enum MHD_Result run(struct request_internal *in)
 {
     struct request *rq = &in->rq;
@@ -145,9 +158,15 @@ static enum MHD_Result run(struct request_internal *in)
         in->phase = PHASE_RUN;
         rq->body = (struct slice){ in->body.p ? in->body.p : "", in->body.n };
     }
+    if (request_working(rq)) {
+        loop_suspend(in);
+        return MHD_YES;
+    }
     if (in->verdict || in->reply.status)
         return answer(in, in->verdict);
-    if (request_working(rq)) {
+    if (in->pending && (e = settle(in)) != OK) {
+        if (e != ERR_PARKED)
+            return answer(in, e);
         loop_suspend(in);
         return MHD_YES;
     }

@@ -118,7 +118,11 @@ enum err head_check(struct request_internal *in, const char *method, const char 
     }
     if (traceparent_valid(in->gate.traceparent))
         rq->traceparent = in->gate.traceparent;
-    if ((e = find_route(in)) || (e = check_rights(in)) || (e = check_query(rq)))
+    if ((e = find_route(in)))
         return e;
-    return check_body(in);
+    if ((e = check_rights(in)) == ERR_PARKED)
+        in->pending = check_rights;
+    else if (e)
+        return e;
+    return (e = check_query(rq)) ? e : check_body(in);
 }

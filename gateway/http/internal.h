@@ -23,6 +23,12 @@ struct server {
 
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_RUN, PHASE_REPLY };
 
+/* Who calls, where that cannot be told when the head comes: keys are being fetched, a ticket must be looked up. head.c leaves it
+ * in `pending`; dispatch.c asks it on the loop's thread once the body is in, and again after each wake, and no handler runs before
+ * it said OK. It answers as a handler does: OK with rq->who set, an error, or ERR_PARKED after it has arranged for a wake
+ * (request_job, request_wait_until). The first call may begin a job, head.c must not. */
+typedef enum err pending_fn(struct request_internal *in);
+
 struct request_internal {
     struct request rq;
     struct MHD_Connection *connection;
@@ -31,6 +37,7 @@ struct request_internal {
     enum phase phase;
     enum err verdict;              /* found before the handler; answered when the body is in */
     const char *allow;             /* of a 405 or an OPTIONS */
+    pending_fn *pending;           /* NULL: who calls, and whether he may, is decided */
     struct buf body;
     size_t body_limit, discarded;
     struct reply reply;
@@ -61,7 +68,7 @@ enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, co
 void dispatch_completed(void *cls, struct MHD_Connection *connection, void **state,
                         enum MHD_RequestTerminationCode why);
 
-/* head.c: what is decided before the body comes: gate, route, rights, sizes. */
+/* head.c: what is decided before the body comes: gate, route, rights (unless they are left pending), sizes. */
 enum err head_check(struct request_internal *in, const char *method, const char *version);
 
 /* send.c: turns rq's reply into libmicrohttpd's response and queues it. */
