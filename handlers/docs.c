@@ -36,7 +36,7 @@ static enum err reply_asset(struct request *rq, struct reply *rp, struct slice p
     if (!a)
         return fault(&rq->fault, ERR_NOT_FOUND, "The pages have no file of this name.");
 
-    bool gzip = a->gzip.p && gzip_accepted(request_header(rq, "Accept-Encoding"));
+    bool gzip = a->gzip.p && request_accept_gzip(rq);
     const char *etag = gzip ? a->gzip_etag : a->etag;
     bool fresh = etag_listed(request_header(rq, "If-None-Match"), etag);
 

@@ -30,6 +30,7 @@ struct config {
     int64_t http_drain_timeout_us;
     int64_t http_keepalive_us;       /* SSE comment */
     bool http_access_log;
+    int64_t http_gzip_bytes;         /* answers from this size on are packed; 0: never */
     const char *http_cors_origins;   /* space-separated list; empty: none */
     /* workers: threads for what blocks */
     int64_t worker_threads;

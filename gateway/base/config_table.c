@@ -50,6 +50,8 @@ const struct config_row config_rows[] = {
     TIME("http.keepalive", http_keepalive_us, "15s", 100 * MS, 10 * MIN,
          "Time between the comments that keep a silent event stream open."),
     BOOL("http.access_log", http_access_log, "false", "Log one line for each request; those answered with 5xx are logged always."),
+    BYTES("http.gzip_bytes", http_gzip_bytes, "16KiB", 0, GIB,
+          "Answers of at least so many bytes are compressed for who takes gzip; 0: none. Event streams never are."),
     TEXT("http.cors_origins", http_cors_origins, "", 0, 4096,
          "Origins that browsers may call from, space-separated (https://app.example); empty: none."),
 

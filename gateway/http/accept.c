@@ -129,19 +129,44 @@ const char *accept_best(struct slice header, const char *const *offers, size_t n
     return best;
 }
 
+bool accept_gzip(struct slice header)
+{
+    int gzip = -1, any = -1, identity = -1;
+
+    while (header.n) {
+        struct slice item = take(&header, ','), coding = take(&item, ';');
+        int w = 1000;
+
+        while (item.n) {
+            struct slice param = take(&item, ';');
+            if (param.n >= 2 && (param.p[0] | 0x20) == 'q' && param.p[1] == '=')
+                w = weight((struct slice){ param.p + 2, param.n - 2 });
+        }
+        if (same(coding, "gzip", 4) || same(coding, "x-gzip", 6))
+            gzip = w;
+        else if (same(coding, "identity", 8))
+            identity = w;
+        else if (slice_is(coding, "*"))
+            any = w;
+    }
+    gzip = gzip < 0 ? any : gzip;
+    return gzip > 0 && gzip >= identity;
+}
+
 struct all {
     struct arena *arena;
+    const char *name;
     struct slice text;
     bool failed;
 };
 
-/* Several Accept headers are one list (RFC 9110 5.3). */
+/* Several headers of a name are one list (RFC 9110 5.3). */
 static void add(void *arg, struct slice name, struct slice value)
 {
     struct all *all = arg;
     char *joined;
 
-    if (!same(name, "accept", 6))
+    if (!same(name, all->name, strlen(all->name)))
         return;
     if (!all->text.n) {
         all->text = value;
@@ -155,8 +180,16 @@ static void add(void *arg, struct slice name, struct slice value)
 
 const char *request_accept(const struct request *rq, const char *const *offers, size_t n)
 {
-    struct all all = { .arena = rq->arena };
+    struct all all = { .arena = rq->arena, .name = "accept" };
 
     request_headers(rq, add, &all);
     return all.failed ? NULL : accept_best(all.text, offers, n);
+}
+
+bool request_accept_gzip(const struct request *rq)
+{
+    struct all all = { .arena = rq->arena, .name = "accept-encoding" };
+
+    request_headers(rq, add, &all);
+    return !all.failed && accept_gzip(all.text);
 }

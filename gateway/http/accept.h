@@ -7,4 +7,7 @@
  * weights the earlier offer wins. A malformed range is passed over. NULL: none is acceptable. An empty header accepts all. */
 const char *accept_best(struct slice header, const char *const *offers, size_t n);
 
+/* Does an Accept-Encoding header (RFC 9110 12.5.3) ask for gzip, and not for identity rather? No header, p == NULL: no. */
+bool accept_gzip(struct slice header);
+
 #endif

@@ -1,5 +1,3 @@
-#include <strings.h>
-
 #include "gateway/http/assets.h"
 
 const struct asset *asset_find(struct slice path)
@@ -31,40 +29,6 @@ static struct slice next_part(struct slice *rest, char mark)
     rest->p += used;
     rest->n -= used;
     return trim(part);
-}
-
-static bool quality_is_zero(struct slice parameters)
-{
-    while (parameters.n) {
-        struct slice p = next_part(&parameters, ';');
-        size_t i = 2;
-
-        if (p.n < 3 || strncasecmp(p.p, "q=", 2) != 0)
-            continue;
-        while (i < p.n && (p.p[i] == '0' || p.p[i] == '.'))
-            i++;
-        return i == p.n;
-    }
-    return false;
-}
-
-bool gzip_accepted(struct slice accept_encoding)
-{
-    struct slice rest = accept_encoding;
-    bool any = false;
-
-    while (rest.n) {
-        struct slice parameters = next_part(&rest, ',');
-        struct slice coding = next_part(&parameters, ';');
-        bool wanted = !quality_is_zero(parameters);
-
-        if ((coding.n == 4 && strncasecmp(coding.p, "gzip", 4) == 0) ||
-            (coding.n == 6 && strncasecmp(coding.p, "x-gzip", 6) == 0))
-            return wanted;
-        if (slice_is(coding, "*"))
-            any = wanted;
-    }
-    return any;
 }
 
 bool etag_listed(struct slice if_none_match, const char *etag)

@@ -16,8 +16,6 @@ extern const size_t asset_count;
 
 const struct asset *asset_find(struct slice path); /* NULL: none */
 
-/* Accept-Encoding (RFC 9110 12.5.3); p == NULL, the header is absent: no. */
-bool gzip_accepted(struct slice accept_encoding);
 /* If-None-Match (RFC 9110 13.1.2): weak comparison with one entry of the list, or `*`. */
 bool etag_listed(struct slice if_none_match, const char *etag);
 

@@ -13,16 +13,17 @@ static bool listed(const char *origins, struct slice origin)
     return false;
 }
 
+bool cors_configured(const struct request *rq)
+{
+    return rq->config->http_cors_origins && *rq->config->http_cors_origins;
+}
+
 void cors_headers(struct request_internal *in, struct MHD_Response *response)
 {
     const struct request *rq = &in->rq;
-    const char *origins = rq->config->http_cors_origins;
     struct slice asked;
 
-    if (!origins || !*origins)
-        return;
-    MHD_add_response_header(response, "Vary", "Origin");
-    if (!in->gate.origin.p || !listed(origins, in->gate.origin))
+    if (!in->gate.origin.p || !listed(rq->config->http_cors_origins, in->gate.origin))
         return;
     /* libmicrohttpd terminates header values */
     MHD_add_response_header(response, "Access-Control-Allow-Origin", in->gate.origin.p);

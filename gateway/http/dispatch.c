@@ -66,7 +66,13 @@ static enum MHD_Result answer(struct request_internal *in, enum err e)
         reply_problem(&in->rq, &in->reply, ERR_INTERNAL);
     if (in->allow)
         reply_header(&in->rq, &in->reply, "Allow", in->allow);
-    return send_reply(in);
+    if (in->phase == PHASE_RUN && encode_wanted(in) && request_work(&in->rq, encode_reply)) {
+        in->phase = PHASE_ENCODE;
+        loop_deadline(in, 0);
+        loop_suspend(in);
+        return MHD_YES;
+    }
+    return send_reply(in); /* as it is when every worker is busy */
 }
 
 /* So much of a refused body is read and dropped: a client that is still sending would see a reset instead of the answer. */
@@ -125,6 +131,8 @@ static void run_blocking(struct request *rq)
 {
     enum err e = rq->route->handle(rq, &rq->in->reply);
 
+    if (!e && encode_wanted(rq->in))
+        encode_reply(rq);
     rq->in->result = e == ERR_PARKED ? fault(&rq->fault, ERR_INTERNAL, "A blocking handler cannot park.") : e;
 }
 
@@ -162,7 +170,9 @@ static enum MHD_Result run(struct request_internal *in)
         loop_suspend(in);
         return MHD_YES;
     }
-    if (in->verdict || in->reply.status)
+    if (in->phase == PHASE_ENCODE)
+        return send_reply(in);
+    if (in->verdict || (in->reply.status && !in->submitted))
         return answer(in, in->verdict);
     if (in->pending && (e = settle(in)) != OK) {
         if (e != ERR_PARKED)

@@ -21,7 +21,7 @@ struct server {
     struct loop *_Atomic *loops; /* a loop may wake another one while the server is still starting */
 };
 
-enum phase { PHASE_HEAD, PHASE_BODY, PHASE_RUN, PHASE_REPLY };
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_RUN, PHASE_ENCODE, PHASE_REPLY };
 
 /* Who calls, where that cannot be told when the head comes: keys are being fetched, a ticket must be looked up. head.c leaves it
  * in `pending`; dispatch.c asks it on the loop's thread once the body is in, and again after each wake, and no handler runs before
@@ -41,6 +41,8 @@ struct request_internal {
     struct buf body;
     size_t body_limit, discarded;
     struct reply reply;
+    bool varies;                   /* the answer hangs on Accept-Encoding */
+    bool encoded;                  /* packing was tried: once is enough */
     int64_t sent_bytes;
 
     struct job job;                /* request_work */
@@ -75,7 +77,12 @@ enum err head_check(struct request_internal *in, const char *method, const char 
 enum MHD_Result send_reply(struct request_internal *in);
 void send_finished(struct request_internal *in);   /* access log and gauges, at completion */
 
+/* encode.c: is the reply to be packed? Notes in in->varies that it hangs on Accept-Encoding. */
+bool encode_wanted(struct request_internal *in);
+void encode_reply(struct request *rq);             /* a job: packs the body, or leaves it if that does not pay */
+
 /* cors.c: adds the Access-Control headers for a listed origin. */
+bool cors_configured(const struct request *rq);    /* then answers hang on Origin */
 void cors_headers(struct request_internal *in, struct MHD_Response *response);
 
 #endif

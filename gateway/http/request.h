@@ -73,6 +73,7 @@ struct slice request_header(const struct request *rq, const char *name); /* any 
 void request_headers(const struct request *rq, void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
 /* Best of the offered media types by the Accept header (RFC 9110 12.5.1, q-values); NULL: none → 406. No header: the first. */
 const char *request_accept(const struct request *rq, const char *const *offers, size_t n);
+bool request_accept_gzip(const struct request *rq); /* by Accept-Encoding */
 
 /* Typed query parameters: absent leaves *ret as it is; a bad value → ERR_BAD_PARAMETER with a sentence. */
 enum err request_query_int(struct request *rq, const char *name, int64_t min, int64_t max, int64_t *ret);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/base/clock.h"
@@ -54,6 +55,24 @@ static struct MHD_Response *make_response(struct request_internal *in)
     return r;
 }
 
+/* One field for all that the choice of the answer hangs on. */
+static void vary(struct request_internal *in, struct MHD_Response *r)
+{
+    const struct reply *rp = &in->reply;
+    char text[128] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < rp->header_count; i++)
+        if (strcmp(rp->headers[i].name, "Vary") == 0)
+            n += (size_t)snprintf(text + n, sizeof text - n, ", %.40s", rp->headers[i].value);
+    if (in->varies)
+        n += (size_t)snprintf(text + n, sizeof text - n, ", Accept-Encoding");
+    if (cors_configured(&in->rq))
+        n += (size_t)snprintf(text + n, sizeof text - n, ", Origin");
+    if (n)
+        MHD_add_response_header(r, "Vary", text + 2);
+}
+
 static bool has_header(const struct reply *rp, const char *name)
 {
     for (size_t i = 0; i < rp->header_count; i++) {
@@ -78,7 +97,9 @@ enum MHD_Result send_reply(struct request_internal *in)
     if (rp->content_type)
         MHD_add_response_header(r, "Content-Type", rp->content_type);
     for (size_t i = 0; i < rp->header_count; i++)
-        MHD_add_response_header(r, rp->headers[i].name, rp->headers[i].value);
+        if (strcmp(rp->headers[i].name, "Vary") != 0)
+            MHD_add_response_header(r, rp->headers[i].name, rp->headers[i].value);
+    vary(in, r);
     MHD_add_response_header(r, "X-Request-Id", rq->id);
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (!has_header(rp, "Cache-Control"))

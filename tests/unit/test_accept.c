@@ -64,6 +64,24 @@ static void malformed_ranges_are_passed_over(void **state)
     assert_best("application/json;a=\"\\\",\", text/html;q=0.5", offers[0]);
 }
 
+static void gzip_is_for_who_takes_it_and_wants_identity_no_more(void **state)
+{
+    static const char *const yes[] = { "gzip", "deflate, GZip;q=0.5, br", "x-gzip", "*", "br;q=1.0 , gzip ; q=0.001",
+                                       "gzip, identity", "identity;q=0.5, gzip;q=0.5", "identity;q=0, *", "gzip;x=1",
+                                       "gzip;q=0.8, *;q=0" };
+    static const char *const no[] = { "", "identity, br", "gzip;q=0", "*, gzip ; Q=0.000", "*;q=0", "gzipped, ,;",
+                                      "gzip;q=0.4, identity;q=0.5", "gzip;q=2", "gzip;q=", "gzip;q=x, *;q=0", "*;q=0.1, identity" };
+
+    (void)state;
+    assert_false(accept_gzip(SLICE_NONE));
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        if (!accept_gzip(slice_of(yes[i])))
+            fail_msg("should take gzip: %s", yes[i]);
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        if (accept_gzip(slice_of(no[i])))
+            fail_msg("should not take gzip: %s", no[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -72,6 +90,7 @@ int main(void)
         cmocka_unit_test(the_most_specific_range_decides),
         cmocka_unit_test(nothing_acceptable_is_nothing),
         cmocka_unit_test(malformed_ranges_are_passed_over),
+        cmocka_unit_test(gzip_is_for_who_takes_it_and_wants_identity_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

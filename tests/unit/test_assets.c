@@ -60,23 +60,6 @@ static void representations_have_strong_tags_of_their_own(void **state)
     }
 }
 
-static void gzip_is_sent_only_to_who_takes_it(void **state)
-{
-    (void)state;
-    assert_true(gzip_accepted(SLICE("gzip")));
-    assert_true(gzip_accepted(SLICE("deflate, GZip;q=0.5, br")));
-    assert_true(gzip_accepted(SLICE("x-gzip")));
-    assert_true(gzip_accepted(SLICE("*")));
-    assert_true(gzip_accepted(SLICE("br;q=1.0 , gzip ; q=0.001")));
-    assert_false(gzip_accepted(SLICE_NONE));
-    assert_false(gzip_accepted(SLICE("")));
-    assert_false(gzip_accepted(SLICE("identity, br")));
-    assert_false(gzip_accepted(SLICE("gzip;q=0")));
-    assert_false(gzip_accepted(SLICE("*, gzip ; Q=0.000")));
-    assert_false(gzip_accepted(SLICE("*;q=0")));
-    assert_false(gzip_accepted(SLICE("gzipped, ,;")));
-}
-
 static void a_copy_is_known_by_any_tag_of_the_list(void **state)
 {
     (void)state;
@@ -93,7 +76,6 @@ int main(void)
         cmocka_unit_test(finds_each_file_by_its_path),
         cmocka_unit_test(every_packed_file_unpacks_to_its_bytes),
         cmocka_unit_test(representations_have_strong_tags_of_their_own),
-        cmocka_unit_test(gzip_is_sent_only_to_who_takes_it),
         cmocka_unit_test(a_copy_is_known_by_any_tag_of_the_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
