@@ -1,5 +1,6 @@
 #include "gateway/http/gate.h"
 
+#include <arpa/inet.h>
 #include <strings.h>
 
 /* Headers that the server reads itself; one of each at most, unless `many`. */
@@ -52,30 +53,39 @@ static bool visible(struct slice s, bool blanks)
     return true;
 }
 
-/* uri-host [ ":" port ] of RFC 9110 7.2, without userinfo; an IPv6 address in brackets. */
-static bool host_valid(struct slice s)
+/* An IPv6 address in brackets; zones mean nothing to others and are refused. Returns its length, or 0. */
+static size_t literal_length(struct slice s)
+{
+    const char *end = memchr(s.p, ']', s.n);
+    char text[INET6_ADDRSTRLEN];
+    unsigned char address[16];
+    size_t n = end ? (size_t)(end - s.p) - 1 : 0;
+
+    if (n == 0 || n >= sizeof text)
+        return 0;
+    memcpy(text, s.p + 1, n);
+    text[n] = '\0';
+    return inet_pton(AF_INET6, text, address) == 1 ? n + 2 : 0;
+}
+
+/* Stricter than reg-name of RFC 3986: no escapes, which proxies read differently. */
+static size_t name_length(struct slice s)
 {
     size_t i = 0;
+
+    while (i < s.n && s.p[i] != ':' && token_char((unsigned char)s.p[i]) && !strchr("#%^`|", s.p[i]))
+        i++;
+    return i;
+}
+
+/* uri-host [ ":" port ] of RFC 9110 7.2, without userinfo. */
+static bool host_valid(struct slice s)
+{
+    size_t i = s.n == 0 ? 0 : s.p[0] == '[' ? literal_length(s) : name_length(s);
     long port = 0;
 
-    if (s.n == 0)
+    if (i == 0)
         return false;
-    if (s.p[0] == '[') {
-        for (i = 1; i < s.n && s.p[i] != ']'; i++) {
-            if (!strchr("0123456789abcdefABCDEF:.", s.p[i]))
-                return false;
-        }
-        if (i < 3 || i++ == s.n)
-            return false;
-    } else {
-        for (; i < s.n && s.p[i] != ':'; i++) {
-            unsigned char c = (unsigned char)s.p[i];
-            if (!token_char(c) || strchr("#^`|", c))
-                return false;
-        }
-        if (i == 0)
-            return false;
-    }
     if (i == s.n)
         return true;
     if (s.p[i++] != ':')
@@ -176,6 +186,8 @@ static void note(struct gate *g, enum known k, struct slice value)
         break;
     case EXPECT:
         g->expect_continue = value.n == 12 && strncasecmp(value.p, "100-continue", 12) == 0;
+        if (!g->expect_continue)
+            refuse(g, "The only expectation that can be met is 100-continue.");
         break;
     case AUTHORIZATION:
         g->authorization = value;
