@@ -122,7 +122,9 @@ static bool start_loops(struct server *s, char err[512])
             return false;
         if (!s->port)
             s->port = port_of(fd);
-        if (!(s->loops[i] = loop_start(s, i, fd, err)))
+        struct loop *l = loop_start(s, i, fd, err);
+        atomic_store(&s->loops[i], l);
+        if (!l)
             return false;
     }
     return true;
