@@ -17,7 +17,7 @@ struct publishing {
     struct request *rq;
     struct stream *stream;
     enum err err;           /* of the preparation on a worker */
-    bool prepared, parsed, queued;
+    bool prepared, parsed, charged, queued;
     int tries;
 };
 
@@ -152,6 +152,9 @@ static enum err submit(struct request *rq, struct publishing *s)
 {
     enum err e;
 
+    if (!s->charged && (e = request_charge(rq, s->p.events.n, rq->body.n)))
+        return e;
+    s->charged = true;
     s->p.stream = s->stream;
     s->p.done = on_done;
     s->p.arg = rq;

@@ -304,7 +304,7 @@ enum err handle_read(struct request *rq, struct reply *rp)
             return ERR_NO_MEMORY;
         rq->state = r;
         rq->state_free = reading_free;
-        if ((e = read_parameters(rq, r)))
+        if ((e = read_parameters(rq, r)) || ((r->format == READ_SSE || r->deadline_us) && (e = request_hold(rq))))
             return e;
         open_body(r);
         r->stream = streams_cached(rq->app->streams, name);

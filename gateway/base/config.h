@@ -75,6 +75,13 @@ struct config {
     const char *auth_audience;       /* expected aud; empty: any */
     int64_t auth_leeway_us;
     int64_t auth_cache;              /* verified tokens kept */
+    /* quotas, of each principal; 0: none */
+    int64_t quota_window_us;
+    int64_t quota_requests;          /* a window */
+    int64_t quota_events;            /* published in a window */
+    int64_t quota_bytes;             /* published in a window: bodies as sent */
+    int64_t quota_streams;           /* open at once */
+    int64_t quota_principals;        /* remembered */
     bool metrics_public;             /* /metrics without a token */
     bool outbound_allow_private;
     /* log */

@@ -46,6 +46,7 @@ enum err {
     ERR_TOO_MANY_EVENTS,
     ERR_UNSUPPORTED_MEDIA_TYPE,
     ERR_OVERLOADED,
+    ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
     ERR_URI_TOO_LONG,
     ERR_HEADERS_TOO_LARGE,
     /* 5xx */

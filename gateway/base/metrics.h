@@ -39,6 +39,7 @@ enum metric {
     M_TOKEN_CACHE_HITS,          /* counter */
     M_TOKEN_CACHE_MISSES,        /* counter */
     M_TOKEN_REFUSED,             /* counter */
+    M_QUOTA_REFUSED,             /* counter: 429 by a caller's quota */
     M_RETENTION_REMOVED,         /* counter: events */
     M_LOG_LINES,                 /* counter */
     M_END

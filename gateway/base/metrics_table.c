@@ -43,6 +43,7 @@ const struct metric_row metric_rows[M_END] = {
     [M_TOKEN_CACHE_HITS] = { "weir_token_cache_hits_total", COUNTER, "Tokens found among the verified ones.", NULL },
     [M_TOKEN_CACHE_MISSES] = { "weir_token_cache_misses_total", COUNTER, "Tokens checked in full.", NULL },
     [M_TOKEN_REFUSED] = { "weir_token_refused_total", COUNTER, "Tokens that are not valid.", NULL },
+    [M_QUOTA_REFUSED] = { "weir_quota_refused_total", COUNTER, "Requests refused because a caller's quota was used up.", NULL },
     [M_RETENTION_REMOVED] = { "weir_retention_removed_events_total", COUNTER, "Events removed by retention.", NULL },
     [M_LOG_LINES] = { "weir_log_lines_total", COUNTER, "Lines written to the log.", NULL },
 };

@@ -51,6 +51,7 @@ void dispatch_completed(void *cls, struct MHD_Connection *connection, void **sta
     if (in->rq.state_free)
         in->rq.state_free(in->rq.state);
     loop_leave(cls, in);
+    limits_end(in);
     principal_unref(in->rq.who);
     buf_free(&in->body);
     buf_free(&in->reply.body);

@@ -82,7 +82,7 @@ static enum err check_rights(struct request_internal *in)
         rq->fault = (struct fault){ 0 };
         return OK;
     }
-    if (e)
+    if (e || (e = limits_begin(in)))
         return e;
     return allowed(rq) ? OK : fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow this (%s).", rq->route->op);
 }

@@ -17,6 +17,7 @@ struct server {
     struct server_config c;
     struct router *router;
     int port;
+    struct quota *quota;
     int loop_count;
     struct loop *_Atomic *loops; /* a loop may wake another one while the server is still starting */
 };
@@ -38,6 +39,8 @@ struct request_internal {
     enum err verdict;              /* found before the handler; answered when the body is in */
     const char *allow;             /* of a 405 or an OPTIONS */
     pending_fn *pending;           /* NULL: who calls, and whether he may, is decided */
+    struct account *account;       /* of who calls (limits.c); NULL: no quota is set, or nobody calls */
+    bool holds;                    /* one of the account's streams */
     struct buf body;
     size_t body_limit, discarded;
     struct reply reply;
@@ -80,6 +83,11 @@ void send_finished(struct request_internal *in);   /* access log and gauges, at 
 /* encode.c: is the reply to be packed? Notes in in->varies that it hangs on Accept-Encoding. */
 bool encode_wanted(struct request_internal *in);
 void encode_reply(struct request *rq);             /* a job: packs the body, or leaves it if that does not pay */
+
+/* limits.c: quotas. begin, once rq->who is known, charges the request; headers tell what is left. */
+enum err limits_begin(struct request_internal *in);
+void limits_end(struct request_internal *in);
+void limits_headers(struct request_internal *in, struct MHD_Response *response);
 
 /* cors.c: adds the Access-Control headers for a listed origin. */
 bool cors_configured(const struct request *rq);    /* then answers hang on Origin */

@@ -90,6 +90,9 @@ const struct problem problems[] = {
     [ERR_OVERLOADED] = { 429, "overloaded", "Weir is busy",
         "A queue is full and the request was not begun. Try again after the seconds in Retry-After, with growing "
         "pauses." },
+    [ERR_QUOTA_EXCEEDED] = { 429, "quota-exceeded", "The caller's quota is used up",
+        "The token's subject has had all that it may use for now: RateLimit-Policy says what that is, RateLimit what is "
+        "left. Nothing was done. Try again after the seconds in Retry-After." },
     [ERR_URI_TOO_LONG] = { 414, "uri-too-long", "The target is too long",
         "Path and query do not fit the memory of a connection. Use fewer or shorter filters." },
     [ERR_HEADERS_TOO_LARGE] = { 431, "headers-too-large", "The headers are too large",

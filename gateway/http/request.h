@@ -100,6 +100,11 @@ bool request_working(const struct request *rq);
 void request_expect(struct request *rq);
 void request_fulfil(struct request *rq, bool more);
 
+/* Quotas of who calls (gateway/http/quota.h): the events and bytes of a publish, all or nothing, before it is done; one open stream
+ * or long-poll, given back when the request completes. ERR_QUOTA_EXCEEDED, or a 413 for what no quota could ever hold. */
+enum err request_charge(struct request *rq, size_t events, size_t bytes);
+enum err request_hold(struct request *rq);
+
 /* Body field tables → structs, with jansson (small management bodies only; publish scans its own). */
 enum field_type { F_STRING, F_INT, F_BOOL, F_DURATION, F_ENUM, F_LABELS };
 struct field {

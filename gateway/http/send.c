@@ -106,6 +106,7 @@ enum MHD_Result send_reply(struct request_internal *in)
         MHD_add_response_header(r, "Cache-Control", "no-store");
     if (rp->close || loop_draining(rq->loop))
         MHD_add_response_header(r, "Connection", "close");
+    limits_headers(in, r);
     cors_headers(in, r);
     if (rq->route)
         metric_request(rq->route_index, rp->status, (double)(clock_mono_us() - rq->began_us) / 1e6);

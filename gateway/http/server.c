@@ -12,6 +12,7 @@
 
 #include "gateway/base/metrics.h"
 #include "gateway/http/internal.h"
+#include "gateway/http/quota.h"
 
 static bool parse_address(const struct config *c, struct sockaddr_storage *ret, socklen_t *ret_n, char err[512])
 {
@@ -144,6 +145,10 @@ struct server *server_start(const struct server_config *c, char err[512])
     raise_descriptor_limit();
     if (!(s->router = router_new(c->routes, c->route_count, err)))
         goto fail;
+    if (!(s->quota = quota_new(c->config))) {
+        snprintf(err, 512, "out of memory");
+        goto fail;
+    }
     for (size_t i = 0; i < c->route_count; i++)
         operations[i] = c->routes[i].op;
     metrics_routes(operations, c->route_count);
@@ -182,5 +187,6 @@ void server_free(struct server *s)
         loop_free(s->loops[i]);
     free(s->loops);
     router_free(s->router);
+    quota_free(s->quota);
     free(s);
 }
