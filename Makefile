@@ -2,6 +2,7 @@
 # Variants are built side by side: BUILD=release (default), asan, tsan, cover, fuzz (clang).
 VERSION ?= 0.1.0
 BUILD   ?= release
+PREFIX  ?= /usr/local
 WERROR  ?= 1
 CC      := $(if $(filter default,$(origin CC)),$(if $(filter fuzz,$(BUILD)),$(notdir $(firstword $(shell which clang clang-14 2>/dev/null) clang)),gcc),$(CC))
 PYTHON  ?= /usr/bin/python3
@@ -51,7 +52,7 @@ UNIT_TESTS := $(call test_programs,unit)
 DB_TESTS   := $(call test_programs,db)
 FUZZERS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
 
-.PHONY: all help deps run test soak bench lint asan tsan fuzz cover clean tests unit-tests db-tests fuzzers
+.PHONY: all install help deps run test soak bench lint asan tsan fuzz cover clean tests unit-tests db-tests fuzzers
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -92,6 +93,13 @@ fuzz:                           ## Fuzz each target of tests/fuzz for FUZZ_SECON
 
 cover:                          ## Run the unit and API tests with gcov and print the lines covered, file by file
 	@$(PYTHON) tests/support/run.py --cover
+
+install: all                    ## Install the program and its systemd unit under PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 $(OUT)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -m 644 deploy/weir.service $(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
+	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(DESTDIR)$(PREFIX)/lib/systemd/system/weir.service
+	install -D -m 644 deploy/weir.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/weir.conf
+	install -D -m 600 deploy/weir.env.example $(DESTDIR)/etc/weir/weir.env.example
 
 clean:                          ## Remove what was built (deps/ stays)
 	rm -rf build

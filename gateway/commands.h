@@ -16,6 +16,7 @@ int command_dev(struct call *call);
 int command_migrate(struct call *call);
 int command_token(struct call *call);
 int command_check_config(struct call *call);
+int command_healthcheck(struct call *call); /* 0: a gateway with these settings runs here and is ready */
 
 int complain(const char *sentence); /* to standard error; returns 1 */
 

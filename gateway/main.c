@@ -34,6 +34,8 @@ static const struct command {
     { "migrate", command_migrate, "[--database-url U]", "apply pending migrations and end" },
     { "token", command_token, "--scope 'publish:orders.*' [--ttl 1h] [--subject S] [--data-dir D]",
       "print a token signed with the development key, or with auth.hs256_secret" },
+    { "healthcheck", command_healthcheck, "[--address A] [--port N]",
+      "ask the gateway on this machine whether it is ready: status 0 if it is" },
     { "check-config", command_check_config, "[--markdown]",
       "print the settings in force (--markdown: the reference page)" },
 };

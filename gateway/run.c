@@ -16,6 +16,7 @@
 #include "gateway/dev/cluster.h"
 #include "gateway/dev/secret.h"
 #include "gateway/http/auth.h"
+#include "gateway/notify.h"
 #include "gateway/ready.h"
 
 #define DEV_TOKEN_TTL_US (30 * 24 * 3600 * US_PER_S)
@@ -85,8 +86,10 @@ static bool migrate(struct run *r)
             return true;
         if (e != ERR_DATABASE_UNAVAILABLE || (limit && clock_mono_us() - began >= limit))
             return failed(r, f.detail);
-        if (!told)
+        if (!told) {
             log_line(LOG_INFO, "waiting for PostgreSQL");
+            notify_supervisor("STATUS=waiting for PostgreSQL");
+        }
         told = true;
         if ((r->interrupted = stop_signal_within(r, RETRY_S)))
             return failed(r, "interrupted while waiting for PostgreSQL");
@@ -188,10 +191,12 @@ static void serve_until_stopped(struct run *r)
 {
     sigset_t interrupt;
 
+    notify_supervisor("READY=1\nSTATUS=serving");
     while (!stop_signal_within(r, 1))
         if (r->cluster)
             cluster_restart_if_dead(r->cluster);
     log_line(LOG_INFO, "stopping; Ctrl-C ends at once");
+    notify_supervisor("STOPPING=1\nSTATUS=answering what is still open");
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL); /* supervisors may repeat SIGTERM: the drain goes on */

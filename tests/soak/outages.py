@@ -13,8 +13,9 @@ import threading
 import time
 
 import rig
+from postgres import Postgres
 from rig import harness
-from servers import Bench, Postgres, Skipped, answer_of, small_disk
+from servers import Bench, Skipped, answer_of, small_disk
 
 STREAM = "soak.outages"
 QUIET = "soak.quiet"         # nobody watches it: reads of it need PostgreSQL

@@ -1,15 +1,12 @@
 """What the tests of outages stand on: a PostgreSQL that can be hurt, gateways on it, sessions of psql, a disk that is small."""
 import contextlib
-import glob
 import json
 import os
-import pwd
-import shutil
-import signal
 import subprocess
 import time
 
 import rig
+from postgres import Postgres
 from rig import harness
 
 SETTINGS = {"WEIR_COMMIT_WAIT": "1s", "WEIR_DATABASE_STATEMENT_TIMEOUT": "2s", "WEIR_DATABASE_CONNECT_TIMEOUT": "1s"}
@@ -17,73 +14,6 @@ SETTINGS = {"WEIR_COMMIT_WAIT": "1s", "WEIR_DATABASE_STATEMENT_TIMEOUT": "2s", "
 
 class Skipped(Exception):
     """What the machine does not allow."""
-
-
-class Postgres:
-    """A PostgreSQL server on a Unix socket, under an account of its own where the caller is root."""
-
-    def __init__(self, data=None, wal_too=True):
-        self.dir = harness.scratch("pg-")
-        self.data, self.server = data or os.path.join(self.dir, "data"), None
-        self.url = f"postgresql://weir@/postgres?host={self.dir}"
-        self.bin = max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
-        self.account = {}
-        if os.geteuid() == 0:
-            entry = next(e for e in pwd.getpwall() if e.pw_name in ("postgres", "nobody"))
-            self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-            for path in (self.dir, os.path.dirname(self.data)):
-                os.chown(path, entry.pw_uid, entry.pw_gid)
-        elsewhere = [] if wal_too else ["-X", os.path.join(self.dir, "wal")]
-        subprocess.run([f"{self.bin}/initdb", "-D", self.data, "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-                        "--no-sync", "--no-instructions", *elsewhere], check=True, **self.quiet())
-
-    def quiet(self):
-        return {"cwd": self.dir, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **self.account}
-
-    def start(self):
-        with open(os.path.join(self.dir, "log"), "ab") as log:
-            self.server = subprocess.Popen([f"{self.bin}/postgres", "-D", self.data, "-k", self.dir, "-c", "listen_addresses="],
-                                           stderr=log, **self.quiet())
-        deadline = time.monotonic() + 60
-        while subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", self.dir], check=False).returncode:
-            assert self.server.poll() is None and time.monotonic() < deadline, "PostgreSQL does not start"
-            time.sleep(0.02)
-
-    def children(self):
-        found = []
-        for path in glob.glob("/proc/[0-9]*/stat"):
-            with contextlib.suppress(OSError), open(path, encoding="ascii", errors="replace") as f:
-                if int(f.read().rpartition(")")[2].split()[1]) == self.server.pid:
-                    found.append(int(path.split("/")[2]))
-        return found
-
-    def signal(self, number):
-        for pid in (self.server.pid, *self.children()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def freeze(self):
-        self.signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self.signal(signal.SIGCONT)
-
-    def kill(self):
-        children = self.children()
-        self.server.kill()
-        self.server.wait()
-        while any(os.path.exists(f"/proc/{pid}") for pid in children):     # they still hold the shared memory
-            time.sleep(0.01)
-
-    def close(self):
-        if self.server and self.server.poll() is None:
-            self.thaw()
-            self.server.send_signal(signal.SIGINT)
-            try:
-                self.server.wait(30)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Bench(contextlib.ExitStack):
