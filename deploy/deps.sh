@@ -10,6 +10,8 @@ packages="gcc make pkg-config libjansson-dev libpq-dev libjwt-dev libssl-dev lib
 postgresql-client python3 python3-yaml python3-pytest python3-jsonschema curl git ca-certificates"
 mhd_packages="libgnutls28-dev dpkg-dev"
 mhd_suite=trixie
+policy=/usr/sbin/policy-rc.d   # asked before a package starts its service
+ours=
 
 say() { printf '%s\n' "deps: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -30,6 +32,7 @@ missing() {
     have_postgres || printf 'postgresql '
     command -v node >/dev/null || printf 'nodejs '
     command -v npm >/dev/null || printf 'npm '
+    [ -x /usr/sbin/nginx ] || printf 'nginx-light '
     command -v clang-format-14 >/dev/null || printf 'clang-format-14 '
     if ! have_mhd; then
         if packaged_mhd; then printf 'libmicrohttpd-dev '; else
@@ -50,8 +53,13 @@ apt_install() {
         [ -e /etc/postgresql-common/createcluster.conf ] ||
             echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     fi
+    if [ ! -e "$policy" ]; then              # nor shall nginx serve: the tests start one of their own
+        ours=$policy
+        printf '#!/bin/sh\nexit 101\n' >"$ours" && chmod +x "$ours"
+    fi
     say "apt-get install $*"
-    apt-get install -qq -y --no-install-recommends "$@" >"$log" 2>&1
+    apt-get install -qq -y --no-install-recommends "$@" >"$log" 2>&1 || return 1
+    case " $* " in *nginx*) systemctl disable -q nginx 2>/dev/null || true ;; esac
 }
 
 # The URI and keyring of this machine's own Debian sources, so that mirrors and proxies stay in force.
@@ -89,7 +97,7 @@ npm_install() {
 
 command -v apt-get >/dev/null || die "only Debian and Ubuntu are known here; the list of packages is in deploy/deps.sh"
 tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+trap 'rm -rf "$tmp" $ours' EXIT
 log=$tmp/log
 
 want=$(missing)

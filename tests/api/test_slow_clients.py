@@ -1,0 +1,187 @@
+"""Slow clients: who is slow to send is cut with 408, who takes nothing is cut too; nobody else notices, nothing is kept for them."""
+import contextlib
+import re
+import socket
+import time
+
+import harness
+import pytest
+
+REQUEST_SECONDS, IDLE_SECONDS = 1 * harness.SLOW, 1 * harness.SLOW
+CROWD = 60
+GREETING = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"s" * 2000
+BIG = "x" * 200_000
+
+
+@pytest.fixture(scope="module")
+def server(gateway):
+    one = harness.serve(gateway.database_url, {
+        "WEIR_HTTP_REQUEST_TIMEOUT": f"{REQUEST_SECONDS}s", "WEIR_HTTP_IDLE_TIMEOUT": f"{IDLE_SECONDS}s",
+        "WEIR_TAIL_RING_BYTES": "1MiB", "WEIR_TAIL_MEMORY": "4MiB", "WEIR_READ_PAGE_BYTES": "1MiB"})
+    one.token = gateway.token
+    yield one
+    assert one.stop() == 0
+    harness.remove(one)
+
+
+@contextlib.contextmanager
+def crowd(server, size=CROWD, receive=None):
+    """Open connections; `receive` makes the room for what they do not take small."""
+    sockets = []
+    try:
+        for _ in range(size):
+            s = socket.socket()
+            sockets.append(s)
+            if receive:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+            s.settimeout(10 * harness.SLOW)
+            s.connect((server.host, server.port))
+        yield sockets
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def asked(server, target):
+    """By a connection of its own, because this server closes idle ones soon."""
+    client = harness.Client(server)
+    try:
+        return client.get(target)
+    finally:
+        client.close()
+
+
+def connections(server):
+    text = asked(server, "/metrics").expect(200).body.decode()
+    return int(re.search(r"^weir_http_connections (\d+)", text, re.M)[1]) - 1      # without that which asks
+
+
+def within(seconds, holds):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def resident(server):
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as f:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1]) * 1024
+
+
+def trickle(sockets, data, seconds, between):
+    """A byte on every connection every 100 ms; in the pauses between() is called. Returns when each was seen to be cut."""
+    began, cut = time.monotonic(), {}
+    at = 0
+    while len(cut) < len(sockets) and time.monotonic() - began < seconds:
+        for i, s in enumerate(sockets):
+            if i in cut:
+                continue
+            try:
+                s.send(data[at:at + 1])
+                s.setblocking(False)
+                answer = s.recv(4096)
+                cut[i] = (time.monotonic() - began, answer)
+            except BlockingIOError:
+                pass
+            except OSError:
+                cut[i] = (time.monotonic() - began, b"")
+            finally:
+                s.settimeout(10)
+        at += 1
+        between()
+        time.sleep(0.1)
+    return cut
+
+
+def body_begun(server, stream):
+    return (f"POST /v1/streams/{stream}/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {server.token}\r\nContent-Length: 3000\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("what", ["request line", "headers", "body", "chunks"])
+def test_who_is_slow_to_send_is_cut_and_slows_nobody(server, stream, what):
+    starts = {"request line": (b"", b"G" * 3000), "headers": (GREETING[:40], GREETING[40:]),
+              "body": (body_begun(server, stream), b" " * 3000),
+              "chunks": (body_begun(server, stream).replace(b"Content-Length: 3000", b"Transfer-Encoding: chunked"),
+                         b"1\r\n \r\n" * 500)}
+    first, rest = starts[what]
+    client, slowest = harness.Client(server), [0.0]
+    client.create(stream)
+
+    def ordinary():
+        began = time.monotonic()
+        client.publish(stream, {"type": "A"})
+        slowest[0] = max(slowest[0], time.monotonic() - began)
+
+    with crowd(server) as sockets:
+        for s in sockets:
+            s.sendall(first)
+        cut = trickle(sockets, rest, 5 * REQUEST_SECONDS, ordinary)
+    assert len(cut) == CROWD
+    assert all(REQUEST_SECONDS * 0.9 < seconds < REQUEST_SECONDS * 2.5 for seconds, _ in cut.values()), sorted(cut.values())[::20]
+    told = [answer for _, answer in cut.values() if answer.startswith(b"HTTP/1.1 408 ") and b"Connection: close" in answer]
+    assert len(told) > CROWD / 2                       # the rest had a byte on its way, so its answer was lost with a reset
+    assert slowest[0] < 1.0 * harness.SLOW
+    client.close()
+
+
+def test_who_sends_nothing_is_cut(server):
+    with crowd(server) as sockets:
+        began = time.monotonic()
+        for s in sockets:
+            assert s.recv(1) == b""
+        assert IDLE_SECONDS * 0.5 < time.monotonic() - began < IDLE_SECONDS * 3
+
+
+def test_event_streams_that_nobody_reads_are_cut_and_cost_nothing(server, stream):
+    writer = harness.Client(server)
+    writer.create(stream)
+    ask = (f"GET /v1/streams/{stream}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
+           f"Authorization: Bearer {server.token}\r\n\r\n").encode()
+    with crowd(server, receive=4096) as sockets:
+        for s in sockets:
+            s.sendall(ask)
+        within(10 * harness.SLOW, lambda: connections(server) >= CROWD)
+        before = resident(server)
+        for n in range(40):                              # 8 MB a reader, 480 MB in all if it were kept for them
+            writer.publish(stream, {"type": "A", "data": [n, BIG]})
+        grown = resident(server) - before
+        within(IDLE_SECONDS * 5, lambda: connections(server) <= 1)
+    assert harness.SLOW > 1 or grown < 96 << 20, f"{grown >> 20} MiB"
+    assert len(asked(server, harness.events_path(stream, limit=1)).expect(200).json()["events"]) == 1
+    writer.close()
+
+
+def test_pages_that_nobody_takes_are_dropped_with_their_connection(server, stream):
+    writer = harness.Client(server)
+    writer.create(stream)
+    for n in range(30):
+        writer.publish(stream, {"type": "A", "data": [n, BIG]})
+    writer.close()
+    ask = (f"GET {harness.events_path(stream, limit=1000)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+           ).encode()
+    with crowd(server, size=20, receive=4096) as sockets:
+        for s in sockets:
+            s.sendall(ask * 5)                           # pipelined: none of the later ones may be worked on meanwhile
+        within(10 * harness.SLOW, lambda: connections(server) >= 20)
+        within(IDLE_SECONDS * 5, lambda: connections(server) == 0)
+        assert all(s.recv(4096).startswith(b"HTTP/1.1 200 ") for s in sockets)
+
+
+def test_a_reader_that_is_slow_but_goes_on_gets_everything(server, stream):
+    writer = harness.Client(server)
+    writer.create(stream)
+    for n in range(3):
+        writer.publish(stream, {"type": "A", "data": [n, BIG]})
+    writer.close()
+    ask = (f"GET {harness.events_path(stream)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+           ).encode()
+    with crowd(server, size=1, receive=8192) as (s,):
+        s.sendall(ask)
+        began, got = time.monotonic(), b""
+        while piece := s.recv(16384):
+            got += piece
+            time.sleep(IDLE_SECONDS / 30)
+        assert time.monotonic() - began > IDLE_SECONDS    # slower than the timeout as a whole, never silent for so long
+    length = int(re.search(rb"Content-Length: (\d+)", got)[1])
+    assert length == len(got.partition(b"\r\n\r\n")[2]) > 3 * len(BIG)
