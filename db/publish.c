@@ -20,12 +20,17 @@ const struct stmt DEDUP_LOOK = { "dedup_look", SQL_DEDUP_LOOK, "int8 uuid[] int4
 const struct stmt DEDUP_EXPIRE = { "dedup_expire", SQL_DEDUP_EXPIRE, "int8 uuid[] int4 timestamptz", "" };
 const struct stmt DEDUP_INSERT = { "dedup_insert", SQL_DEDUP_INSERT,
                                    "int8 int4 timestamptz uuid[] uuid[] int4[] int8[] int8[] timestamptz[]", "" };
+const struct stmt IDEMPOTENCY_LOOK = { "idempotency_look", SQL_IDEMPOTENCY_LOOK, "int8 uuid[] uuid[]",
+                                       "int4 uuid timestamptz int2 bytea text" };
+const struct stmt IDEMPOTENCY_EXPIRE = { "idempotency_expire", SQL_IDEMPOTENCY_EXPIRE, "int8 uuid[] timestamptz", "" };
+const struct stmt IDEMPOTENCY_INSERT = { "idempotency_insert", SQL_IDEMPOTENCY_INSERT,
+                                         "int8 timestamptz uuid[] uuid[] int2[] bytea[] text[]", "" };
 const struct stmt SUBJECTS_LOOK = { "subjects_look", SQL_SUBJECTS_LOOK, "int8 text[]", "text int4 int8" };
 const struct stmt SUBJECTS_INSERT = { "subjects_insert", SQL_SUBJECTS_INSERT, "int8 text[] int4[] int8[] int8[]", "" };
 const struct stmt SUBJECTS_UPDATE = { "subjects_update", SQL_SUBJECTS_UPDATE, "int8 text[] int8[] int8[]", "" };
 const struct stmt MONTHS_INSERT = { "months_insert", SQL_MONTHS_INSERT, "int8 int4[] timestamptz[] int8[]", "" };
 const struct stmt HEADS_NOTIFY = { "heads_notify", SQL_HEADS_NOTIFY, "int8[] int4[]", "void" };
-const struct stmt OUTCOME_LOOK = { "outcome_look", SQL_OUTCOME_LOOK, "int8 int4[] int8 timestamptz text[]",
+const struct stmt OUTCOME_LOOK = { "outcome_look", SQL_OUTCOME_LOOK, "int8 int4[] timestamptz text[]",
                                    "int4 int8 timestamptz text text int8" };
 const struct stmt BACKEND_END = { "backend_end", SQL_BACKEND_END, "int4 text", "bool" };
 
@@ -126,6 +131,30 @@ bool db_dedup_insert(struct db *db, struct arena *a, int64_t stream, const struc
     return QUEUE(db, a, &DEDUP_INSERT, args);
 }
 
+bool db_idempotency_look(struct db *db, struct arena *a, int64_t stream, const struct publish_answer *v, size_t n)
+{
+    const struct arg args[] = { arg_int8(stream), UUIDS(key), UUIDS(fingerprint) };
+
+    return QUEUE(db, a, &IDEMPOTENCY_LOOK, args);
+}
+
+bool db_idempotency_expire(struct db *db, struct arena *a, int64_t stream, const struct publish_answer *v, size_t n, int64_t now_us)
+{
+    const struct arg args[] = { arg_int8(stream), UUIDS(key), arg_time(now_us) };
+
+    return QUEUE(db, a, &IDEMPOTENCY_EXPIRE, args);
+}
+
+bool db_idempotency_insert(struct db *db, struct arena *a, int64_t stream, const struct publish_answer *v, size_t n,
+                           int64_t expires_us)
+{
+    const struct arg args[] = { arg_int8(stream), arg_time(expires_us), UUIDS(key), UUIDS(fingerprint),
+                                arg_int2_array(a, &v->status, sizeof *v, n), arg_bytea_array(a, &v->answer, sizeof *v, n),
+                                TEXTS(cursor) };
+
+    return QUEUE(db, a, &IDEMPOTENCY_INSERT, args);
+}
+
 bool db_subjects_look(struct db *db, struct arena *a, int64_t stream, const struct publish_subject *v, size_t n)
 {
     const struct arg args[] = { arg_int8(stream), TEXTS(subject) };
@@ -154,11 +183,11 @@ bool db_months_insert(struct db *db, struct arena *a, int64_t stream, const stru
     return QUEUE(db, a, &MONTHS_INSERT, args);
 }
 
-bool db_outcome_look(struct db *db, struct arena *a, int64_t stream, const struct publish_head *heads, size_t head_n, int64_t after,
+bool db_outcome_look(struct db *db, struct arena *a, int64_t stream, const struct publish_head *heads, size_t head_n,
                      int64_t since_us, const struct publish_event *v, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, &heads->partition, sizeof *heads, head_n), arg_int8(after),
-                                arg_time(since_us), TEXTS(id) };
+    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, &heads->partition, sizeof *heads, head_n), arg_time(since_us),
+                                TEXTS(id) };
 
     return QUEUE(db, a, &OUTCOME_LOOK, args);
 }

@@ -4,7 +4,8 @@
 #include "db/db.h"
 
 extern const struct stmt HEADS_LOCK, HEADS_ADVANCE, HEADS_SET, EVENTS_APPEND, EVENTS_INSERT, DEDUP_LOOK, DEDUP_EXPIRE,
-    DEDUP_INSERT, SUBJECTS_LOOK, SUBJECTS_INSERT, SUBJECTS_UPDATE, MONTHS_INSERT, HEADS_NOTIFY, OUTCOME_LOOK, BACKEND_END;
+    DEDUP_INSERT, IDEMPOTENCY_LOOK, IDEMPOTENCY_EXPIRE, IDEMPOTENCY_INSERT, SUBJECTS_LOOK, SUBJECTS_INSERT, SUBJECTS_UPDATE,
+    MONTHS_INSERT, HEADS_NOTIFY, OUTCOME_LOOK, BACKEND_END;
 
 /* The rows that a lane writes, one struct an element of the arrays. Built by gateway/engine/commit_*.c in a batch's arena;
  * every function below queues one statement (db_queue) whose arguments live in that arena. false: out of memory. */
@@ -26,6 +27,11 @@ struct publish_id {
     int32_t partition;
     int64_t offset, version, recorded_us;
 };
+struct publish_answer {  /* kept under an Idempotency-Key */
+    uint8_t key[16], fingerprint[16];
+    int16_t status;
+    struct slice answer, cursor;
+};
 struct publish_subject {
     struct slice subject;
     int32_t partition;
@@ -41,11 +47,16 @@ bool db_events_insert(struct db *db, struct arena *a, int64_t stream, bool subje
 bool db_dedup_look(struct db *db, struct arena *a, int64_t stream, const struct publish_id *v, size_t n, int64_t now_us);
 bool db_dedup_expire(struct db *db, struct arena *a, int64_t stream, const struct publish_id *v, size_t n, int64_t now_us);
 bool db_dedup_insert(struct db *db, struct arena *a, int64_t stream, const struct publish_id *v, size_t n, int64_t expires_us);
+bool db_idempotency_look(struct db *db, struct arena *a, int64_t stream, const struct publish_answer *v, size_t n);
+bool db_idempotency_expire(struct db *db, struct arena *a, int64_t stream, const struct publish_answer *v, size_t n,
+                           int64_t now_us);
+bool db_idempotency_insert(struct db *db, struct arena *a, int64_t stream, const struct publish_answer *v, size_t n,
+                           int64_t expires_us);
 bool db_subjects_look(struct db *db, struct arena *a, int64_t stream, const struct publish_subject *v, size_t n);
 bool db_subjects_insert(struct db *db, struct arena *a, int64_t stream, const struct publish_subject *v, size_t n);
 bool db_subjects_update(struct db *db, struct arena *a, int64_t stream, const struct publish_subject *v, size_t n);
 bool db_months_insert(struct db *db, struct arena *a, int64_t stream, const struct publish_head *v, size_t n);
-bool db_outcome_look(struct db *db, struct arena *a, int64_t stream, const struct publish_head *heads, size_t head_n, int64_t after,
+bool db_outcome_look(struct db *db, struct arena *a, int64_t stream, const struct publish_head *heads, size_t head_n,
                      int64_t since_us, const struct publish_event *v, size_t n);
 
 /* Ends the backend that a lost connection of ours may have left at work; blocks up to 5 s. */

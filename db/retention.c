@@ -7,6 +7,7 @@ const struct stmt MAKE_ROOM = { "make_room", SQL_MAKE_ROOM, "timestamptz", "int4
 const struct stmt DROP_OVER = { "drop_over", SQL_DROP_OVER, "timestamptz", "int4" };
 const struct stmt RETENTION_DUE = { "retention_due", SQL_RETENTION_DUE, "timestamptz int8", "int8 int4 int8 int8" };
 const struct stmt RETENTION_REMOVE = { "retention_remove", SQL_RETENTION_REMOVE, "int8 int4 int8 int8 timestamptz", "int8" };
+const struct stmt ANSWERS_REMOVE = { "answers_remove", SQL_ANSWERS_REMOVE, "timestamptz int8", "" };
 const struct stmt DELETED_STREAMS = { "deleted_streams", SQL_DELETED_STREAMS, "", "int8" };
 const struct stmt DELETED_REMOVE = { "deleted_remove", SQL_DELETED_REMOVE, "int8 int8", "" };
 const struct stmt DELETED_FORGET = { "deleted_forget", SQL_DELETED_FORGET, "int8", "" };
@@ -67,6 +68,17 @@ enum err db_retention_remove(struct db *db, struct arena *a, const struct due_ro
     *ret_removed = !e && r[2].n ? row_int8(&r[2], 0, 0) : 0;
     for (int i = 0; i < 4; i++)
         rows_free(&r[i]);
+    return e;
+}
+
+enum err db_answers_remove(struct db *db, int64_t now_us, int64_t batch, int64_t *ret_removed, struct fault *f)
+{
+    const struct arg args[] = { arg_time(now_us), arg_int8(batch) };
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &ANSWERS_REMOVE, args, &r, f);
+
+    *ret_removed = r.affected;
+    rows_free(&r);
     return e;
 }
 

@@ -3,23 +3,12 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/json.h"
-#include "gateway/base/metrics.h"
 #include "handlers/handlers.h"
+#include "handlers/publishing.h"
 
 #define TRIES 2 /* a stream that was made anew under its old name is looked up once more */
-
-/* A publish request between the handler's calls: definition and body, then the lane, then the receipt. */
-struct publishing {
-    struct publish p;       /* the lane's while it is queued */
-    struct request *rq;
-    struct stream *stream;
-    enum err err;           /* of the preparation on a worker */
-    bool prepared, parsed, charged, queued;
-    int tries;
-};
 
 struct media {
     const char *type;
@@ -38,6 +27,8 @@ static void publishing_free(void *state)
     struct publishing *s = state;
 
     stream_unref(s->stream);
+    if (s->p.key)
+        buf_free(&s->p.key->answer);
 }
 
 static void on_done(struct publish *p, bool more)
@@ -56,17 +47,24 @@ static struct slice media_type(struct slice content_type)
     return content_type;
 }
 
-struct ce_headers {
-    struct event_header v[96];
-    size_t n;
-};
-
 static void collect_ce(void *arg, struct slice name, struct slice value)
 {
     struct ce_headers *h = arg;
 
-    if (name.n > 3 && !strncasecmp(name.p, "ce-", 3) && h->n < sizeof h->v / sizeof *h->v)
-        h->v[h->n++] = (struct event_header){ { name.p + 3, name.n - 3 }, value };
+    if (name.n <= 3 || strncasecmp(name.p, "ce-", 3))
+        return;
+    if (h->n < CE_HEADERS_MAX)
+        h->v[h->n] = (struct event_header){ { name.p + 3, name.n - 3 }, value };
+    h->n++;
+}
+
+enum err collect_ce_headers(struct request *rq, struct ce_headers *ret)
+{
+    ret->n = 0;
+    request_headers(rq, collect_ce, ret);
+    if (ret->n > CE_HEADERS_MAX)
+        return fault(&rq->fault, ERR_BAD_REQUEST, "There may be %d ce- headers at most.", CE_HEADERS_MAX);
+    return OK;
 }
 
 static enum err parse(struct request *rq, struct publishing *s)
@@ -78,9 +76,11 @@ static enum err parse(struct request *rq, struct publishing *s)
     int64_t now = clock_unix_us();
 
     if (request_header(rq, "ce-specversion").p && (!type.p || type.n < 23 || strncasecmp(type.p, "application/cloudevents", 23))) {
-        struct ce_headers h = { .n = 0 };
+        struct ce_headers h;
+        enum err e = collect_ce_headers(rq, &h);
 
-        request_headers(rq, collect_ce, &h);
+        if (e)
+            return e;
         return event_parse_binary(rq->arena, stream, h.v, h.n, content_type, rq->body, rq->traceparent, &limits, now, &s->p.events,
                                   &rq->fault);
     }
@@ -131,7 +131,9 @@ static enum err prepare(struct request *rq, struct publishing *s)
 {
     enum err e;
 
-    if (!s->parsed && ((e = parse(rq, s)) || (e = precondition(rq, s))))
+    if (s->parsed)
+        return OK;
+    if ((e = parse(rq, s)) || (e = precondition(rq, s)) || (s->p.key && (e = idempotency_fingerprint(rq, s->p.key))))
         return e;
     s->parsed = true;
     return OK;
@@ -168,85 +170,6 @@ static enum err submit(struct request *rq, struct publishing *s)
     return ERR_PARKED;
 }
 
-static void put_cursor(struct buf *b, const struct stream *st, struct cursor *c)
-{
-    char text[CURSOR_TEXT];
-
-    c->partial = st->row.partitions > 1;
-    buf_put(b, text, cursor_format(c, st->row.name, st->row.stream_id, text));
-}
-
-static void put_receipt(struct buf *b, const struct stream *st, const struct event *ev)
-{
-    struct cursor c = { .count = 1, .partition = { ev->partition }, .pos = { ev->offset } };
-
-    BUF_LIT(b, "{\"id\":");
-    buf_json_string(b, ev->id);
-    BUF_LIT(b, ",\"stream\":");
-    buf_json_string(b, st->row.name);
-    BUF_LIT(b, ",\"partition\":");
-    buf_i64(b, ev->partition);
-    BUF_LIT(b, ",\"offset\":\"");
-    buf_i64(b, ev->offset);
-    BUF_LIT(b, "\"");
-    if (ev->version) {
-        BUF_LIT(b, ",\"version\":");
-        buf_i64(b, ev->version);
-    }
-    BUF_LIT(b, ",\"cursor\":\"");
-    put_cursor(b, st, &c);
-    if (ev->duplicate)
-        BUF_LIT(b, "\",\"duplicate\":true}");
-    else
-        BUF_LIT(b, "\",\"duplicate\":false}");
-}
-
-/* The cursor of the whole request: the last offset in each partition that it touched. */
-static void cover_header(struct request *rq, struct reply *rp, const struct stream *st, const struct events *events)
-{
-    struct cursor c = { .count = 0 };
-    char text[CURSOR_TEXT];
-
-    for (size_t i = 0; i < events->n; i++) {
-        const struct event *ev = &events->v[i];
-        int at = 0;
-
-        while (at < c.count && c.partition[at] != ev->partition)
-            at++;
-        if (at == c.count) {
-            c.partition[c.count] = ev->partition;
-            c.pos[c.count++] = 0;
-        }
-        if (c.pos[at] < ev->offset)
-            c.pos[at] = ev->offset;
-    }
-    c.partial = st->row.partitions > 1;
-    cursor_format(&c, st->row.name, st->row.stream_id, text);
-    reply_header(rq, rp, "Weir-Cursor", text);
-}
-
-static enum err receipt(struct request *rq, struct reply *rp, struct publishing *s)
-{
-    const struct events *events = &s->p.events;
-    struct buf b = { 0 };
-    size_t duplicates = 0;
-
-    if (events->array)
-        buf_char(&b, '[');
-    for (size_t i = 0; i < events->n; i++) {
-        if (i)
-            buf_char(&b, ',');
-        put_receipt(&b, s->stream, &events->v[i]);
-        duplicates += events->v[i].duplicate;
-    }
-    if (events->array)
-        buf_char(&b, ']');
-    if (duplicates)
-        metric_add(M_DUPLICATE_EVENTS, (int64_t)duplicates);
-    cover_header(rq, rp, s->stream, events);
-    return reply_json(rp, duplicates == events->n ? 200 : 201, &b);
-}
-
 static enum err outcome(struct request *rq, struct reply *rp, struct publishing *s)
 {
     s->queued = false;
@@ -259,7 +182,7 @@ static enum err outcome(struct request *rq, struct reply *rp, struct publishing 
         rq->fault = s->p.fault;
         return s->p.err;
     }
-    return receipt(rq, rp, s);
+    return s->p.key ? receipt_kept(rq, rp, s->p.key) : receipt(rq, rp, &s->p);
 }
 
 enum err handle_publish(struct request *rq, struct reply *rp)
@@ -279,6 +202,8 @@ enum err handle_publish(struct request *rq, struct reply *rp)
             return ERR_NO_MEMORY;
         rq->state = s;
         rq->state_free = publishing_free;
+        if ((e = idempotency_key(rq, &s->p.key)))
+            return e;
         s->stream = streams_cached(rq->app->streams, name);
         if (!s->stream || rq->body.n > (size_t)rq->config->inline_bytes)
             return request_job(rq, prepare_blocking);

@@ -54,6 +54,22 @@ select $1, $2, u.key, u.fingerprint, $3, u.partition, u."offset", u.version, u.r
   from unnest($4::uuid[], $5::uuid[], $6::int4[], $7::int8[], $8::int8[], $9::timestamptz[])
        as u (key, fingerprint, partition, "offset", version, recorded);
 
+-- name: idempotency_look
+-- The answer comes along only for the request that it belongs to.
+select u.ord::int4 as ord, k.fingerprint, k.expires, k.status, case when k.fingerprint = u.fingerprint then k.answer end as answer,
+       k.cursor
+  from unnest($2::uuid[], $3::uuid[]) with ordinality as u (key, fingerprint, ord)
+ cross join lateral (select * from weir.idempotency k where k.stream_id = $1 and k.key = u.key offset 0) as k;
+
+-- name: idempotency_expire
+delete from weir.idempotency k using unnest($2::uuid[]) as u (key)
+ where k.stream_id = $1 and k.key = u.key and k.expires <= $3;
+
+-- name: idempotency_insert
+insert into weir.idempotency (stream_id, key, fingerprint, expires, status, answer, cursor)
+select $1, u.key, u.fingerprint, $2, u.status, u.answer, u.cursor
+  from unnest($3::uuid[], $4::uuid[], $5::int2[], $6::bytea[], $7::text[]) as u (key, fingerprint, status, answer, cursor);
+
 -- name: subjects_look
 select s.subject, s.partition, s.version
   from unnest($2::text[]) as u (subject)
@@ -88,9 +104,16 @@ select pg_notify('weir', case when length(t.payload) < 7900 then t.payload else 
  where t.payload is not null;
 
 -- name: outcome_look
--- After a connection was lost at COMMIT: which of our events are there? The head rows are locked before.
-select partition, "offset", recorded, id, source, version from weir.events
- where stream_id = $1 and partition = any($2::int4[]) and "offset" > $3 and recorded >= $4 and id = any($5::text[]);
+-- After a connection was lost at COMMIT: which of our events are there? The head rows are locked before. Times never go back within
+-- a partition, so ours come after the last one from before the batch; what a gateway remembers of heads may be of another server.
+select e.partition, e."offset", e.recorded, e.id, e.source, e.version
+  from unnest($2::int4[]) as u (partition)
+ cross join lateral (select coalesce((select b."offset" from weir.events b
+                                       where b.stream_id = $1 and b.partition = u.partition and b.recorded < $3
+                                       order by b."offset" desc limit 1), 0) as "offset" offset 0) as before
+ cross join lateral (select * from weir.events x
+                      where x.stream_id = $1 and x.partition = u.partition and x."offset" > before."offset" and x.recorded >= $3
+                        and x.id = any($4::text[]) offset 0) as e;
 
 -- name: backend_end
 -- The lane's lost backend may still be at work: end it before looking.

@@ -39,6 +39,13 @@ update weir.partitions p set earliest = last."offset" + 1, bytes = p.bytes - las
   from last where p.stream_id = $1 and p.partition = $2 and last.n > 0
 returning last.n::int8 as removed;
 
+-- name: answers_remove
+-- A batch of answers kept under an Idempotency-Key whose window is over. Who replaces one just now is not waited for.
+with over as (
+    select stream_id, key from weir.idempotency where expires <= $1 order by expires limit $2 for update skip locked
+)
+delete from weir.idempotency k using over where k.stream_id = over.stream_id and k.key = over.key;
+
 -- name: deleted_streams
 select stream_id from weir.streams where deleted limit 100;
 
@@ -50,7 +57,8 @@ delete from weir.events e
 -- name: deleted_forget
 with d as (delete from weir.dedup where stream_id = $1),
      j as (delete from weir.subjects where stream_id = $1),
-     m as (delete from weir.partition_months where stream_id = $1)
+     m as (delete from weir.partition_months where stream_id = $1),
+     k as (delete from weir.idempotency where stream_id = $1)
 delete from weir.streams where stream_id = $1;
 
 -- name: clock_look

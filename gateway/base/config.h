@@ -41,6 +41,8 @@ struct config {
     int64_t request_events;
     int64_t json_depth;
     int64_t inline_bytes;            /* larger bodies are parsed by a worker thread, not by the event loop */
+    int64_t idempotency_window_us;   /* an answer is kept under its Idempotency-Key for so long */
+    int64_t idempotency_bytes;       /* the largest such answer */
     /* commit lanes */
     int64_t commit_lanes;
     int64_t commit_queue_events;     /* waiting for a lane, all requests */

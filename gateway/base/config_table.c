@@ -67,6 +67,11 @@ const struct config_row config_rows[] = {
     BYTES("publish.inline_bytes", inline_bytes, "64KiB", 0, 16 * MIB,
           "Publish requests up to this size are parsed by the event loop, larger ones by a worker thread."),
 
+    TIME("publish.idempotency_window", idempotency_window_us, "1d", S, 30 * DAY,
+         "How long the answer of a publish with an Idempotency-Key is kept."),
+    BYTES("publish.idempotency_bytes", idempotency_bytes, "8MiB", KIB, 64 * MIB,
+          "Largest answer kept under an Idempotency-Key; such a request with larger receipts is refused (413)."),
+
     INT("commit.lanes", commit_lanes, "1", 1, 16,
         "Writer connections; a stream always uses the same one. More pay only with many streams and spare cores."),
     INT("commit.queue_events", commit_queue_events, "100000", 1, 10000000,

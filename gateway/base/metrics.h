@@ -16,6 +16,7 @@ enum metric {
     M_PUBLISHED_EVENTS,          /* counter */
     M_PUBLISHED_BYTES,           /* counter */
     M_DUPLICATE_EVENTS,          /* counter */
+    M_IDEMPOTENT_REPLAYS,        /* counter */
     M_COMMIT_BATCH_EVENTS,       /* histogram: events */
     M_COMMIT_BATCH_REQUESTS,     /* histogram: requests */
     M_COMMIT_SECONDS,            /* histogram: one transaction */

@@ -19,6 +19,8 @@ const struct metric_row metric_rows[M_END] = {
     [M_PUBLISHED_EVENTS] = { "weir_published_events_total", COUNTER, "Events recorded, without duplicates.", NULL },
     [M_PUBLISHED_BYTES] = { "weir_published_bytes_total", COUNTER, "Bytes of the events recorded, as sent.", NULL },
     [M_DUPLICATE_EVENTS] = { "weir_duplicate_events_total", COUNTER, "Events that had been recorded before.", NULL },
+    [M_IDEMPOTENT_REPLAYS] = { "weir_idempotent_replays_total", COUNTER,
+                               "Publishes answered with what is kept under their Idempotency-Key.", NULL },
     [M_COMMIT_BATCH_EVENTS] = { "weir_commit_batch_events", HISTOGRAM, "Events in one transaction.", &batch },
     [M_COMMIT_BATCH_REQUESTS] = { "weir_commit_batch_requests", HISTOGRAM, "Requests in one transaction.", &batch },
     [M_COMMIT_SECONDS] = { "weir_commit_seconds", HISTOGRAM, "Time of one transaction.", &commit_seconds },

@@ -10,6 +10,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/engine/commit_batch.h"
+#include "gateway/engine/in_flight.h"
 
 #define CONFLICT_RETRIES 5
 #define LANES_MAX 16          /* as the configuration bounds commit.lanes */
@@ -24,11 +25,12 @@ struct lane {
     struct db_config db_config;
     struct db *db;
     int backend;                /* the pid of the connection that was lost at COMMIT */
-    pthread_mutex_t lock;       /* guards the queue and `stop` */
+    pthread_mutex_t lock;       /* guards the queue, `stop` and in_flight */
     pthread_cond_t filled;
     struct publish *first, **last;
     size_t events, bytes;       /* waiting */
     bool stop;
+    struct in_flight in_flight; /* until they are answered */
     atomic_bool down;           /* not connected */
     _Atomic int64_t down_since_us;
 };
@@ -58,7 +60,7 @@ static bool long_down(const struct lane *l, int64_t now_us)
 enum err commit_submit(struct commit *c, struct publish *p, struct fault *f)
 {
     struct lane *l = &c->lanes[(uint64_t)p->stream->row.stream_id % (uint64_t)c->lane_n];
-    bool full, was_empty = false;
+    bool full, twice, was_empty = false;
 
     p->next = NULL;
     p->bytes = publish_bytes(p);
@@ -72,7 +74,8 @@ enum err commit_submit(struct commit *c, struct publish *p, struct fault *f)
     pthread_mutex_lock(&l->lock);
     full = l->stop || (l->first && (l->events + p->events.n > (size_t)c->config->commit_queue_events ||
                                     l->bytes + p->bytes > (size_t)c->config->commit_queue_bytes));
-    if (!full) {
+    twice = !full && p->key && !in_flight_add(&l->in_flight, p);
+    if (!full && !twice) {
         was_empty = !l->first;
         *l->last = p;
         l->last = &p->next;
@@ -88,6 +91,10 @@ enum err commit_submit(struct commit *c, struct publish *p, struct fault *f)
         metric_add(M_COMMIT_OVERLOADED, 1);
         f->retry_after = 1;
         return fault(f, ERR_OVERLOADED, "The commit queue is full; nothing was recorded.");
+    }
+    if (twice) {
+        f->retry_after = 1;
+        return fault(f, ERR_IDEMPOTENCY_IN_FLIGHT, "Another request under the Idempotency-Key is in process.");
     }
     return OK;
 }
@@ -219,7 +226,7 @@ static bool settled(struct lane *l, struct batch *b, enum err e, int *conflicts,
         if (find_outcome(l, b, until_us + l->commit->config->commit_wait_us, &committed)) {
             fail_all(b->pub, b->n, ERR_OUTCOME_UNKNOWN,
                      "The connection to PostgreSQL was lost while the events were being recorded; publish them again with the "
-                     "same ids.");
+                     "same ids or the same Idempotency-Key.");
             return true;
         }
         return committed;
@@ -275,7 +282,8 @@ static bool all_failed(const struct batch *b)
 /* Commits a batch whatever it takes; sets every outcome. */
 static void run(struct lane *l, struct publish **pub, size_t n)
 {
-    struct batch b = { .arena = arena_new(BATCH_ARENA), .pub = pub, .n = n, .now_us = clock_unix_us() };
+    struct batch b = { .arena = arena_new(BATCH_ARENA), .pub = pub, .n = n, .now_us = clock_unix_us(),
+                       .key_window_us = l->commit->config->idempotency_window_us };
     int64_t began = clock_mono_us(), until = began + l->commit->config->commit_wait_us;
     int conflicts = 0;
     enum err e = b.arena ? batch_group(&b) : ERR_NO_MEMORY;
@@ -303,12 +311,29 @@ static void run(struct lane *l, struct publish **pub, size_t n)
     arena_free(b.arena);
 }
 
+static void leave_in_flight(struct lane *l, struct publish **pub, size_t n)
+{
+    bool locked = false;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!pub[i]->key)
+            continue;
+        if (!locked)
+            pthread_mutex_lock(&l->lock);
+        locked = true;
+        in_flight_remove(&l->in_flight, pub[i]);
+    }
+    if (locked)
+        pthread_mutex_unlock(&l->lock);
+}
+
 /* A stream that was not there when its turn came: the definition in memory is old. */
 static void finish(struct lane *l, struct publish **pub, size_t n)
 {
     struct stream *streams[64];
     size_t count = 0;
 
+    leave_in_flight(l, pub, n);
     for (size_t i = 0; i < n; i++) {
         if (pub[i]->err == ERR_UNKNOWN_STREAM)
             streams_forget(l->commit->streams, pub[i]->stream->row.stream_id);

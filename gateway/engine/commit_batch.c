@@ -58,6 +58,11 @@ static int by_key(const void *a, const void *b)
     return memcmp(((const struct slot_id *)a)->key, ((const struct slot_id *)b)->key, 16);
 }
 
+static int by_idempotency_key(const void *a, const void *b)
+{
+    return memcmp(((const struct slot_key *)a)->key, ((const struct slot_key *)b)->key, 16);
+}
+
 static int slice_order(struct slice x, struct slice y)
 {
     int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
@@ -76,6 +81,14 @@ struct slot_id *group_id(struct group *g, const uint8_t key[16])
 
     memcpy(wanted.key, key, 16);
     return bsearch(&wanted, g->ids, g->id_n, sizeof *g->ids, by_key);
+}
+
+struct slot_key *group_key(struct group *g, const uint8_t key[16])
+{
+    struct slot_key wanted;
+
+    memcpy(wanted.key, key, 16);
+    return bsearch(&wanted, g->keys, g->key_n, sizeof *g->keys, by_idempotency_key);
 }
 
 struct slot_subject *group_subject(struct group *g, struct slice subject)
@@ -100,6 +113,25 @@ static size_t distinct(void *v, size_t n, size_t size, int (*order)(const void *
     return kept;
 }
 
+/* Of two requests under one key it is the first one's answer that is asked for. */
+static bool collect_keys(struct group *g, struct arena *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->pub_n; i++)
+        n += g->pub[i]->key != NULL;
+    if (n && !(g->keys = arena_zalloc(a, n * sizeof *g->keys)))
+        return false;
+    for (size_t i = 0; n && i < g->pub_n; i++)
+        if (g->pub[i]->key)
+            memcpy(g->keys[g->key_n++].key, g->pub[i]->key->key, 16);
+    g->key_n = distinct(g->keys, g->key_n, sizeof *g->keys, by_idempotency_key);
+    for (size_t i = g->pub_n; n && i-- > 0;)
+        if (g->pub[i]->key)
+            memcpy(group_key(g, g->pub[i]->key->key)->wanted, g->pub[i]->key->fingerprint, 16);
+    return true;
+}
+
 /* Room for every event; which of them have an id or a subject is seen on the way. */
 static bool group_collect(struct group *g, struct arena *a)
 {
@@ -110,7 +142,7 @@ static bool group_collect(struct group *g, struct arena *a)
     g->ids = arena_zalloc(a, g->event_n * sizeof *g->ids);
     g->subjects = arena_zalloc(a, g->event_n * sizeof *g->subjects);
     g->accepted = arena_alloc(a, g->event_n * sizeof *g->accepted);
-    if (!g->ids || !g->subjects || !g->accepted)
+    if (!g->ids || !g->subjects || !g->accepted || !collect_keys(g, a))
         return false;
     for (size_t i = 0; i < g->pub_n; i++)
         for (size_t k = 0; k < g->pub[i]->events.n; k++) {
@@ -122,7 +154,7 @@ static bool group_collect(struct group *g, struct arena *a)
             if (ev->subject.p)
                 g->subjects[g->subject_n++].subject = ev->subject;
         }
-    g->plain = g->id_n == 0 && g->subject_n == 0;
+    g->plain = g->id_n == 0 && g->subject_n == 0 && g->key_n == 0;
     g->id_n = distinct(g->ids, g->id_n, sizeof *g->ids, by_key);
     g->subject_n = distinct(g->subjects, g->subject_n, sizeof *g->subjects, by_subject);
     for (int p = 0; p < PARTITIONS_MAX; p++) {

@@ -6,9 +6,10 @@
 
 /* One transaction of a lane: the requests that were waiting, grouped by stream.
  *
- * Two ways to write it. Events without an id and subject of their own need no decision: heads move and events are appended in one
- * round trip (`plain`). Else the first round trip locks the heads and then looks up ids and versions, commit_decide settles each
- * request in order, and the second one writes (lock first, look second: storage rules in docs/architecture.md). */
+ * Two ways to write it. Events without an id and subject of their own, published without an Idempotency-Key, need no decision: heads
+ * move and events are appended in one round trip (`plain`). Else the first round trip locks the heads and then looks up keys, ids and
+ * versions, commit_decide settles each request in order, and the second one writes (lock first, look second: storage rules in
+ * docs/architecture.md). */
 struct slot_part {
     int32_t partition;
     bool locked;             /* its head row was there */
@@ -24,6 +25,16 @@ struct slot_id {             /* a (source, id) of the batch, by key */
     int32_t partition;
     int64_t offset, version, recorded_us;
     bool ours;               /* recorded by this batch */
+};
+
+struct slot_key {            /* an Idempotency-Key of the batch, by key */
+    uint8_t key[16], wanted[16]; /* wanted: the fingerprint of the first request under it */
+    uint8_t fingerprint[16];     /* if known */
+    bool known;              /* an answer is kept under it, or will be by an earlier request of the batch */
+    bool expired;            /* a row is there whose window is over */
+    int status;
+    struct slice answer, cursor; /* p == NULL: kept, but for another request than asked for it */
+    const struct publish *ours;  /* whose answer this batch keeps */
 };
 
 struct slot_subject {        /* a subject of the batch, by name */
@@ -44,6 +55,9 @@ struct group {               /* one stream's part */
     size_t id_n;
     struct slot_subject *subjects; /* sorted by subject, distinct */
     size_t subject_n;
+    struct slot_key *keys;   /* sorted by key, distinct */
+    size_t key_n, kept_n;    /* kept_n: answers that this batch keeps */
+    struct rows key_rows;    /* what the slots' answers point into, until all is decided */
     struct event **accepted; /* in the order decided */
     size_t accepted_n, event_n;
     bool plain;
@@ -57,6 +71,7 @@ struct batch {
     struct group *groups;    /* sorted by stream id: heads are locked in this order everywhere */
     size_t group_n;
     int64_t now_us;          /* unix */
+    int64_t key_window_us;   /* an answer is kept for so long */
     bool plain;              /* all groups are, and their heads and months are known */
 };
 
@@ -65,10 +80,14 @@ enum err batch_group(struct batch *b);
 /* commit_decide.c, pure: settles every request of a group that was looked up: duplicates, optimistic locks, offsets. */
 void group_decide(struct group *g, int64_t now_us);
 struct slot_id *group_id(struct group *g, const uint8_t key[16]);
+struct slot_key *group_key(struct group *g, const uint8_t key[16]);
 struct slot_subject *group_subject(struct group *g, struct slice subject);
-/* commit_write.c: one attempt at the whole transaction. OK: committed (or nothing to write). Errors as db_flush's. */
+/* commit_write.c: */
+void group_refuse(struct group *g); /* its stream was deleted */
+/* One attempt at the whole transaction. OK: committed (or nothing to write). Errors as db_flush's. */
 enum err batch_write(struct batch *b, struct db *db);
-/* After ERR_OUTCOME_UNKNOWN, on a new connection: *ret_committed. Waits for what is still running. */
+/* commit_outcome.c: after ERR_OUTCOME_UNKNOWN, on a new connection: *ret_committed. Waits for what is still running. A batch that
+ * recorded no event but kept an answer counts as not committed: deciding it again finds the answer. */
 enum err batch_outcome(struct batch *b, struct db *db, bool *ret_committed);
 
 int32_t month_index(int64_t unix_us); /* year * 12 + month - 1, UTC */

@@ -107,26 +107,75 @@ static enum err settle_event(struct group *g, struct publish *p, struct event *e
     return OK;
 }
 
+/* Something is kept under the key: its answer, before anything else is asked. */
+static enum err replay(struct publish *p, const struct slot_key *k)
+{
+    struct publish_key *key = p->key;
+
+    if (memcmp(k->fingerprint, key->fingerprint, 16))
+        return fault(&p->fault, ERR_IDEMPOTENCY_KEY_REUSED,
+                     "The Idempotency-Key stands for another request: its query, content type, ce- headers, conditions or body "
+                     "differ.");
+    if (!k->answer.p) { /* two requests under it in one batch, and only the other one's answer was asked for */
+        p->fault.retry_after = 1;
+        return fault(&p->fault, ERR_IDEMPOTENCY_IN_FLIGHT, "Another request under the Idempotency-Key is in process.");
+    }
+    key->status = k->status;
+    key->replayed = true;
+    buf_slice(&key->answer, k->answer);
+    snprintf(key->cursor, sizeof key->cursor, "%.*s", (int)k->cursor.n, k->cursor.p);
+    return key->answer.failed ? ERR_NO_MEMORY : OK;
+}
+
+/* The last step of a request, so there is never anything of it to take back. */
+static enum err keep_answer(struct group *g, struct publish *p, struct slot_key *k)
+{
+    enum err e = p->key->render(p);
+
+    if (e)
+        return e;
+    k->known = true;
+    k->ours = p;
+    k->status = p->key->status;
+    memcpy(k->fingerprint, p->key->fingerprint, 16);
+    k->answer = (struct slice){ p->key->answer.p, p->key->answer.n };
+    k->cursor = slice_of(p->key->cursor);
+    g->kept_n++;
+    return OK;
+}
+
+static struct slot_key *key_begin(struct group *g, struct publish *p)
+{
+    if (!p->key)
+        return NULL;
+    p->key->replayed = false;
+    buf_reset(&p->key->answer);
+    return group_key(g, p->key->key);
+}
+
 static enum err settle(struct group *g, struct publish *p)
 {
+    struct slot_key *k = key_begin(g, p);
     bool first = true;
     enum err e;
 
     for (size_t i = 0; i < g->part_n; i++)
         if (!g->part[i].locked)
             return fault(&p->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
-    for (size_t k = 0; k < p->events.n; k++)
-        if ((e = settle_event(g, p, &p->events.v[k], &first))) {
+    if (k && k->known)
+        return replay(p, k);
+    for (size_t i = 0; i < p->events.n; i++)
+        if ((e = settle_event(g, p, &p->events.v[i], &first))) {
             if (p->events.array)
-                snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", k);
+                snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", i);
             return e;
         }
-    return OK;
+    return k ? keep_answer(g, p, k) : OK;
 }
 
 void group_decide(struct group *g, int64_t now_us)
 {
-    g->accepted_n = 0;
+    g->accepted_n = g->kept_n = 0;
     for (size_t i = 0; i < g->part_n; i++) {
         g->part[i].n = g->part[i].bytes = 0;
         if (g->part[i].recorded_us < now_us)

@@ -1,87 +1,4 @@
-#include "gateway/base/log.h"
-#include "gateway/engine/commit_batch.h"
-
-#define STATEMENTS_MAX 12 /* a group's in one flush, BEGIN, COMMIT and NOTIFY included */
-
-/* Statements queued so far and their results, in order. */
-struct flight {
-    struct batch *b;
-    struct db *db;
-    struct rows *rows;
-    size_t n, max;
-    bool failed;    /* out of memory while queueing */
-};
-
-static bool flight_begin(struct flight *f, struct batch *b, struct db *db)
-{
-    *f = (struct flight){ .b = b, .db = db, .max = b->group_n * STATEMENTS_MAX + STATEMENTS_MAX };
-    return (f->rows = arena_zalloc(b->arena, f->max * sizeof *f->rows)) != NULL;
-}
-
-static void queued(struct flight *f, bool ok)
-{
-    f->failed |= !ok;
-    f->n += ok;
-}
-
-static void queue_plain(struct flight *f, const struct stmt *s)
-{
-    db_queue(f->db, s, NULL);
-    f->n++;
-}
-
-static enum err flush(struct flight *f)
-{
-    struct fault fault = { 0 };
-    enum err e;
-
-    if (f->failed) { /* nothing was sent: begin anew on a clean connection */
-        db_abandon(f->db);
-        return ERR_NO_MEMORY;
-    }
-    e = db_flush(f->db, f->rows, f->n, &fault);
-    if (e && e != ERR_DB_UNIQUE && e != ERR_DB_RETRY)
-        log_warn("commit failed", L_STR("why", fault.detail), L_INT("requests", f->b->n));
-    return e;
-}
-
-static void free_rows(struct flight *f)
-{
-    for (size_t i = 0; i < f->n; i++)
-        rows_free(&f->rows[i]);
-    f->n = 0;
-}
-
-/* The slots as rows; n is how many have something for the statement. */
-static struct publish_head *head_rows(struct batch *b, const struct group *g, bool changed_only, size_t *ret_n)
-{
-    struct publish_head *v = arena_alloc(b->arena, g->part_n * sizeof *v);
-
-    *ret_n = 0;
-    for (size_t i = 0; v && i < g->part_n; i++)
-        if (!changed_only || g->part[i].n)
-            v[(*ret_n)++] = (struct publish_head){
-                .partition = g->part[i].partition, .head = g->part[i].head + g->part[i].n, .n = g->part[i].n,
-                .bytes = g->part[i].bytes, .recorded_us = g->part[i].recorded_us, .first_offset = g->part[i].head + 1 };
-    return v;
-}
-
-static struct publish_event *event_rows(struct batch *b, const struct group *g)
-{
-    struct publish_event *v = arena_alloc(b->arena, (g->accepted_n + 1) * sizeof *v);
-    int64_t behind[PARTITIONS_MAX] = { 0 };
-
-    for (size_t i = g->accepted_n; v && i-- > 0;) {
-        const struct event *ev = g->accepted[i];
-
-        v[i] = (struct publish_event){
-            .partition = ev->partition, .offset = ev->offset, .back = behind[ev->partition]++, .recorded_us = ev->recorded_us,
-            .version = ev->version, .id = ev->id, .source = ev->source, .type = ev->type, .subject = ev->subject,
-            .attributes = ev->attributes.p ? ev->attributes : SLICE(""), .data_format = (int16_t)ev->data_format,
-            .data = ev->data_format == DATA_NONE ? SLICE_NONE : ev->data };
-    }
-    return v;
-}
+#include "gateway/engine/commit_flight.h"
 
 static void queue_notify(struct flight *f)
 {
@@ -95,7 +12,7 @@ static void queue_notify(struct flight *f)
                 streams[n] = g->stream->row.stream_id;
                 partitions[n++] = g->part[i].partition;
             }
-    queued(f, streams && partitions && db_heads_notify(f->db, f->b->arena, streams, partitions, n));
+    flight_queued(f, streams && partitions && db_heads_notify(f->db, f->b->arena, streams, partitions, n));
 }
 
 /* --- events that need no decision: one round trip --- */
@@ -117,7 +34,7 @@ static void plain_accept(struct group *g)
         }
 }
 
-static void refuse_deleted(struct group *g)
+void group_refuse(struct group *g)
 {
     for (size_t i = 0; i < g->pub_n; i++)
         g->pub[i]->err = fault(&g->pub[i]->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
@@ -149,7 +66,7 @@ static void plain_settle(struct group *g, const struct rows *heads)
     for (size_t i = 0; i < g->pub_n; i++)
         g->pub[i]->err = OK;
     if (heads->n != (int)g->part_n)
-        refuse_deleted(g);
+        group_refuse(g);
 }
 
 static enum err write_plain(struct batch *b, struct db *db)
@@ -160,30 +77,30 @@ static enum err write_plain(struct batch *b, struct db *db)
 
     if (!flight_begin(&f, b, db))
         return ERR_NO_MEMORY;
-    queue_plain(&f, &DB_BEGIN);
+    flight_say(&f, &DB_BEGIN);
     for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
         int64_t id = g->stream->row.stream_id;
         struct publish_head *heads;
         struct publish_event *events;
 
         plain_accept(g);
-        heads = head_rows(b, g, false, &n);
-        events = event_rows(b, g);
+        heads = flight_heads(b, g, false, &n);
+        events = flight_events(b, g);
         if (g->part_n > 1) /* an UPDATE of several rows locks them in any order */
-            queued(&f, heads && db_heads_lock(db, b->arena, id, heads, n));
-        queued(&f, heads && db_heads_advance(db, b->arena, id, heads, n, b->now_us));
-        queued(&f, events && db_events_append(db, b->arena, id, events, g->accepted_n));
+            flight_queued(&f, heads && db_heads_lock(db, b->arena, id, heads, n));
+        flight_queued(&f, heads && db_heads_advance(db, b->arena, id, heads, n, b->now_us));
+        flight_queued(&f, events && db_events_append(db, b->arena, id, events, g->accepted_n));
     }
     queue_notify(&f);
-    queue_plain(&f, &DB_COMMIT);
-    e = flush(&f);
+    flight_say(&f, &DB_COMMIT);
+    e = flight_flush(&f);
     at = 1;
     for (struct group *g = b->groups; !e && g < b->groups + b->group_n; g++) {
         at += g->part_n > 1;
         plain_settle(g, &f.rows[at]);
         at += 2;
     }
-    free_rows(&f);
+    flight_end(&f);
     return e;
 }
 
@@ -222,6 +139,29 @@ static void see_ids(struct group *g, const struct rows *r, int64_t now_us)
     }
 }
 
+/* The rows stay until all is decided: answers may be large. */
+static void see_keys(struct group *g, struct rows *r, int64_t now_us)
+{
+    g->key_rows = *r;
+    *r = (struct rows){ 0 };
+    for (size_t i = 0; i < g->key_n; i++) {
+        g->keys[i].known = g->keys[i].expired = false;
+        g->keys[i].ours = NULL;
+    }
+    for (int i = 0; i < g->key_rows.n; i++) {
+        struct slot_key *k = &g->keys[row_int4(&g->key_rows, i, 0) - 1];
+
+        k->expired = row_time(&g->key_rows, i, 2) <= now_us;
+        if (k->expired)
+            continue;
+        k->known = true;
+        memcpy(k->fingerprint, row_uuid(&g->key_rows, i, 1), 16);
+        k->status = row_int2(&g->key_rows, i, 3);
+        k->answer = row_text(&g->key_rows, i, 4);
+        k->cursor = row_text(&g->key_rows, i, 5);
+    }
+}
+
 static void see_subjects(struct group *g, const struct rows *r)
 {
     for (size_t i = 0; i < g->subject_n; i++) {
@@ -237,41 +177,56 @@ static void see_subjects(struct group *g, const struct rows *r)
     }
 }
 
+static void queue_look(struct flight *f, const struct group *g)
+{
+    struct batch *b = f->b;
+    int64_t id = g->stream->row.stream_id;
+    struct publish_id *ids = arena_zalloc(b->arena, (g->id_n + 1) * sizeof *ids);
+    struct publish_subject *subjects = arena_zalloc(b->arena, (g->subject_n + 1) * sizeof *subjects);
+    struct publish_answer *keys = arena_zalloc(b->arena, (g->key_n + 1) * sizeof *keys);
+    size_t n;
+    struct publish_head *heads = flight_heads(b, g, false, &n);
+
+    for (size_t i = 0; ids && i < g->id_n; i++)
+        memcpy(ids[i].key, g->ids[i].key, 16);
+    for (size_t i = 0; subjects && i < g->subject_n; i++)
+        subjects[i].subject = g->subjects[i].subject;
+    for (size_t i = 0; keys && i < g->key_n; i++) {
+        memcpy(keys[i].key, g->keys[i].key, 16);
+        memcpy(keys[i].fingerprint, g->keys[i].wanted, 16);
+    }
+    flight_queued(f, heads && db_heads_lock(f->db, b->arena, id, heads, n));
+    if (g->key_n)
+        flight_queued(f, keys && db_idempotency_look(f->db, b->arena, id, keys, g->key_n));
+    if (g->id_n)
+        flight_queued(f, ids && db_dedup_look(f->db, b->arena, id, ids, g->id_n, b->now_us));
+    if (g->subject_n)
+        flight_queued(f, subjects && db_subjects_look(f->db, b->arena, id, subjects, g->subject_n));
+}
+
+/* Leaves the transaction open. */
 static enum err look(struct batch *b, struct db *db)
 {
     struct flight f;
-    struct publish_head *heads;
-    size_t n, at = 1;
+    size_t at = 1;
     enum err e;
 
     if (!flight_begin(&f, b, db))
         return ERR_NO_MEMORY;
-    queue_plain(&f, &DB_BEGIN);
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
-        int64_t id = g->stream->row.stream_id;
-        struct publish_id *ids = arena_zalloc(b->arena, (g->id_n + 1) * sizeof *ids);
-        struct publish_subject *subjects = arena_zalloc(b->arena, (g->subject_n + 1) * sizeof *subjects);
-
-        heads = head_rows(b, g, false, &n);
-        for (size_t i = 0; ids && i < g->id_n; i++)
-            memcpy(ids[i].key, g->ids[i].key, 16);
-        for (size_t i = 0; subjects && i < g->subject_n; i++)
-            subjects[i].subject = g->subjects[i].subject;
-        queued(&f, heads && db_heads_lock(db, b->arena, id, heads, n));
-        if (g->id_n)
-            queued(&f, ids && db_dedup_look(db, b->arena, id, ids, g->id_n, b->now_us));
-        if (g->subject_n)
-            queued(&f, subjects && db_subjects_look(db, b->arena, id, subjects, g->subject_n));
-    }
-    e = flush(&f);
+    flight_say(&f, &DB_BEGIN);
+    for (struct group *g = b->groups; g < b->groups + b->group_n; g++)
+        queue_look(&f, g);
+    e = flight_flush(&f);
     for (struct group *g = b->groups; !e && g < b->groups + b->group_n; g++) {
         see_heads(g, &f.rows[at++]);
+        if (g->key_n)
+            see_keys(g, &f.rows[at++], b->now_us);
         if (g->id_n)
             see_ids(g, &f.rows[at++], b->now_us);
         if (g->subject_n)
             see_subjects(g, &f.rows[at++]);
     }
-    free_rows(&f);
+    flight_end(&f);
     return e;
 }
 
@@ -297,9 +252,10 @@ static void queue_ids(struct flight *f, const struct group *g)
             over[over_n++] = row;
     }
     if (over_n)
-        queued(f, db_dedup_expire(f->db, b->arena, id, over, over_n, b->now_us));
+        flight_queued(f, db_dedup_expire(f->db, b->arena, id, over, over_n, b->now_us));
     if (made_n || !made || !over)
-        queued(f, made && over && db_dedup_insert(f->db, b->arena, id, made, made_n, b->now_us + g->stream->row.dedup_window_us));
+        flight_queued(f, made && over &&
+                             db_dedup_insert(f->db, b->arena, id, made, made_n, b->now_us + g->stream->row.dedup_window_us));
 }
 
 static void queue_subjects(struct flight *f, const struct group *g)
@@ -320,61 +276,94 @@ static void queue_subjects(struct flight *f, const struct group *g)
             made = n;
     }
     if (!v)
-        queued(f, false);
+        flight_queued(f, false);
     else {
         if (made)
-            queued(f, db_subjects_insert(f->db, b->arena, id, v, made));
+            flight_queued(f, db_subjects_insert(f->db, b->arena, id, v, made));
         if (n > made)
-            queued(f, db_subjects_update(f->db, b->arena, id, v + made, n - made));
+            flight_queued(f, db_subjects_update(f->db, b->arena, id, v + made, n - made));
     }
 }
 
-static void queue_group(struct flight *f, const struct group *g)
+static void queue_answers(struct flight *f, const struct group *g)
+{
+    struct batch *b = f->b;
+    int64_t id = g->stream->row.stream_id;
+    struct publish_answer *kept = arena_alloc(b->arena, g->key_n * sizeof *kept);
+    struct publish_answer *over = arena_alloc(b->arena, g->key_n * sizeof *over);
+    size_t kept_n = 0, over_n = 0;
+
+    for (size_t i = 0; kept && over && i < g->key_n; i++) {
+        const struct slot_key *k = &g->keys[i];
+        struct publish_answer row = { .status = (int16_t)k->status, .answer = k->answer, .cursor = k->cursor };
+
+        if (!k->ours)
+            continue;
+        memcpy(row.key, k->key, 16);
+        memcpy(row.fingerprint, k->fingerprint, 16);
+        kept[kept_n++] = row;
+        if (k->expired)
+            over[over_n++] = row;
+    }
+    if (over_n)
+        flight_queued(f, db_idempotency_expire(f->db, b->arena, id, over, over_n, b->now_us));
+    flight_queued(f, kept_n && db_idempotency_insert(f->db, b->arena, id, kept, kept_n, b->now_us + b->key_window_us));
+}
+
+static void queue_events(struct flight *f, const struct group *g)
 {
     struct batch *b = f->b;
     int64_t id = g->stream->row.stream_id;
     size_t n, month_n = 0;
-    struct publish_head *heads = head_rows(b, g, true, &n), *months = arena_alloc(b->arena, (g->part_n + 1) * sizeof *months);
-    struct publish_event *events = event_rows(b, g);
+    struct publish_head *heads = flight_heads(b, g, true, &n), *months = arena_alloc(b->arena, (g->part_n + 1) * sizeof *months);
+    struct publish_event *events = flight_events(b, g);
 
     if (!heads || !months || !events) {
-        queued(f, false);
+        flight_queued(f, false);
         return;
     }
     for (size_t i = 0; i < n; i++)
         if (g->stream->lane[heads[i].partition].month != month_index(heads[i].recorded_us))
             months[month_n++] = heads[i];
-    queued(f, db_heads_set(f->db, b->arena, id, heads, n));
-    queued(f, db_events_insert(f->db, b->arena, id, g->stream->row.subject_reads, events, g->accepted_n));
+    flight_queued(f, db_heads_set(f->db, b->arena, id, heads, n));
+    flight_queued(f, db_events_insert(f->db, b->arena, id, g->stream->row.subject_reads, events, g->accepted_n));
     if (g->id_n)
         queue_ids(f, g);
     if (g->subject_n)
         queue_subjects(f, g);
     if (month_n)
-        queued(f, db_months_insert(f->db, b->arena, id, months, month_n));
+        flight_queued(f, db_months_insert(f->db, b->arena, id, months, month_n));
 }
 
 static enum err write_decided(struct batch *b, struct db *db)
 {
     struct flight f;
-    bool any = false;
+    bool events = false, answers = false, begun;
     enum err e = look(b, db);
 
     if (e)
         return e;
-    if (!flight_begin(&f, b, db))
-        return ERR_NO_MEMORY;
+    begun = flight_begin(&f, b, db);
     for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
-        group_decide(g, b->now_us);
-        any |= g->accepted_n > 0;
-        if (g->accepted_n)
-            queue_group(&f, g);
+        if (begun)
+            group_decide(g, b->now_us);
+        if (begun && g->accepted_n)
+            queue_events(&f, g);
+        if (begun && g->kept_n)
+            queue_answers(&f, g);
+        rows_free(&g->key_rows);
+        events |= g->accepted_n > 0;
+        answers |= g->kept_n > 0;
     }
-    if (any)
+    if (!begun) {
+        db_abandon(db); /* its transaction is open */
+        return ERR_NO_MEMORY;
+    }
+    if (events)
         queue_notify(&f);
-    queue_plain(&f, any ? &DB_COMMIT : &DB_ROLLBACK);
-    e = flush(&f);
-    free_rows(&f);
+    flight_say(&f, events || answers ? &DB_COMMIT : &DB_ROLLBACK);
+    e = flight_flush(&f);
+    flight_end(&f);
     return e;
 }
 
@@ -388,70 +377,4 @@ enum err batch_write(struct batch *b, struct db *db)
                 g->stream->lane[g->part[i].partition] =
                     (struct lane_partition){ g->part[i].head + g->part[i].n, month_index(g->part[i].recorded_us) };
     return e;
-}
-
-/* --- was it committed? --- */
-
-/* Where offset and time were decided here they must be these: another gateway may have recorded the same id since. */
-static bool is_row_of(const struct rows *r, int k, const struct event *ev, bool decided)
-{
-    return row_int4(r, k, 0) == ev->partition && slice_eq(row_text(r, k, 3), ev->id) && slice_eq(row_text(r, k, 4), ev->source) &&
-           (!decided || (row_int8(r, k, 1) == ev->offset && row_time(r, k, 2) == ev->recorded_us));
-}
-
-static bool all_found(struct group *g, const struct rows *r, bool decided)
-{
-    for (size_t i = 0; i < g->accepted_n; i++) {
-        struct event *ev = g->accepted[i];
-        int k = 0;
-
-        while (k < r->n && !is_row_of(r, k, ev, decided))
-            k++;
-        if (k == r->n)
-            return false;
-        ev->offset = row_int8(r, k, 1);
-        ev->recorded_us = row_time(r, k, 2);
-    }
-    return true;
-}
-
-static enum err look_for(struct batch *b, struct group *g, struct db *db)
-{
-    struct flight f;
-    int64_t after = INT64_MAX;
-    size_t n;
-    struct publish_head *heads = head_rows(b, g, false, &n);
-    struct publish_event *events = event_rows(b, g);
-    enum err e;
-
-    for (size_t i = 0; i < g->part_n; i++)
-        if (g->part[i].head < after)
-            after = g->part[i].head < 0 ? 0 : g->part[i].head;
-    if (!heads || !events || !flight_begin(&f, b, db))
-        return ERR_NO_MEMORY;
-    queue_plain(&f, &DB_BEGIN);
-    queued(&f, db_heads_lock(db, b->arena, g->stream->row.stream_id, heads, n)); /* waits for our lost transaction */
-    queued(&f, db_outcome_look(db, b->arena, g->stream->row.stream_id, heads, n, after, b->now_us, events, g->accepted_n));
-    queue_plain(&f, &DB_COMMIT);
-    e = flush(&f);
-    g->found = !e && all_found(g, &f.rows[2], !b->plain);
-    free_rows(&f);
-    return e;
-}
-
-enum err batch_outcome(struct batch *b, struct db *db, bool *ret_committed)
-{
-    enum err e;
-
-    *ret_committed = false;
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
-        if (g->accepted_n && (e = look_for(b, g, db)))
-            return e;
-        *ret_committed |= g->accepted_n && g->found;
-    }
-    /* One transaction: what is missing of it met a deleted stream on the plain way, which decides nothing beforehand. */
-    for (struct group *g = b->groups; *ret_committed && g < b->groups + b->group_n; g++)
-        if (g->accepted_n && !g->found)
-            refuse_deleted(g);
-    return OK;
 }

@@ -46,6 +46,15 @@ static enum err remove_expired(struct retention *r, struct arena *a, bool *ret_m
     return e;
 }
 
+static enum err remove_answers(struct retention *r, bool *ret_more)
+{
+    int64_t removed = 0;
+    enum err e = db_answers_remove(r->db, clock_unix_us(), r->config->retention_batch, &removed, NULL);
+
+    *ret_more |= !e && removed >= r->config->retention_batch;
+    return e;
+}
+
 static enum err remove_deleted(struct retention *r, bool *ret_more)
 {
     int64_t ids[DUE_MAX], removed;
@@ -69,6 +78,8 @@ enum err retention_tick(void *retention, bool *ret_more)
         e = keep_room(r);
     if (!e)
         e = remove_expired(r, a, ret_more);
+    if (!e)
+        e = remove_answers(r, ret_more);
     if (!e)
         e = remove_deleted(r, ret_more);
     arena_free(a);

@@ -1,6 +1,7 @@
 #include "gateway/http/internal.h"
 
-#define EXPOSED "Weir-Cursor, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
+#define EXPOSED                                                                                                        \
+    "Weir-Cursor, Idempotency-Replayed, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
 
 static bool listed(const char *origins, struct slice origin)
 {

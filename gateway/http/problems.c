@@ -64,6 +64,9 @@ const struct problem problems[] = {
         "and give a new event a new id." },
     [ERR_SUBJECT_MOVED] = { 409, "subject-moved", "The subject lives in another partition",
         "All events of a subject are in one partition, so a subject must keep its partitionkey." },
+    [ERR_IDEMPOTENCY_IN_FLIGHT] = { 409, "idempotency-in-flight", "A request with this Idempotency-Key is in process",
+        "The first request under the key has not been answered yet. Send this one again after Retry-After: it is then "
+        "answered as the first was." },
 
     [ERR_CURSOR_EXPIRED] = { 410, "cursor-expired", "Events after the cursor have been removed",
         "Retention has removed events that come after this cursor: they cannot be read any more. The member "
@@ -87,6 +90,9 @@ const struct problem problems[] = {
     [ERR_UNSUPPORTED_MEDIA_TYPE] = { 415, "unsupported-media-type", "The body has a type that this call does not take",
         "Send one of the content types listed at /docs, without Content-Encoding. Other types can be published in "
         "binary mode, with the header ce-specversion." },
+    [ERR_IDEMPOTENCY_KEY_REUSED] = { 422, "idempotency-key-reused", "The Idempotency-Key was used for another request",
+        "A key stands for one request: the same query, content type, ce- headers, If-Match, If-None-Match and body. Send a "
+        "retry as it was, and give a new request a new key. Nothing was recorded." },
     [ERR_OVERLOADED] = { 429, "overloaded", "Weir is busy",
         "A queue is full and the request was not begun. Try again after the seconds in Retry-After, with growing "
         "pauses." },
@@ -110,7 +116,7 @@ const struct problem problems[] = {
         "retention." },
     [ERR_OUTCOME_UNKNOWN] = { 503, "outcome-unknown", "It is not known whether it was done",
         "The connection to PostgreSQL was lost during the commit. Send the request again as it was: events with an "
-        "id of their own are not recorded twice." },
+        "id of their own, and requests with an Idempotency-Key, are not recorded twice." },
     [ERR_SHUTTING_DOWN] = { 503, "shutting-down", "Weir is shutting down",
         "Nothing was done. Try again: another gateway, or this one after its restart, takes the request." },
 
