@@ -1,7 +1,8 @@
 #include "gateway/http/internal.h"
 
 #define EXPOSED                                                                                                        \
-    "Weir-Cursor, Idempotency-Replayed, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id"
+    "Weir-Cursor, Idempotency-Replayed, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "              \
+    "WWW-Authenticate, X-Request-Id"
 
 static bool listed(const char *origins, struct slice origin)
 {
