@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 
 packages="gcc make pkg-config libjansson-dev libpq-dev libjwt-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libcmocka-dev
-postgresql-client python3 python3-yaml python3-pytest python3-jsonschema curl git ca-certificates"
+postgresql-client python3 python3-yaml python3-pytest python3-jsonschema openssl curl git ca-certificates"
 mhd_packages="libgnutls28-dev dpkg-dev"
 mhd_suite=trixie
 policy=/usr/sbin/policy-rc.d   # asked before a package starts its service
@@ -86,13 +86,13 @@ build_mhd() {
     say "libmicrohttpd $(cat deps/stamp) is in deps/"
 }
 
-# The viewer of the API pages: exactly what its lock file says.
+# The viewer of the API pages, the identity provider of the tests: exactly what the lock file says.
 npm_install() {
-    lock=openapi/viewer/package-lock.json
-    { [ -f "$lock" ] && ! cmp -s "$lock" openapi/viewer/node_modules/.weir-lock; } || return 0
-    say "npm ci in openapi/viewer"
-    npm ci --prefix openapi/viewer --ignore-scripts --no-audit --no-fund >"$log" 2>&1 || { cat "$log" >&2; die "npm ci failed"; }
-    cp "$lock" openapi/viewer/node_modules/.weir-lock
+    lock=$1/package-lock.json
+    { [ -f "$lock" ] && ! cmp -s "$lock" "$1/node_modules/.weir-lock"; } || return 0
+    say "npm ci in $1"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >"$log" 2>&1 || { cat "$log" >&2; die "npm ci failed"; }
+    cp "$lock" "$1/node_modules/.weir-lock"
 }
 
 command -v apt-get >/dev/null || die "only Debian and Ubuntu are known here; the list of packages is in deploy/deps.sh"
@@ -112,4 +112,5 @@ if [ -n "$want" ]; then
     fi
 fi
 have_mhd || build_mhd
-npm_install
+npm_install openapi/viewer
+npm_install tests/identity

@@ -98,7 +98,7 @@ static bool migrate(struct run *r)
 
 static bool has_keys(const struct config *c)
 {
-    return c->auth_keys_file[0] || c->auth_hs256_secret[0] || c->auth_public_key[0];
+    return c->auth_keys_file[0] || c->auth_hs256_secret[0] || c->auth_public_key[0] || c->auth_jwks_url[0] || c->auth_discovery;
 }
 
 static bool make_dev_secret(struct run *r)
@@ -129,7 +129,7 @@ static bool find_dev_secret(struct run *r)
     if (db_setting_get(&db, DEV_SECRET_SETTING, &r->secret, &f))
         return failed(r, f.detail);
     if (!r->secret)
-        return failed(r, "no key to check tokens with: set auth.keys_file, auth.public_key or auth.hs256_secret"
+        return failed(r, "no key to check tokens with: set auth.keys_file, auth.jwks_url, auth.public_key or auth.hs256_secret"
                          " (a database of weir dev brings its own)");
     return true;
 }

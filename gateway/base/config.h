@@ -75,6 +75,17 @@ struct config {
     const char *auth_public_key_alg; /* RS256, PS256, ES256 or EdDSA */
     const char *auth_issuer;         /* expected iss; empty: any */
     const char *auth_audience;       /* expected aud; empty: any */
+    const char *auth_jwks_url;       /* where auth_issuer publishes its keys */
+    bool auth_discovery;             /* or it tells where, by OpenID discovery */
+    bool auth_require_at_jwt;        /* of auth_issuer's tokens */
+    const char *auth_jwks_ca_file;   /* PEM, beside the system's */
+    bool auth_jwks_allow_http;
+    int64_t auth_jwks_timeout_us;    /* one attempt to fetch, and how long a request waits for it */
+    int64_t auth_jwks_start_wait_us;
+    int64_t auth_jwks_min_age_us;    /* bounds of how long a set is taken for fresh */
+    int64_t auth_jwks_max_age_us;
+    int64_t auth_jwks_min_refresh_us;/* between fetches because of unknown keys, per issuer */
+    int64_t auth_jwks_max_stale_us;  /* after it was due a set is used on for so long */
     int64_t auth_leeway_us;
     int64_t auth_cache;              /* verified tokens kept */
     /* quotas, of each principal; 0: none */

@@ -14,6 +14,7 @@ static const struct bound {
     { "publish.request_events", "commit.queue_events", "a whole request waits for its transaction" },
     { "commit.batch_events", "commit.queue_events", "a transaction is filled from the queue" },
     { "commit.batch_bytes", "commit.queue_bytes", "a transaction is filled from the queue" },
+    { "auth.jwks_min_age", "auth.jwks_max_age", "they bound the same time" },
     { "http.loops", "http.connections", "the connections are shared out among the loops" },
 };
 
@@ -86,7 +87,22 @@ static bool check_keys(const struct config *c, char err[512])
     return true;
 }
 
+static bool check_issuer(const struct config *c, char err[512])
+{
+    const char *from = *c->auth_jwks_url ? "auth.jwks_url" : "auth.discovery";
+
+    if (!*c->auth_jwks_url && !c->auth_discovery)
+        return !c->auth_require_at_jwt ||
+               broken(c, "auth.require_at_jwt", "is of no use without auth.jwks_url or auth.discovery", err);
+    if (*c->auth_jwks_url && c->auth_discovery)
+        return broken(c, from, "and auth.discovery exclude each other", err);
+    if (!*c->auth_issuer)
+        return broken(c, from, "needs auth.issuer: keys are good for the tokens of one issuer", err);
+    return *c->auth_audience ||
+           broken(c, from, "needs auth.audience, or tokens for other programs of the issuer would open Weir", err);
+}
+
 bool config_check(const struct config *c, char err[512])
 {
-    return check_address(c, err) && check_bounds(c, err) && check_keys(c, err);
+    return check_address(c, err) && check_bounds(c, err) && check_keys(c, err) && check_issuer(c, err);
 }

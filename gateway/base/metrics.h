@@ -41,6 +41,10 @@ enum metric {
     M_TOKEN_CACHE_MISSES,        /* counter */
     M_TOKEN_REFUSED,             /* counter */
     M_QUOTA_REFUSED,             /* counter: 429 by a caller's quota */
+    M_TOKEN_UNKNOWN_KEYS,        /* counter: of those, whose key their issuer had not published */
+    M_JWKS_FETCHES,              /* counter: attempts */
+    M_JWKS_FAILURES,             /* counter */
+    M_JWKS_FETCHED,              /* gauge: unix seconds */
     M_RETENTION_REMOVED,         /* counter: events */
     M_LOG_LINES,                 /* counter */
     M_END

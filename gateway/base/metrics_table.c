@@ -46,6 +46,12 @@ const struct metric_row metric_rows[M_END] = {
     [M_TOKEN_CACHE_MISSES] = { "weir_token_cache_misses_total", COUNTER, "Tokens checked in full.", NULL },
     [M_TOKEN_REFUSED] = { "weir_token_refused_total", COUNTER, "Tokens that are not valid.", NULL },
     [M_QUOTA_REFUSED] = { "weir_quota_refused_total", COUNTER, "Requests refused because a caller's quota was used up.", NULL },
+    [M_TOKEN_UNKNOWN_KEYS] = { "weir_token_unknown_keys_total", COUNTER,
+                               "Tokens refused because their issuer publishes no key of that name.", NULL },
+    [M_JWKS_FETCHES] = { "weir_jwks_fetches_total", COUNTER, "Attempts to fetch the keys of an issuer.", NULL },
+    [M_JWKS_FAILURES] = { "weir_jwks_failures_total", COUNTER, "Of these, those that failed.", NULL },
+    [M_JWKS_FETCHED] = { "weir_jwks_fetched_timestamp_seconds", GAUGE,
+                         "When the keys were last fetched, of the issuer for which that is longest ago; 0: never.", NULL },
     [M_RETENTION_REMOVED] = { "weir_retention_removed_events_total", COUNTER, "Events removed by retention.", NULL },
     [M_LOG_LINES] = { "weir_log_lines_total", COUNTER, "Lines written to the log.", NULL },
 };

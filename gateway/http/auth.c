@@ -6,17 +6,97 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/base/clock.h"
+#include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
+#include "gateway/http/fetch.h"
+#include "gateway/http/jwks.h"
 #include "gateway/http/token.h"
 #include "gateway/http/token_cache.h"
 
+struct install {                  /* where a source puts what it fetched */
+    struct auth *auth;
+    struct issuer *issuer;
+};
+
 struct auth {
+    const struct config *config;
     struct token_rules rules;     /* strings of the configuration */
     EVP_MD *sha256;               /* fetched once: a lookup by name costs more than the digest */
     struct token_cache *cache;    /* NULL: auth.cache is 0 */
-    pthread_rwlock_t lock;        /* guards keys, which only grow: what the cache holds stays true */
+    struct issuers issuers;
+    struct install installs[ISSUERS_MAX];
+    pthread_rwlock_t lock;        /* guards keys, which only grow, and the set of each issuer: when one loses a key the cache is
+                                   * outdated in the same step */
     struct keys keys;
 };
+
+/* Of the fetch that lies back farthest: what an alert looks at. Under the lock. */
+static int64_t oldest_fetch_s(const struct issuers *is)
+{
+    int64_t oldest = INT64_MAX;
+
+    for (size_t i = 0; i < is->n; i++) {
+        if (is->v[i]->fetched && is->v[i]->fetched_s < oldest)
+            oldest = is->v[i]->fetched_s;
+    }
+    return oldest;
+}
+
+/* jwks.h: on the thread of a source. Readers hold the lock as long as they use a key, so the old set can go at once. */
+static void install_set(void *arg, struct jwks_set *set)
+{
+    const struct install *in = arg;
+    struct auth *a = in->auth;
+    struct issuer *is = in->issuer;
+    size_t gone, came;
+
+    pthread_rwlock_wrlock(&a->lock);
+    struct jwks_set *old = is->set;
+
+    gone = jwks_set_lacks(set, old);
+    came = jwks_set_lacks(old, set);
+    is->set = set;
+    if (set)
+        is->fetched_s = clock_unix_us() / US_PER_S;
+    metric_set(M_JWKS_FETCHED, oldest_fetch_s(&a->issuers));
+    if (gone)
+        token_cache_outdate(a->cache);
+    pthread_rwlock_unlock(&a->lock);
+    jwks_set_free(old);
+    if (gone || came)
+        log_info("the keys of an issuer have changed", L_STR("issuer", is->name), L_INT("keys", set ? set->n : 0),
+                 L_INT("added", came), L_INT("removed", gone));
+}
+
+static bool start_sources(struct auth *a, char err[512])
+{
+    int64_t until_us = clock_mono_us() + a->config->auth_jwks_start_wait_us;
+    const char *ca = a->config->auth_jwks_ca_file;
+
+    if (ca && *ca && !fetch_ca_good(ca)) {
+        snprintf(err, 512, "The file %.300s (auth.jwks_ca_file) holds no PEM certificate that can be read.", ca);
+        return false;
+    }
+    for (size_t i = 0; i < a->issuers.n; i++) {
+        struct issuer *is = a->issuers.v[i];
+
+        a->installs[i] = (struct install){ a, is };
+        if (!is->fetched)
+            continue;
+        is->source = fetch_init() ? jwks_start(&(struct jwks_config){ a->config, is->name, is->jwks_url, is->algs, install_set,
+                                                                      &a->installs[i] }) : NULL;
+        if (!is->source) {
+            snprintf(err, 512, "The thread that fetches the keys of %.300s cannot be started.", is->name);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->issuers.n; i++) {
+        if (a->issuers.v[i]->source)
+            jwks_wait_first(a->issuers.v[i]->source, until_us);
+    }
+    return true;
+}
 
 struct auth *auth_new(const struct config *c, struct slice dev_secret, char err[512])
 {
@@ -29,14 +109,15 @@ struct auth *auth_new(const struct config *c, struct slice dev_secret, char err[
         return NULL;
     }
     json_object_seed(0);          /* before any other thread parses */
-    a->rules = (struct token_rules){ slice_of(c->auth_issuer), slice_of(c->auth_audience), c->auth_leeway_us };
+    a->config = c;
+    a->rules = (struct token_rules){ slice_of(c->auth_issuer), slice_of(c->auth_audience), c->auth_leeway_us, &a->issuers };
     a->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     a->cache = c->auth_cache ? token_cache_new((size_t)c->auth_cache) : NULL;
     if (!a->sha256 || (c->auth_cache && !a->cache)) {
         snprintf(err, 512, "Memory is out.");
         goto fail;
     }
-    if (!keys_load(&a->keys, c, err))
+    if (!keys_load(&a->keys, &a->issuers, c, err))
         goto fail;
     if (dev_secret.n) {
         struct key *k = key_from_secret(dev_secret, why);
@@ -46,7 +127,8 @@ struct auth *auth_new(const struct config *c, struct slice dev_secret, char err[
             goto fail;
         }
     }
-    return a;
+    if (start_sources(a, err))
+        return a;
 fail:
     auth_free(a);
     return NULL;
@@ -56,6 +138,9 @@ void auth_free(struct auth *a)
 {
     if (!a)
         return;
+    for (size_t i = 0; i < a->issuers.n; i++)
+        jwks_stop(a->issuers.v[i]->source);
+    issuers_free(&a->issuers);
     token_cache_free(a->cache);
     keys_free(&a->keys);
     EVP_MD_free(a->sha256);
@@ -68,7 +153,7 @@ bool auth_has_keys(const struct auth *a)
     pthread_rwlock_t *lock = (pthread_rwlock_t *)&a->lock;
 
     pthread_rwlock_rdlock(lock);
-    bool some = a->keys.n > 0;
+    bool some = a->keys.n > 0 || a->issuers.n > 0;
     pthread_rwlock_unlock(lock);
     return some;
 }
@@ -110,12 +195,58 @@ static bool digest_of(const struct auth *a, struct slice token, unsigned char ou
     return good;
 }
 
-enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix_us, struct principal **ret,
-                    struct fault *f)
+/* One look at the keys. *ret_lacking and *ret_seen: whose keys may be out of date, and as of which attempt to fetch them. */
+static enum err look(struct auth *a, struct slice token, const unsigned char *digest, int64_t now_unix_us, struct principal **ret,
+                     struct issuer **ret_lacking, uint64_t *ret_seen, struct fault *f)
+{
+    struct principal *p = NULL;
+
+    *ret_lacking = NULL;
+    pthread_rwlock_rdlock(&a->lock);
+    uint64_t age = token_cache_age(a->cache);
+    enum err e = token_verify(&a->keys, &a->rules, token, now_unix_us, &p, ret_lacking, f);
+
+    if (*ret_lacking) /* under the lock: a set that comes after this look belongs to an attempt that ends after it */
+        *ret_seen = jwks_attempts((*ret_lacking)->source);
+    pthread_rwlock_unlock(&a->lock);
+    if (!e && a->cache)
+        token_cache_put(a->cache, digest, p, age);
+    if (!e)
+        *ret = p;
+    return e;
+}
+
+static enum err verify(struct auth *a, struct slice token, const unsigned char *digest, int64_t now_unix_us, struct auth_wait *w,
+                       struct principal **ret, struct fault *f)
+{
+    enum jwks_ask ask = JWKS_LOOK_AGAIN;
+    struct issuer *lacking;
+    uint64_t seen = 0;
+    enum err e;
+
+    while (ask == JWKS_LOOK_AGAIN) {
+        e = look(a, token, digest, now_unix_us, ret, &lacking, &seen, f);
+        if (!lacking)
+            return e;
+        ask = jwks_want(lacking->source, seen, w);
+    }
+    if (ask == JWKS_COMING && w)
+        return ERR_PARKED;
+    metric_add(M_TOKEN_UNKNOWN_KEYS, 1);
+    return e;
+}
+
+enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix_us, struct principal **ret, struct fault *f)
+{
+    return auth_check_or_wait(a, authorization, now_unix_us, NULL, ret, f);
+}
+
+enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t now_unix_us, struct auth_wait *w,
+                            struct principal **ret, struct fault *f)
 {
     struct slice token = authorization.p ? bearer(authorization) : SLICE_NONE;
     unsigned char digest[TOKEN_DIGEST];
-    struct principal *p = NULL;
+    struct fault why = { 0 };
     enum err e;
 
     if (!token.p)
@@ -129,15 +260,15 @@ enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix
         }
     }
     metric_add(M_TOKEN_CACHE_MISSES, 1);
-    pthread_rwlock_rdlock(&a->lock);
-    e = token_verify(&a->keys, &a->rules, token, now_unix_us, &p, f);
-    pthread_rwlock_unlock(&a->lock);
-    if (e) {
+    e = verify(a, token, digest, now_unix_us, w, ret, &why);
+    if (e && e != ERR_PARKED) {
         metric_add(M_TOKEN_REFUSED, 1);
-        return e;
+        return fault(f, e, "%s", why.detail);
     }
-    if (a->cache)
-        token_cache_put(a->cache, digest, p);
-    *ret = p;
-    return OK;
+    return e;
+}
+
+void auth_unwait(struct auth_wait *w)
+{
+    jwks_unwait(w);
 }

@@ -34,18 +34,35 @@ struct slice principal_issuer(const struct principal *p);        /* "iss", or ""
 struct slice principal_token_id(const struct principal *p);      /* "jti", or "" */
 int64_t principal_issued_us(const struct principal *p);          /* "iat" as unix time, or 0: none */
 
-/* Keys, each with its one algorithm, and the cache of verified tokens (by SHA-256 of the token). Any thread. */
+/* Keys, each with its one algorithm, the issuers whose keys are fetched, and the cache of verified tokens (by SHA-256 of the
+ * token). Any thread. */
 struct auth;
-/* dev_secret (may be empty): the development key that `weir dev` keeps in the database, HS256. On failure: a sentence in err. */
+/* dev_secret (may be empty): the development key that `weir dev` keeps in the database, HS256. Begins to fetch the keys of issuers
+ * and waits up to auth.jwks_start_wait for them. c must stay. On failure: a sentence in err. */
 struct auth *auth_new(const struct config *c, struct slice dev_secret, char err[512]);
 void auth_free(struct auth *a);
-bool auth_has_keys(const struct auth *a);
+bool auth_has_keys(const struct auth *a);                        /* or an issuer that has some */
 /* Add the development key later (weir serve reads it from the database once that is up). */
 bool auth_add_secret(struct auth *a, struct slice secret);
 
 /* `authorization` is the header's value. OK: *ret is a reference for the caller. ERR_UNAUTHENTICATED: no Bearer token.
  * ERR_INVALID_TOKEN: a fault sentence that helps the owner and tells an attacker nothing of the keys. */
 enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix_us, struct principal **ret, struct fault *f);
+
+/* One who waits for keys: zero-initialised with wake and arg set, used by one thread at a time. wake is called on the thread that
+ * fetches, at most once for each ERR_PARKED. */
+struct auth_wait {
+    void (*wake)(void *arg);
+    void *arg;
+    struct jwks *of;              /* the rest is auth's own */
+    bool linked;                  /* under the lock of `of`, as next and at */
+    struct auth_wait *next, **at;
+};
+/* The same, with one outcome more, ERR_PARKED: the token names a key that its issuer may have published meanwhile, and it is being
+ * fetched. Ask again after the wake. Call auth_unwait before w goes away; both are for one thread at a time. */
+enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t now_unix_us, struct auth_wait *w,
+                            struct principal **ret, struct fault *f);
+void auth_unwait(struct auth_wait *w); /* afterwards it is not woken any more; idempotent */
 
 /* Mints a token with libjwt (HS256 by secret): `weir token`, `weir dev`. scope as in api.md. The caller frees. */
 char *auth_mint_hs256(struct slice secret, const char *scope, const char *subject, int64_t now_unix_us, int64_t ttl_us);

@@ -47,6 +47,7 @@ void dispatch_completed(void *cls, struct MHD_Connection *connection, void **sta
     if (!in)
         return;
     *state = NULL;
+    auth_unwait(&in->wait);
     send_finished(in);
     if (in->rq.state_free)
         in->rq.state_free(in->rq.state);

@@ -68,16 +68,42 @@ static bool allowed(const struct request *rq)
     return perm == PERM_ADMIN ? principal_may_all(rq->who, perm) : principal_may_any(rq->who, perm);
 }
 
+static void wake_pending(void *rq)
+{
+    request_wake(rq);
+}
+
+/* A token whose key is being fetched is looked at again when that has ended, or after so long as it may take. */
+static enum err check_token(struct request_internal *in)
+{
+    struct request *rq = &in->rq;
+    struct auth_wait *w = &in->wait;
+    int64_t now_us = clock_mono_us();
+    enum err e;
+
+    auth_unwait(w);
+    if (rq->route->perm == PERM_NONE || (in->wait_until_us && now_us >= in->wait_until_us))
+        w = NULL;
+    else
+        *w = (struct auth_wait){ .wake = wake_pending, .arg = rq };
+    e = auth_check_or_wait(loop_server(rq->loop)->c.auth, in->gate.authorization, clock_unix_us(), w, &rq->who, &rq->fault);
+    if (e != ERR_PARKED)
+        return e;
+    if (!in->wait_until_us)
+        in->wait_until_us = now_us + rq->config->auth_jwks_timeout_us;
+    request_wait_until(rq, in->wait_until_us);
+    return e;
+}
+
 static enum err check_rights(struct request_internal *in)
 {
     struct request *rq = &in->rq;
-    struct auth *auth = loop_server(rq->loop)->c.auth;
     bool public = rq->route->perm == PERM_NONE;
     enum err e;
 
     if (public && !in->gate.authorization.p)
         return OK;
-    e = auth_check(auth, in->gate.authorization, clock_unix_us(), &rq->who, &rq->fault);
+    e = check_token(in);
     if (public) { /* a bad token on a public route is as good as none */
         rq->fault = (struct fault){ 0 };
         return OK;

@@ -41,6 +41,8 @@ struct request_internal {
     pending_fn *pending;           /* NULL: who calls, and whether he may, is decided */
     struct account *account;       /* of who calls (limits.c); NULL: no quota is set, or nobody calls */
     bool holds;                    /* one of the account's streams */
+    struct auth_wait wait;         /* for the key of the token */
+    int64_t wait_until_us;         /* monotonic; 0: it has not had to wait */
     struct buf body;
     size_t body_limit, discarded;
     struct reply reply;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/http/issuers.h"
 #include "gateway/http/jose.h"
 
 enum { FILE_MAX = 1 << 20 };
@@ -33,8 +34,14 @@ void keys_free(struct keys *ks)
         key_free(ks->v[--ks->n]);
 }
 
-const struct key *keys_verify(const struct keys *ks, struct slice kid, enum key_alg alg, struct slice input,
-                              struct slice signature)
+/* Whether tokens of this issuer may be verified by k; issuer.p == NULL: of any. */
+static bool is_bound_to(const struct key *k, struct slice issuer, struct slice all_keys_issuer)
+{
+    return !issuer.p || slice_eq(k->issuer ? slice_of(k->issuer) : all_keys_issuer, issuer);
+}
+
+const struct key *keys_verify_bound(const struct keys *ks, struct slice issuer, struct slice all_keys_issuer, struct slice kid,
+                                    enum key_alg alg, struct slice input, struct slice signature)
 {
     bool known = false;
 
@@ -45,10 +52,16 @@ const struct key *keys_verify(const struct keys *ks, struct slice kid, enum key_
 
         if (kid.p && (known ? !k->kid || !slice_is(kid, k->kid) : k->kid != NULL))
             continue;
-        if (k->alg == alg && key_verify(k, input, signature))
+        if (k->alg == alg && is_bound_to(k, issuer, all_keys_issuer) && key_verify(k, input, signature))
             return k;
     }
     return NULL;
+}
+
+const struct key *keys_verify(const struct keys *ks, struct slice kid, enum key_alg alg, struct slice input,
+                              struct slice signature)
+{
+    return keys_verify_bound(ks, SLICE_NONE, SLICE_NONE, kid, alg, input, signature);
 }
 
 __attribute__((format(printf, 2, 3))) static bool refuse(char err[512], const char *fmt, ...)
@@ -222,7 +235,7 @@ static bool text_member(const json_t *record, const char *name, char **ret, char
     return false;
 }
 
-static bool add_record(struct keys *ks, const json_t *record, const char *dir, char why[KEY_WHY])
+static bool add_record(struct keys *ks, const json_t *record, const char *dir, bool own_issuer, char why[KEY_WHY])
 {
     enum key_alg alg;
     struct key *k;
@@ -233,6 +246,10 @@ static bool add_record(struct keys *ks, const json_t *record, const char *dir, c
     }
     if (!key_alg_parse(string_of(json_object_get(record, "alg")), &alg)) {
         snprintf(why, KEY_WHY, "alg is one of HS256, RS256, PS256, ES256 and EdDSA");
+        return false;
+    }
+    if (!own_issuer && (json_object_get(record, "issuer") || json_object_get(record, "audience"))) {
+        snprintf(why, KEY_WHY, "issuer and audience are those of the issuer that it stands under");
         return false;
     }
     if (!(k = material(record, alg, dir, why)))
@@ -246,7 +263,7 @@ static bool add_record(struct keys *ks, const json_t *record, const char *dir, c
     return keys_add(ks, k, why);
 }
 
-static bool add_records(struct keys *ks, const char *path, const json_t *list, char err[512])
+bool keys_read(struct keys *ks, const json_t *list, const char *path, bool own_issuer, char *err, size_t err_n)
 {
     const char *slash = strrchr(path, '/');
     char *dir = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
@@ -257,36 +274,45 @@ static bool add_records(struct keys *ks, const char *path, const json_t *list, c
         const json_t *record = json_array_get(list, i);
         const char *kid = json_string_value(json_object_get(record, "kid"));
 
-        good = add_record(ks, record, dir, why);
+        good = add_record(ks, record, dir, own_issuer, why);
         if (!good)
-            refuse(err, "Key %zu (kid %.60s) of the keys file %.120s cannot be used: %s.", i + 1,
-                   kid ? kid : "absent", path, why);
+            snprintf(err, err_n, "key %zu (kid %.60s): %s", i + 1, kid ? kid : "absent", why);
     }
     if (!dir)
-        refuse(err, "Memory is out.");
+        snprintf(err, err_n, "%s", why);
     free(dir);
     return good;
 }
 
-static bool load_file(struct keys *ks, const char *path, char err[512])
+static bool is_list(const json_t *root, const char *name, size_t *ret_known)
 {
-    char *text = NULL, why[256];
-    size_t n = 0;
+    const json_t *v = json_object_get(root, name);
+
+    *ret_known += v != NULL;
+    return !v || json_is_array(v);
+}
+
+static bool load_file(struct keys *ks, struct issuers *is, const struct config *c, char err[512])
+{
+    const char *path = c->auth_keys_file;
+    char *text = NULL, why[300];
+    size_t n = 0, known = 0;
     json_error_t at;
 
     if (!read_file(path, &text, &n, why, sizeof why))
         return refuse(err, "The keys file (auth.keys_file) cannot be used: %s.", why);
 
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &at);
-    const json_t *list = json_object_get(root, "keys");
     bool good = false;
 
     if (!root)
         refuse(err, "The keys file %.120s is not JSON: line %d, column %d: %s.", path, at.line, at.column, at.text);
-    else if (!json_is_array(list) || json_object_size(root) != 1)
-        refuse(err, "The keys file %.120s is not of the form {\"keys\":[…]}.", path);
+    else if (!is_list(root, "keys", &known) || !is_list(root, "issuers", &known) || !known || json_object_size(root) != known)
+        refuse(err, "The keys file %.120s is not of the form {\"keys\":[…],\"issuers\":[…]}, of which one may be left out.", path);
+    else if (!keys_read(ks, json_object_get(root, "keys"), path, true, why, sizeof why))
+        refuse(err, "The keys file %.120s cannot be used: %s.", path, why);
     else
-        good = add_records(ks, path, list, err);
+        good = issuers_read(is, json_object_get(root, "issuers"), path, c, err);
     json_decref(root);
     wipe(text, n);
     return good;
@@ -319,13 +345,13 @@ static bool is_set(const char *s)
     return s && *s;
 }
 
-bool keys_load(struct keys *ks, const struct config *c, char err[512])
+bool keys_load(struct keys *ks, struct issuers *is, const struct config *c, char err[512])
 {
     char why[KEY_WHY];
     struct key *k;
     enum key_alg alg;
 
-    if (is_set(c->auth_keys_file) && !load_file(ks, c->auth_keys_file, err))
+    if (is_set(c->auth_keys_file) && !load_file(ks, is, c, err))
         return false;
     if (is_set(c->auth_hs256_secret)) {
         if (!(k = key_from_secret(slice_of(c->auth_hs256_secret), why)) || !keys_add(ks, k, why))
@@ -337,5 +363,5 @@ bool keys_load(struct keys *ks, const struct config *c, char err[512])
         if (!(k = key_of_one_line_pem(alg, c->auth_public_key, why)) || !keys_add(ks, k, why))
             return refuse(err, "The key auth.public_key cannot be used: %s.", why);
     }
-    return true;
+    return issuers_of_settings(is, c, err);
 }

@@ -13,8 +13,12 @@ struct keys {
     size_t n;
 };
 
-/* All that is configured, maybe none. On failure a sentence in err that names the key. */
-bool keys_load(struct keys *ks, const struct config *c, char err[512]);
+struct issuers;
+/* All that is configured, maybe none, with the issuers of the same file. On failure a sentence in err that names the key. */
+bool keys_load(struct keys *ks, struct issuers *is, const struct config *c, char err[512]);
+/* A list of key records as in a keys file; path is the file's. own_issuer: they may name an issuer and audience. On failure a
+ * clause in err that names the key. */
+bool keys_read(struct keys *ks, const json_t *list, const char *path, bool own_issuer, char *err, size_t err_n);
 /* Takes k over, also on failure: full, or its kid is taken. */
 bool keys_add(struct keys *ks, struct key *k, char why[KEY_WHY]);
 void keys_free(struct keys *ks);
@@ -24,5 +28,9 @@ void keys_free(struct keys *ks);
  * algorithm are never tried. */
 const struct key *keys_verify(const struct keys *ks, struct slice kid, enum key_alg alg, struct slice input,
                               struct slice signature);
+
+/* The same, with none but keys whose issuer, or for lack of one all_keys_issuer, is exactly this. */
+const struct key *keys_verify_bound(const struct keys *ks, struct slice issuer, struct slice all_keys_issuer, struct slice kid,
+                                    enum key_alg alg, struct slice input, struct slice signature);
 
 #endif

@@ -3,12 +3,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "gateway/http/rights.h"
-
 struct principal {
     atomic_uint refs;
     int64_t expires_us, issued_us;
     struct rights rights;
+    const struct rights *ceiling; /* NULL: none */
     struct slice subject, issuer, token_id; /* in text */
     char text[];
 };
@@ -65,19 +64,26 @@ void principal_unref(struct principal *p)
     free(p);
 }
 
+void principal_limit(struct principal *p, const struct rights *ceiling)
+{
+    p->ceiling = ceiling;
+}
+
 bool principal_may(const struct principal *p, enum perm action, struct slice name)
 {
+    if (p && p->ceiling)
+        return rights_allow_both(&p->rights, p->ceiling, action, name);
     return p && rights_allow(&p->rights, action, name);
 }
 
 bool principal_may_all(const struct principal *p, enum perm action)
 {
-    return p && rights_allow_all(&p->rights, action);
+    return p && rights_allow_all(&p->rights, action) && (!p->ceiling || rights_allow_all(p->ceiling, action));
 }
 
 bool principal_may_any(const struct principal *p, enum perm action)
 {
-    return p && rights_allow_any(&p->rights, action);
+    return p && rights_allow_any(&p->rights, action) && (!p->ceiling || rights_allow_any(p->ceiling, action));
 }
 
 int64_t principal_expires_us(const struct principal *p)

@@ -158,6 +158,22 @@ bool rights_read(struct rights *r, const json_t *claims, const char **why)
     return true;
 }
 
+bool rights_read_all(struct rights *r, struct slice grants)
+{
+    r->text_cap = grants.n;
+    if (!(r->text = malloc(r->text_cap + 1)))
+        return false;
+    for (const char *p = grants.p, *end = grants.p + grants.n; p <= end;) {
+        const char *space = memchr(p, ' ', (size_t)(end - p)), *stop = space ? space : end;
+        const char *colon = memchr(p, ':', (size_t)(stop - p));
+
+        if (!colon || colon + 1 == stop || !action_of((struct slice){ p, (size_t)(colon - p) }))
+            return false;
+        p = stop + 1;
+    }
+    return read_scope(r, grants);
+}
+
 void rights_free(struct rights *r)
 {
     free(r->v);
@@ -201,6 +217,15 @@ bool rights_allow_any(const struct rights *r, unsigned action)
 {
     for (size_t i = 0; i < r->n; i++) {
         if (grants(&r->v[i], action))
+            return true;
+    }
+    return false;
+}
+
+bool rights_allow_both(const struct rights *r, const struct rights *ceiling, unsigned action, struct slice name)
+{
+    for (unsigned bit = 1; bit & ALL_ACTIONS; bit <<= 1) {
+        if (action & bit && rights_allow(r, bit, name) && rights_allow(ceiling, bit, name))
             return true;
     }
     return false;

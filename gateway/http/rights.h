@@ -21,9 +21,13 @@ struct rights {
 
 /* On failure false, and *why is a sentence for the token's owner, or NULL: memory is out. Free all the same. */
 bool rights_read(struct rights *r, const json_t *claims, const char **why);
+/* The same from a setting in the form of `scope`, where nothing may be misspelt. */
+bool rights_read_all(struct rights *r, struct slice grants);
 void rights_free(struct rights *r);
 bool rights_allow(const struct rights *r, unsigned action, struct slice name);
 bool rights_allow_all(const struct rights *r, unsigned action);
 bool rights_allow_any(const struct rights *r, unsigned action);
+/* An action on a name that both allow: each bit of `action` by itself, or else one right would complete another. */
+bool rights_allow_both(const struct rights *r, const struct rights *ceiling, unsigned action, struct slice name);
 
 #endif

@@ -16,6 +16,12 @@ struct parts {
 struct header {
     enum key_alg alg;
     struct slice kid;                              /* p == NULL: absent */
+    bool at_jwt;                                   /* typ says that it is an access token (RFC 9068) */
+};
+
+struct signer {
+    const struct key *key;
+    const struct issuer *issuer;                   /* NULL: it is not one of the configured issuers */
 };
 
 static enum err invalid(struct fault *f, const char *why)
@@ -55,13 +61,15 @@ static struct slice string_of(const json_t *v)
 }
 
 /* RFC 8725, 3.11: another kind of token of the same issuer (a logout token, a proof of possession) is not for us. */
-static bool is_access_token(const json_t *typ)
+static bool is_access_token(const json_t *typ, bool *ret_at_jwt)
 {
     static const char *const kinds[] = { "JWT", "at+jwt", "application/at+jwt" };
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (json_is_string(typ) && !strcasecmp(json_string_value(typ), kinds[i]))
+        if (json_is_string(typ) && !strcasecmp(json_string_value(typ), kinds[i])) {
+            *ret_at_jwt = i > 0;
             return true;
+        }
     }
     return !typ;
 }
@@ -75,7 +83,7 @@ static const char *header_fault(const json_t *o, struct header *ret)
         return "The token's header is not a JSON object with unique members.";
     if (json_object_get(o, "crit"))
         return "The token demands extensions (crit) that this server does not know.";
-    if (!is_access_token(json_object_get(o, "typ")))
+    if (!is_access_token(json_object_get(o, "typ"), &ret->at_jwt))
         return "The token's typ is neither JWT nor at+jwt.";
     if (kid && !json_is_string(kid))
         return "The token's kid is not a string.";
@@ -139,50 +147,83 @@ static bool audience_has(const json_t *aud, struct slice wanted, bool *ret_malfo
     return found;
 }
 
-static const char *party_fault(const json_t *claims, const struct key *key, const struct token_rules *rules)
+static bool audience_good(const json_t *aud, const struct signer *by, const struct token_rules *rules)
+{
+    struct slice one = by->key->audience ? slice_of(by->key->audience) : rules->audience;
+    bool malformed, found = false;
+
+    if (!by->issuer)
+        return !one.n || audience_has(aud, one, &malformed);
+    for (size_t i = 0; i < by->issuer->audience_n; i++)
+        found = found || audience_has(aud, slice_of(by->issuer->audiences[i]), &malformed);
+    return found || by->issuer->audience_n == 0;
+}
+
+static const char *party_fault(const json_t *claims, const struct signer *by, const struct token_rules *rules)
 {
     const json_t *iss = json_object_get(claims, "iss"), *sub = json_object_get(claims, "sub");
-    struct slice issuer = key->issuer ? slice_of(key->issuer) : rules->issuer;
-    struct slice audience = key->audience ? slice_of(key->audience) : rules->audience;
-    bool malformed, found = audience_has(json_object_get(claims, "aud"), audience, &malformed);
+    const json_t *aud = json_object_get(claims, "aud");
+    struct slice issuer = by->key->issuer ? slice_of(by->key->issuer) : rules->issuer;
+    bool malformed;
 
+    audience_has(aud, SLICE_NONE, &malformed);
     if (malformed || (iss && !json_is_string(iss)) || (sub && !json_is_string(sub)))
         return "The token's iss, sub or aud is not a string (aud: or an array of strings).";
-    if (issuer.n && !slice_eq(string_of(iss), issuer))
+    if (!by->issuer && issuer.n && !slice_eq(string_of(iss), issuer))
         return "The token's issuer (iss) is not the one that this server expects.";
-    if (audience.n && !found)
+    if (!audience_good(aud, by, rules))
         return "The token's audience (aud) does not name this server.";
     return NULL;
 }
 
-static enum err read_claims(const struct key *key, const struct token_rules *rules, struct slice text, int64_t now,
+static enum err read_claims(const struct signer *by, const struct token_rules *rules, const json_t *claims, int64_t now,
                             struct principal **ret, struct fault *f)
 {
-    json_t *claims = object(text);
     int64_t expires_us = 0;
     const char *why = claims ? NULL : "The token's claims are not a JSON object with unique members.";
 
     if (!why)
         why = time_fault(claims, now, rules->leeway_us, &expires_us);
     if (!why)
-        why = party_fault(claims, key, rules);
+        why = party_fault(claims, by, rules);
     struct principal *p = why ? NULL : principal_new(claims, expires_us, &why);
 
-    json_decref(claims);
     if (!p)
         return why ? invalid(f, why) : fault(f, ERR_NO_MEMORY, "Memory is out.");
+    if (by->issuer)
+        principal_limit(p, by->issuer->ceiling);
     *ret = p;
     return OK;
 }
 
+/* The claims are not to be believed yet: iss only says whose keys are tried. Keys that stand outside of issuers[] take part where
+ * they are bound to the very same iss. */
+static struct signer find_signer(const struct keys *keys, const struct token_rules *rules, const struct header *h, struct slice iss,
+                                 const struct parts *t, struct issuer **ret_lacking)
+{
+    struct issuer *is = issuers_find(rules->issuers, iss);
+    const struct key *k;
+
+    if (!is)
+        return (struct signer){ keys_verify(keys, h->kid, h->alg, t->input, t->signature), NULL };
+    k = is->fetched ? jwks_set_verify(is->set, h->kid, h->alg, t->input, t->signature)
+                    : keys_verify(&is->keys, h->kid, h->alg, t->input, t->signature);
+    if (k)
+        return (struct signer){ k, is };
+    k = keys_verify_bound(keys, iss, rules->issuer, h->kid, h->alg, t->input, t->signature);
+    if (!k && ret_lacking && is->fetched && (!is->set || (h->kid.p && !jwks_set_has(is->set, h->kid))))
+        *ret_lacking = is;
+    return (struct signer){ k, NULL };
+}
+
 enum err token_verify(const struct keys *keys, const struct token_rules *rules, struct slice token, int64_t now_unix_us,
-                      struct principal **ret, struct fault *f)
+                      struct principal **ret, struct issuer **ret_lacking, struct fault *f)
 {
     struct arena *a = NULL;
-    json_t *head = NULL;
-    struct header header;
+    json_t *head = NULL, *claims = NULL;
+    struct header header = { 0 };
     struct parts parts;
-    const struct key *key;
+    struct signer by;
     const char *why;
     enum err e;
 
@@ -199,12 +240,16 @@ enum err token_verify(const struct keys *keys, const struct token_rules *rules, 
         e = invalid(f, why);
         goto out;
     }
-    key = keys_verify(keys, header.kid, header.alg, parts.input, parts.signature);
-    if (!key)
+    claims = object(parts.claims);
+    by = find_signer(keys, rules, &header, string_of(json_object_get(claims, "iss")), &parts, ret_lacking);
+    if (!by.key)
         e = invalid(f, "The token is not signed by a key and algorithm that this server accepts.");
+    else if (by.issuer && by.issuer->at_jwt && !header.at_jwt)
+        e = invalid(f, "The token's typ is not at+jwt, as it must be for this issuer.");
     else
-        e = read_claims(key, rules, parts.claims, now_unix_us, ret, f);
+        e = read_claims(&by, rules, claims, now_unix_us, ret, f);
 out:
+    json_decref(claims);
     json_decref(head);
     arena_free(a);
     return e;

@@ -1,6 +1,7 @@
 #include "gateway/http/token_cache.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { WAYS = 8, LOCKS = 32 };
@@ -9,6 +10,7 @@ struct entry {
     unsigned char digest[TOKEN_DIGEST];
     struct principal *principal;  /* NULL: free */
     uint64_t used;                /* the stripe's tick at the last use */
+    uint64_t age;                 /* the cache's when it was verified */
 };
 
 struct set {
@@ -22,6 +24,7 @@ struct stripe {
 
 struct token_cache {
     size_t n;
+    _Atomic uint64_t age;         /* goes up when a key is gone */
     struct set *sets;
     struct stripe stripes[LOCKS];
 };
@@ -83,7 +86,7 @@ struct principal *token_cache_get(struct token_cache *c, const unsigned char dig
     struct entry *e = find(set_lock(c, digest, &stripe), digest);
     struct principal *found = NULL, *expired = NULL;
 
-    if (e && now_unix_us - leeway_us < principal_expires_us(e->principal)) {
+    if (e && e->age == atomic_load(&c->age) && now_unix_us - leeway_us < principal_expires_us(e->principal)) {
         e->used = ++stripe->tick;
         found = principal_ref(e->principal);
     } else if (e) {
@@ -95,7 +98,7 @@ struct principal *token_cache_get(struct token_cache *c, const unsigned char dig
     return found;
 }
 
-void token_cache_put(struct token_cache *c, const unsigned char digest[TOKEN_DIGEST], struct principal *p)
+void token_cache_put(struct token_cache *c, const unsigned char digest[TOKEN_DIGEST], struct principal *p, uint64_t age)
 {
     struct stripe *stripe;
     struct set *set = set_lock(c, digest, &stripe);
@@ -118,6 +121,18 @@ void token_cache_put(struct token_cache *c, const unsigned char digest[TOKEN_DIG
     memcpy(slot->digest, digest, TOKEN_DIGEST);
     slot->principal = principal_ref(p);
     slot->used = ++stripe->tick;
+    slot->age = age;
     pthread_mutex_unlock(&stripe->lock);
     principal_unref(old);
+}
+
+void token_cache_outdate(struct token_cache *c)
+{
+    if (c)
+        atomic_fetch_add(&c->age, 1);
+}
+
+uint64_t token_cache_age(const struct token_cache *c)
+{
+    return c ? atomic_load(&c->age) : 0;
 }

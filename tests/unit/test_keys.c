@@ -11,7 +11,7 @@
 #include <openssl/core_names.h>
 #include <openssl/bn.h>
 
-#include "gateway/http/keys.h"
+#include "gateway/http/issuers.h"
 #include "tests/unit/tokens.h"
 
 static char dir[] = "/tmp/weir-test-keys-XXXXXX";
@@ -32,7 +32,12 @@ static bool load(const char *text, struct keys *ks, char err[512])
 
     write_file(path, text);
     *err = '\0';
-    return keys_load(ks, &c, err);
+    struct issuers none = { .n = 0 };
+
+    bool good = keys_load(ks, &none, &c, err);
+
+    issuers_free(&none);
+    return good;
 }
 
 static char *with_pem(const char *alg, struct slice pem)
@@ -229,8 +234,8 @@ static const struct {
     { "{\"keys\":{}}", "not of the form" },
     { "{\"keys\":[],\"key\":[]}", "not of the form" },
     { "{\"keys\":[],\"keys\":[]}", "is not JSON" },
-    { "{\"keys\":[7]}", "Key 1 (kid absent)" },
-    { "{\"keys\":[{\"kid\":\"a\"," HS "},{\"kid\":\"b\"}]}", "Key 2 (kid b)" },
+    { "{\"keys\":[7]}", "key 1 (kid absent)" },
+    { "{\"keys\":[{\"kid\":\"a\"," HS "},{\"kid\":\"b\"}]}", "key 2 (kid b)" },
     { "{\"keys\":[{\"kid\":\"a\"," HS "},{\"kid\":\"a\"," HS "}]}", "another key has this kid" },
     { KEY("\"secret\":\"" TOKEN_SECRET "\""), "alg is one of" },
     { KEY("\"alg\":\"none\",\"secret\":\"" TOKEN_SECRET "\""), "alg is one of" },

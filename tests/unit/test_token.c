@@ -190,7 +190,7 @@ static enum err verify(const char *token, const struct token_rules *rules, struc
 
     memcpy((char *)exact.p, token, exact.n); /* not terminated, so that a sanitizer sees each step beyond */
     exact.p = realloc((char *)exact.p, exact.n ? exact.n : 1);
-    enum err e = token_verify(&keys, rules, exact, NOW * US_PER_S, p, f);
+    enum err e = token_verify(&keys, rules, exact, NOW * US_PER_S, p, NULL, f);
 
     free((char *)exact.p);
     return e;
@@ -198,7 +198,7 @@ static enum err verify(const char *token, const struct token_rules *rules, struc
 
 static void every_odd_token_is_refused_for_its_reason_or_accepted(void **state)
 {
-    const struct token_rules rules = { SLICE_NONE, SLICE_NONE, 60 * US_PER_S };
+    const struct token_rules rules = { SLICE_NONE, SLICE_NONE, 60 * US_PER_S, NULL };
     size_t wrong = 0;
 
     (void)state;
@@ -232,7 +232,7 @@ static void expiry_is_exactly_exp(void **state)
         { "{\"exp\":1800003600.25}", 1800003600250000 },
         { "{\"exp\":1799999941}", 1799999941000000 },
     };
-    const struct token_rules rules = { SLICE_NONE, SLICE_NONE, 60 * US_PER_S };
+    const struct token_rules rules = { SLICE_NONE, SLICE_NONE, 60 * US_PER_S, NULL };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -264,7 +264,7 @@ static void issuer_and_audience_are_checked_when_configured(void **state)
         { "own", "\"iss\":\"https://b\",\"aud\":\"b\"", true },
         { "own", "\"iss\":\"https://a\",\"aud\":\"weir\"", false },
     };
-    const struct token_rules rules = { SLICE("https://a"), SLICE("weir"), 60 * US_PER_S };
+    const struct token_rules rules = { SLICE("https://a"), SLICE("weir"), 60 * US_PER_S, NULL };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -300,7 +300,7 @@ static void a_key_without_kid_serves_tokens_whose_kid_no_key_has(void **state)
         char *token = token_sign(BY_HS, rows[i].header, GOOD);
         struct principal *p = NULL;
 
-        assert_int_equal(token_verify(&anonymous, &rules, slice_of(token), NOW * US_PER_S, &p, NULL),
+        assert_int_equal(token_verify(&anonymous, &rules, slice_of(token), NOW * US_PER_S, &p, NULL, NULL),
                          rows[i].good ? OK : ERR_INVALID_TOKEN);
         principal_unref(p);
         free(token);

@@ -34,7 +34,7 @@ static void put(struct token_cache *c, unsigned char n, int64_t expires_us)
 {
     struct principal *p = until(expires_us);
 
-    token_cache_put(c, digest(n), p);
+    token_cache_put(c, digest(n), p, token_cache_age(c));
     principal_unref(p);
 }
 
@@ -53,7 +53,7 @@ static void what_was_put_is_found_and_nothing_else(void **state)
 
     (void)state;
     assert_false(has(c, 1, 0));
-    token_cache_put(c, digest(1), p);
+    token_cache_put(c, digest(1), p, 0);
     struct principal *found = token_cache_get(c, digest(1), 0, 0);
 
     assert_ptr_equal(found, p);

@@ -1,0 +1,423 @@
+"""Real identity: tokens that an independent library signs with keys that it publishes over TLS, and keys that change."""
+import json
+import os
+import sys
+import threading
+import time
+
+import harness
+import pytest
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests", "identity"))
+from provider import Issuer, Provider  # noqa: E402
+
+# What takes minutes and hours in production takes tenths of a second here.
+QUICK = {"WEIR_AUTH_JWKS_MIN_AGE": "300ms", "WEIR_AUTH_JWKS_MAX_AGE": "1m", "WEIR_AUTH_JWKS_MIN_REFRESH": "500ms",
+         "WEIR_AUTH_JWKS_TIMEOUT": "2s", "WEIR_STREAMS_AUTO_CREATE": "true"}
+
+
+@pytest.fixture(scope="module")
+def provider():
+    running = Provider()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def database():
+    """A PostgreSQL for the gateways of these tests, and a key beside the issuers'."""
+    running = harness.dev()
+    yield running
+    assert running.stop() == 0
+    harness.remove(running)
+
+
+@pytest.fixture
+def gateway_of(provider, database):
+    """gateway_of(records, **settings): a gateway with these issuers in its keys file."""
+    started = []
+
+    def start(*records, **settings):
+        directory = harness.scratch()
+        path = os.path.join(directory, "keys.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"issuers": list(records)}, f)
+        started.append(harness.serve(database.database_url, {**QUICK, "WEIR_AUTH_KEYS_FILE": path,
+                                                             "WEIR_AUTH_JWKS_CA_FILE": provider.ca, **settings}))
+        return started[-1]
+
+    yield start
+    for one in started:
+        assert one.stop() == 0
+
+
+NUMBERS = iter(range(10000))
+
+
+@pytest.fixture
+def issuer(provider):
+    return Issuer(provider, f"realm-{next(NUMBERS)}", **{"Cache-Control": "max-age=60"})
+
+
+def by_url(issuer, **more):
+    return {"issuer": issuer.iss, "audiences": ["weir", "other"], "jwks_url": issuer.jwks_url, **more}
+
+
+def status_of(gateway, token, target="/v1/streams?limit=1"):
+    client = harness.Client(gateway, token)
+    try:
+        return client.get(target).status
+    finally:
+        client.close()
+
+
+def metric(gateway, name):
+    client = harness.Client(gateway, harness.mint())
+    for line in client.get("/metrics").expect(200).body.decode().splitlines():
+        if line.startswith(f"{name} "):
+            client.close()
+            return float(line.split()[1])
+    raise AssertionError(name)
+
+
+def eventually(what, seconds=10):
+    deadline = time.monotonic() + seconds * harness.SLOW
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256", "EdDSA"])
+def test_a_token_of_each_algorithm_opens(gateway_of, issuer, alg):
+    kid = issuer.generate(alg)
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer))
+    assert status_of(gateway, issuer.token(kid)) == 200
+    assert status_of(gateway, issuer.token(kid, aud=["x", "other"])) == 200
+    for wrong in ({"aud": "elsewhere"}, {"aud": None}, {"iss": issuer.iss + "/"}, {"iss": None}, {"exp": 1}, {"exp": None}):
+        assert status_of(gateway, issuer.token(kid, **wrong)) == 401, wrong
+
+
+def test_an_rsa_key_without_alg_serves_both_of_its_algorithms_unless_one_is_excluded(gateway_of, issuer):
+    rs, ps = issuer.generate("RS256"), issuer.generate("PS256")
+    for kid in (rs, ps):
+        issuer.jwks[kid].pop("alg")
+    issuer.publish(rs, ps)
+    both, one = gateway_of(by_url(issuer)), gateway_of(by_url(issuer, algorithms=["PS256"]))
+    assert [status_of(both, issuer.token(kid)) for kid in (rs, ps)] == [200, 200]
+    assert [status_of(one, issuer.token(kid)) for kid in (rs, ps)] == [401, 200]
+
+
+def test_keys_that_are_not_for_us_are_passed_over(gateway_of, issuer):
+    good, encrypts, other_use = issuer.generate(), issuer.generate(), issuer.generate()
+    issuer.jwks[encrypts]["use"] = "enc"
+    issuer.jwks[other_use]["key_ops"] = ["sign"]
+    extra = [{"kty": "oct", "kid": "o", "k": harness.base64url(b"k" * 40), "alg": "HS256"}, {"kty": "new", "kid": "n"}, 7,
+             {"kty": "EC", "crv": "P-521", "kid": "p", "x": "AA", "y": "AA"}, {**issuer.jwks[good], "kid": 5}]
+    body = json.dumps({"keys": [*extra, *(issuer.jwks[kid] for kid in (encrypts, other_use, good))]})
+    issuer.publish(body=body)
+    gateway = gateway_of(by_url(issuer))
+    assert [status_of(gateway, issuer.token(kid)) for kid in (good, encrypts, other_use)] == [200, 401, 401]
+    claims = {"iss": issuer.iss, "aud": "weir"}
+    assert status_of(gateway, harness.mint(secret="k" * 40, header={"kid": "o"}, **claims)) == 401
+
+
+def test_without_a_kid_only_a_single_key_can_be_meant(gateway_of, issuer):
+    first, second = issuer.generate(), issuer.generate()
+    issuer.publish(first)
+    gateway = gateway_of(by_url(issuer))
+    assert status_of(gateway, issuer.token(first, {"kid": None})) == 401      # null is no string
+    token = issuer.token(first, {"kid": first})
+    assert status_of(gateway, token) == 200
+    issuer.publish(first, second)
+    assert status_of(gateway, issuer.token(second)) == 200
+
+
+def test_discovery_finds_the_keys(gateway_of, issuer):
+    kid = issuer.generate()
+    issuer.publish(kid)
+    issuer.describe()
+    gateway = gateway_of({"issuer": issuer.iss, "audience": "weir", "discovery": True})
+    assert status_of(gateway, issuer.token(kid)) == 200
+
+
+def test_the_settings_alone_name_one_issuer(database, provider, issuer):
+    kid = issuer.generate()
+    issuer.publish(kid)
+    issuer.describe()
+    for where in ({"WEIR_AUTH_JWKS_URL": issuer.jwks_url}, {"WEIR_AUTH_DISCOVERY": "true", "WEIR_AUTH_REQUIRE_AT_JWT": "true"}):
+        gateway = harness.serve(database.database_url, {**QUICK, **where, "WEIR_AUTH_ISSUER": issuer.iss, "WEIR_AUTH_AUDIENCE": "weir",
+                                                        "WEIR_AUTH_JWKS_CA_FILE": provider.ca})
+        assert status_of(gateway, issuer.token(kid)) == 200
+        plain = status_of(gateway, issuer.token(kid, {"typ": "JWT"}))
+        assert plain == (401 if "WEIR_AUTH_REQUIRE_AT_JWT" in where else 200)
+        own = {"iss": issuer.iss, "aud": "weir"}
+        assert status_of(gateway, harness.mint(**own)) == 200              # the secret is bound to the same issuer
+        assert gateway.stop() == 0
+
+
+@pytest.mark.parametrize("changed", [{"issuer": "https://evil.example"}, {"issuer": None}, {"jwks_uri": None}, {"jwks_uri": 5},
+                                     {"issuer": "{iss}/"}, {"jwks_uri": "http://192.0.2.1/jwks"}, {"jwks_uri": "{plain}/jwks"},
+                                     {"jwks_uri": "file:///etc/passwd"}, {"jwks_uri": "ftp://127.0.0.1/jwks"}])
+def test_a_discovery_document_that_is_not_ours_is_refused(gateway_of, provider, issuer, changed):
+    kid = issuer.generate()
+    issuer.publish(kid)
+    issuer.describe(**{k: v.format(iss=issuer.iss, plain=provider.plain) if isinstance(v, str) else v for k, v in changed.items()})
+    gateway = gateway_of({"issuer": issuer.iss, "audience": "weir", "discovery": True})
+    assert status_of(gateway, issuer.token(kid)) == 401
+    assert "cannot be fetched" in gateway.log() and issuer.hits() == 0
+
+
+BIG = json.dumps({"keys": [], "x": "y" * (256 << 10)})
+
+
+@pytest.mark.parametrize("how", [
+    {"body": BIG}, {"body": "{"}, {"body": "[]"}, {"body": '{"keys":{}}'}, {"body": '{"keys":[],"keys":[]}'}, {"body": ""},
+    {"body": json.dumps({"keys": [{"kty": "x"}] * 101})}, {"body": '{"keys":' + "[" * 40 + "]" * 40 + "}"}, {"status": 500},
+    {"status": 302, "headers": {"Location": "/elsewhere"}}, {"status": 204, "body": ""}, {"hang": True},
+    {"headers": {"Content-Encoding": "gzip"}, "body": "\x1f\x8b"},
+], ids=["oversized", "cut", "array", "keys no array", "duplicate members", "empty", "101 keys", "deep", "500", "redirect", "204",
+        "hanging", "compressed"])
+def test_a_bad_answer_leaves_the_old_keys_in_force(gateway_of, provider, issuer, how):
+    kid, new = issuer.generate(), issuer.generate()
+    issuer.publish(kid)
+    issuer.provider.ask("document", path="/elsewhere", status=200, body=json.dumps({"keys": [issuer.jwks[new]]}))
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_TIMEOUT="500ms")
+    assert status_of(gateway, issuer.token(kid)) == 200
+    issuer.publish(new, **how)
+    began = time.monotonic()
+    assert status_of(gateway, issuer.token(new)) == 401
+    assert time.monotonic() - began < 3 * harness.SLOW
+    provider.ask("release")
+    assert status_of(gateway, issuer.token(kid, sub="bob")) == 200          # not from the cache
+    assert metric(gateway, "weir_jwks_failures_total") >= 1
+    issuer.publish(kid, new)
+    eventually(lambda: status_of(gateway, issuer.token(new)) == 200)        # it tries again by itself
+
+
+def test_the_start_does_not_wait_for_ever_and_recovers(gateway_of, provider, issuer):
+    kid = issuer.generate()
+    issuer.publish(kid, hang=True)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_START_WAIT="100ms")
+    issuer.publish(kid)
+    provider.ask("release")
+    assert harness.Client(gateway, "").get("/readyz").status == 200
+    eventually(lambda: status_of(gateway, issuer.token(kid)) == 200)
+
+
+def test_an_authority_that_is_not_trusted_is_refused(gateway_of, issuer):
+    kid = issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_CA_FILE="")
+    assert status_of(gateway, issuer.token(kid)) == 401
+    assert "certificate" in gateway.log() and issuer.hits() == 0
+
+
+def test_http_is_for_this_machine(gateway_of, provider, issuer):
+    kid = issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer, jwks_url=f"{provider.plain}{issuer.path}/jwks"))
+    assert status_of(gateway, issuer.token(kid)) == 200
+
+
+def test_two_issuers_do_not_speak_for_each_other(gateway_of, provider, issuer):
+    other = Issuer(provider, f"realm-{next(NUMBERS)}")
+    mine, theirs = issuer.generate(), other.generate()
+    provider.ask("generate", name="same", alg="ES256")
+    issuer.publish(mine)
+    other.publish(theirs)
+    gateway = gateway_of(by_url(issuer), by_url(other, audiences=["third"]))
+    assert status_of(gateway, issuer.token(mine)) == 200 and status_of(gateway, other.token(theirs, aud="third")) == 200
+    for token in (issuer.token(mine, iss=other.iss, aud="third"), issuer.token(mine, {"kid": theirs}, iss=other.iss, aud="third"),
+                  other.token(theirs, iss=issuer.iss), other.token(theirs), issuer.token(mine, aud="third"),
+                  harness.mint(iss=issuer.iss, aud="weir")):
+        assert status_of(gateway, token) == 401
+    assert status_of(gateway, harness.mint()) == 200                        # a key without issuer is as it was
+
+
+def test_an_issuer_grants_no_more_than_its_ceiling(gateway_of, issuer):
+    kid = issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer, grants="publish:team-b.* subscribe:*"))
+    client = harness.Client(gateway, issuer.token(kid))
+    client.post("/v1/streams/team-b.x/events", {"type": "A"}).expect(201)
+    client.get("/v1/streams/team-b.x/events").expect(200)
+    client.post("/v1/streams/team-a.x/events", {"type": "A"}).problem(403, "insufficient-scope")
+    client.put("/v1/streams/team-b.y", {}).problem(403, "insufficient-scope")
+    narrow = issuer.token(kid, scope="publish:team-a.* subscribe:team-b.*")
+    client.post("/v1/streams/team-a.x/events", {"type": "A"}, token=narrow).problem(403, "insufficient-scope")
+    client.post("/v1/streams/team-b.x/events", {"type": "A"}, token=narrow).problem(403, "insufficient-scope")
+    client.get("/v1/streams/team-b.x/events", token=narrow).expect(200)
+    client.close()
+
+
+def test_a_withdrawn_key_is_refused_after_the_refresh_even_for_remembered_tokens(gateway_of, issuer):
+    issuer.headers = {"Cache-Control": "max-age=0"}
+    old, new = issuer.generate(), issuer.generate()
+    issuer.publish(old, new)
+    gateway = gateway_of(by_url(issuer))
+    gone, stays = issuer.token(old), issuer.token(new)
+    assert [status_of(gateway, t) for t in (gone, stays, gone, stays)] == [200] * 4
+    issuer.publish(new)
+    eventually(lambda: status_of(gateway, gone) == 401)
+    assert status_of(gateway, stays) == 200
+    assert '"removed":1' in gateway.log()
+
+
+def test_old_keys_serve_on_while_the_provider_is_away_but_not_for_ever(gateway_of, issuer):
+    issuer.headers = {"Cache-Control": "no-store"}
+    kid = issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MAX_STALE="3s")
+    assert status_of(gateway, issuer.token(kid)) == 200
+    issuer.publish(kid, status=503)
+    eventually(lambda: metric(gateway, "weir_jwks_failures_total") > 0)
+    assert status_of(gateway, issuer.token(kid, sub="bob")) == 200
+    fetched = metric(gateway, "weir_jwks_fetched_timestamp_seconds")
+    assert time.time() - 30 < fetched <= time.time()
+    eventually(lambda: status_of(gateway, issuer.token(kid)) == 401)
+    assert harness.Client(gateway, "").get("/readyz").status == 200
+    issuer.publish(kid)
+    eventually(lambda: status_of(gateway, issuer.token(kid)) == 200)
+
+
+def test_a_flood_of_unknown_keys_fetches_no_more_than_it_may(gateway_of, issuer):
+    kid, unknown = issuer.generate(), issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MIN_REFRESH="1s")
+    before, began, sent = issuer.hits(), time.monotonic(), [0] * 4
+    forged = [issuer.token(unknown, {"kid": f"../{n}"}) for n in range(8)]
+
+    def flood(n):
+        client = harness.Client(gateway, check=False, token="")
+        while time.monotonic() - began < 2.5:
+            sent[n] += 1
+            client.get("/v1/streams", token=forged[sent[n] % 8]).problem(401, "invalid-token")
+        client.close()
+
+    threads = [threading.Thread(target=flood, args=(n,)) for n in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sum(sent) > 100 and 1 <= issuer.hits() - before <= 1 + (time.monotonic() - began)
+    assert metric(gateway, "weir_token_unknown_keys_total") > 100
+
+
+class Load:
+    """Clients that publish with the newest token there is; every answer that is not 201 is kept."""
+
+    def __init__(self, gateway, stream, clients=4):
+        self.gateway, self.stream, self.token = gateway, stream, None
+        self.wrong, self.done, self.stop = [], 0, False
+        self.threads = [threading.Thread(target=self.run, args=(n,)) for n in range(clients)]
+
+    def run(self, n):
+        client, i = harness.Client(self.gateway, "", check=False), 0
+        while not self.stop:
+            i += 1
+            answer = client.post(f"/v1/streams/{self.stream}/events", {"type": "A", "id": f"{n}-{i}"}, token=self.token)
+            if answer.status != 201:
+                self.wrong.append((self.token[:60], answer))
+            self.done += 1
+        client.close()
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop = True
+        for t in self.threads:
+            t.join()
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["published before use", "used at once"])
+def test_a_rotation_under_load_refuses_nobody(gateway_of, issuer, announced):
+    kid = issuer.generate("RS256")
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MIN_REFRESH="300ms")
+    load, rotations = Load(gateway, f"rotation-{issuer.path[1:]}"), 6
+    load.token = issuer.token(kid)
+    with load:
+        for n in range(rotations):
+            new = issuer.generate(["ES256", "PS256", "EdDSA"][n % 3])
+            issuer.publish(kid, new, delay=100)
+            if announced:
+                time.sleep(0.2)
+            load.token = issuer.token(new)
+            time.sleep(0.5)
+            issuer.publish(new)                  # the old one is withdrawn
+            kid = new
+    assert not load.wrong, load.wrong[:3]
+    assert load.done > 50 and issuer.hits() >= rotations
+
+
+def test_a_parked_request_keeps_its_body_and_its_rights_are_checked_after(gateway_of, issuer):
+    kid, new = issuer.generate(), issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MIN_REFRESH="100ms")
+    issuer.publish(kid, new, delay=300)
+    client = harness.Client(gateway, issuer.token(new))
+    client.post("/v1/streams/parked.x/events", {"type": "A", "data": "x" * 100000}).expect(201)
+    assert len(client.read("parked.x")["events"][0]["data"]) == 100000
+    time.sleep(0.2)
+    issuer.publish(kid, new, delay=300)
+    refused = issuer.token(new, {"kid": "unknown"}, scope="publish:parked.x")
+    began = time.monotonic()
+    client.post("/v1/streams/parked.x/events", {"type": "B"}, token=refused).problem(401, "invalid-token")
+    assert time.monotonic() - began > 0.25
+    time.sleep(0.2)
+    third = issuer.generate()
+    issuer.publish(kid, new, third, delay=300)
+    client.post("/v1/streams/parked.x/events", {"type": "C"}, token=issuer.token(third, scope="publish:other")).problem(
+        403, "insufficient-scope")
+    assert [e["type"] for e in client.read("parked.x")["events"]] == ["A"]
+    client.close()
+
+
+def test_clients_that_leave_while_they_wait_do_no_harm(gateway_of, provider, issuer):
+    kid, new = issuer.generate(), issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer))
+    issuer.publish(kid, hang=True)
+    token = issuer.token(new)
+    for _ in range(5):
+        head = f"POST /v1/streams/left/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+        harness.raw(gateway, f"{head}Content-Length: 12\r\n\r\n{{\"type\":\"A\"}}".encode(), seconds=0.1)
+    issuer.publish(kid, new)
+    provider.ask("release")
+    eventually(lambda: status_of(gateway, issuer.token(new)) == 200)
+    client = harness.Client(gateway, issuer.token(new))
+    client.get("/v1/streams/left/events").problem(404, "unknown-stream")
+    client.close()
+
+
+@pytest.mark.parametrize("record, says", [
+    ({}, "it has no issuer"), ({"issuer": "i"}, "it has no audience"), ({"issuer": "i", "audience": "w"}, "one of jwks_url"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "http://id.example/"}, "must be https"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "https://u:p@id.example/"}, "user or a fragment"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "jwks"}, "not an absolute one"),
+    ({"issuer": "i", "audience": "w", "discovery": True}, "issuer must be a URL"),
+    ({"issuer": "i", "audience": "w", "discovery": False}, "discovery is true"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "https://a/", "discovery": True}, "one of jwks_url"),
+    ({"issuer": "i", "audience": "w", "audiences": [], "jwks_url": "https://a/"}, "both audience and audiences"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "https://a/", "algorithms": ["HS256"]}, "algorithms are of"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "https://a/", "algorithms": []}, "algorithms is an array"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "https://a/", "grants": "publish:x  read:y"}, "each entry of grants"),
+    ({"issuer": "i", "audience": "w", "jwks_url": "https://a/", "jwks_uri": "https://a/"}, "the member jwks_uri is unknown"),
+    ({"issuer": "i", "audience": "w", "keys": []}, "at least one key"),
+    ({"issuer": "i", "audience": "w", "keys": [{"kid": "k", "alg": "HS256", "secret": "s"}]}, "key 1 (kid k): the secret has 1"),
+    ({"issuer": "i", "audience": "w", "keys": [{"kid": "k", "alg": "HS256", "secret": "s" * 32, "issuer": "j"}]}, "stands under"),
+])
+def test_an_issuer_that_cannot_be_used_is_named_at_the_start(gateway_of, record, says):
+    with pytest.raises(RuntimeError, match="Issuer 1") as caught:
+        gateway_of(record)
+    assert says in str(caught.value)
+
+
+def test_the_same_issuer_twice_is_refused(gateway_of):
+    record = {"issuer": "i", "audience": "w", "keys": [{"kid": "k", "alg": "HS256", "secret": "s" * 32}]}
+    with pytest.raises(RuntimeError, match="Issuer 2 .*twice"):
+        gateway_of(record, record)

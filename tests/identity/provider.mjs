@@ -1,0 +1,63 @@
+// An identity provider for the tests. Keys and tokens are made by jose, an implementation that is not ours; documents are served
+// over TLS (PROVIDER_KEY, PROVIDER_CERT) and over plain HTTP. Commands come as JSON lines on stdin, answers go to stdout.
+import { createServer as createHttps } from "node:https";
+import { createServer as createHttp } from "node:http";
+import { createInterface } from "node:readline";
+import { readFileSync } from "node:fs";
+import { SignJWT, exportJWK, generateKeyPair } from "jose";
+
+const keys = new Map();        // name → {alg, privateKey, jwk}
+const documents = new Map();   // path → {status, headers, body, hang}
+const hits = new Map();        // path → times asked for
+const hanging = new Set();
+
+function serve(request, response) {
+  const found = documents.get(request.url);
+  hits.set(request.url, (hits.get(request.url) ?? 0) + 1);
+  if (found?.hang) {
+    hanging.add(response);
+    return;
+  }
+  setTimeout(() => {
+    response.writeHead(found?.status ?? 404, { "Content-Type": "application/json", ...found?.headers });
+    response.end(found?.body ?? "{}");
+  }, found?.delay ?? 0);
+}
+
+const tls = { key: readFileSync(process.env.PROVIDER_KEY), cert: readFileSync(process.env.PROVIDER_CERT) };
+const servers = [createHttps(tls, serve), createHttp(serve)];
+
+const commands = {
+  async generate({ name, alg }) {
+    const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), kid: name, alg, use: "sig" };
+    keys.set(name, { alg, privateKey });
+    return jwk;
+  },
+  // header: replaces the usual one; alg and kid are the key's unless it says otherwise
+  async sign({ name, claims, header }) {
+    const { alg, privateKey } = keys.get(name);
+    return new SignJWT(claims).setProtectedHeader({ alg, kid: name, typ: "at+jwt", ...header }).sign(privateKey);
+  },
+  document({ path, ...rest }) {
+    documents.set(path, rest);
+  },
+  hits({ path }) {
+    return hits.get(path) ?? 0;
+  },
+  release() {
+    hanging.forEach((response) => response.destroy());
+    hanging.clear();
+  },
+};
+
+const ports = await Promise.all(servers.map((s) => new Promise((done) => s.listen(0, "127.0.0.1", () => done(s.address().port)))));
+console.log(JSON.stringify({ https: ports[0], http: ports[1] }));
+createInterface({ input: process.stdin }).on("line", async (line) => {
+  const { id, op, ...rest } = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ id, value: (await commands[op](rest)) ?? null }));
+  } catch (error) {
+    console.log(JSON.stringify({ id, error: String(error) }));
+  }
+}).on("close", () => process.exit(0));
