@@ -69,12 +69,36 @@ static void plain_settle(struct group *g, const struct rows *heads)
         group_refuse(g);
 }
 
+/* One partition of one stream, as most batches are: one statement. */
+static enum err write_append(struct batch *b, struct db *db)
+{
+    struct flight f;
+    struct group *g = b->groups;
+    struct publish_head *head;
+    struct publish_event *events;
+    size_t n;
+    enum err e;
+
+    if (!flight_begin(&f, b, db))
+        return ERR_NO_MEMORY;
+    plain_accept(g);
+    head = head_rows(b, g, false, &n);
+    events = event_rows(b, g);
+    queued(&f, head && events && db_log_append(db, b->arena, g->stream->row.stream_id, head, b->now_us, events, g->accepted_n));
+    if (!(e = flush(&f)))
+        plain_settle(g, &f.rows[0]);
+    free_rows(&f);
+    return e;
+}
+
 static enum err write_plain(struct batch *b, struct db *db)
 {
     struct flight f;
     size_t n, at;
     enum err e;
 
+    if (b->group_n == 1 && b->groups->part_n == 1)
+        return write_append(b, db);
     if (!flight_begin(&f, b, db))
         return ERR_NO_MEMORY;
     flight_say(&f, &DB_BEGIN);

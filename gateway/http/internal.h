@@ -61,6 +61,8 @@ struct request_internal {
     struct request_internal *ready_next, *ready_prev;
     bool ready;                    /* on the ready list; under the loop's lock */
     bool suspended;                /* the rest: loop thread only */
+    bool hovers, orphan;           /* loop_park, loop_orphan */
+    int hovered;                   /* turns of the loop */
     bool watch, watched;           /* for the client's leaving: wanted; registered now */
     bool gone;                     /* the client left; rq.gone is told so before the next call */
     bool broken;                   /* the stream ends with an error */
@@ -74,6 +76,7 @@ enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, co
                                 const char *version, const char *upload, size_t *upload_size, void **state);
 void dispatch_completed(void *cls, struct MHD_Connection *connection, void **state,
                         enum MHD_RequestTerminationCode why);
+void dispatch_end(struct request_internal *in);    /* frees it; the connection may be gone long since */
 
 /* head.c: what is decided before the body comes: gate, route, rights (unless they are left pending), sizes. */
 enum err head_check(struct request_internal *in, const char *method, const char *version);

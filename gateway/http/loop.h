@@ -23,7 +23,11 @@ uint64_t loop_unique(struct loop *l);      /* loop thread: a number that no othe
 /* Loop thread. */
 void loop_enter(struct loop *l, struct request_internal *in);   /* a request begins */
 void loop_leave(struct loop *l, struct request_internal *in);   /* it completes: no wake reaches it any more */
+/* Its connection is gone. true: somebody still works on it; then the loop itself ends it (dispatch_end) after the last wake. */
+bool loop_orphan(struct loop *l, struct request_internal *in);
 void loop_suspend(struct request_internal *in);
+void loop_park(struct request_internal *in);  /* until a wake or its deadline; suspends unless a job's end is near */
+void loop_unfinished(struct loop *l);         /* this turn left work that waits for nothing */
 void loop_deadline(struct request_internal *in, int64_t mono_us);
 
 /* Any thread, until the request completes. job_done: clears `working` in the same step. more: others follow at once, and the

@@ -31,6 +31,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
     }
     if (n == 0)
         loop_suspend(in);
+    loop_unfinished(rq->loop);
     in->sent_bytes += n;
     return n;
 }
