@@ -1,5 +1,6 @@
 #include "db/publish.h"
 
+#include "db/streams.h"
 #include "gateway/base/clock.h"
 #include "sql.h"
 
@@ -88,6 +89,13 @@ bool db_heads_notify(struct db *db, struct arena *a, const int64_t *streams, con
                                 arg_int4_array(a, partitions, sizeof *partitions, n) };
 
     return QUEUE(db, a, &HEADS_NOTIFY, args);
+}
+
+bool db_notify_queue(struct db *db, struct arena *a, struct slice payload)
+{
+    const struct arg args[] = { arg_text(payload) };
+
+    return QUEUE(db, a, &NOTIFY, args);
 }
 
 bool db_events_append(struct db *db, struct arena *a, int64_t stream, const struct publish_event *v, size_t n)

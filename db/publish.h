@@ -42,6 +42,7 @@ bool db_heads_lock(struct db *db, struct arena *a, int64_t stream, const struct 
 bool db_heads_advance(struct db *db, struct arena *a, int64_t stream, const struct publish_head *v, size_t n, int64_t now_us);
 bool db_heads_set(struct db *db, struct arena *a, int64_t stream, const struct publish_head *v, size_t n);
 bool db_heads_notify(struct db *db, struct arena *a, const int64_t *streams, const int32_t *partitions, size_t n);
+bool db_notify_queue(struct db *db, struct arena *a, struct slice payload); /* less than 8,000 bytes; empty: look at all */
 bool db_events_append(struct db *db, struct arena *a, int64_t stream, const struct publish_event *v, size_t n);
 /* A transaction by itself: the head moves by head->n, the events follow it, and it is notified. */
 bool db_log_append(struct db *db, struct arena *a, int64_t stream, const struct publish_head *head, int64_t now_us,
