@@ -17,8 +17,8 @@ handler_fn handle_ready; /* blocks */
 /* streams.c: all block */
 handler_fn handle_list_streams, handle_put_stream, handle_get_stream, handle_patch_stream, handle_delete_stream;
 
-/* publish.c, read.c */
-handler_fn handle_publish, handle_read;
+/* publish.c, read.c, read_many.c */
+handler_fn handle_publish, handle_read, handle_read_many;
 
 extern const struct route routes[];
 extern const size_t route_count;

@@ -24,5 +24,7 @@ const struct route routes[] = {
     { "publishEvents", "POST", "/v1/streams/{stream}/events", PERM_PUBLISH, SIZE_MAX, false, handle_publish, NULL },
     { "readEvents", "GET", "/v1/streams/{stream}/events", PERM_SUBSCRIBE, 0, false, handle_read,
       "after limit from_time wait partition type* subject* last_event_id" },
+    { "readManyEvents", "GET", "/v1/events", PERM_SUBSCRIBE, 0, false, handle_read_many,
+      "stream* after limit from_time wait type* subject* last_event_id" },
 };
 const size_t route_count = sizeof routes / sizeof *routes;

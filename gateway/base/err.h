@@ -20,6 +20,7 @@ enum err {
     ERR_BAD_CURSOR,
     ERR_CURSOR_PARTIAL,      /* a receipt's cursor on a stream of several partitions */
     ERR_CURSOR_FOREIGN,      /* a cursor of another stream */
+    ERR_TOO_MANY_PARTITIONS, /* selected to be read together */
     /* 401, 403 */
     ERR_UNAUTHENTICATED,     /* no token */
     ERR_INVALID_TOKEN,

@@ -30,7 +30,11 @@ const struct problem problems[] = {
         "The cursor of a receipt names its event's own partition. To read on after a publish, take the header "
         "Weir-Cursor of its answer." },
     [ERR_CURSOR_FOREIGN] = { 400, "cursor-foreign", "The cursor belongs to another stream",
-        "A cursor is good for the stream that it came from, and for no other." },
+        "A cursor is good for the stream that it came from, and for no other; one of several streams for a selection "
+        "that has all of them." },
+    [ERR_TOO_MANY_PARTITIONS] = { 400, "too-many-partitions", "Too many partitions are read together",
+        "A read of several streams covers at most 256 partitions, and a cursor at most 2,048 characters. Narrow the "
+        "patterns, or read in several calls." },
 
     [ERR_UNAUTHENTICATED] = { 401, "unauthenticated", "A token is needed",
         "Send a JWT in the header Authorization, after the word Bearer. Tokens are never accepted in a URL." },

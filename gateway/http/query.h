@@ -3,7 +3,7 @@
 
 #include "gateway/http/request.h"
 
-#define QUERY_ARGS_MAX 256
+#define QUERY_ARGS_MAX 512
 
 /* "a=1&b=x%20y" into rq->query, in the arena; '+' is a space. ERR_BAD_PARAMETER: a bad escape, %00, no UTF-8, too many. */
 enum err query_parse(struct request *rq, struct slice text);

@@ -280,8 +280,12 @@ class Client:
 
 
 def events_path(stream, **query):
-    pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, (list, tuple)) else [vs])]
-    return f"/v1/streams/{stream}/events" + ("?" + urllib.parse.urlencode(pairs, safe="*") if pairs else "")
+    """Of one stream, or of a list of names and patterns."""
+    many = isinstance(stream, (list, tuple))
+    pairs = [("stream", one) for one in stream] if many else []
+    pairs += [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, (list, tuple)) else [vs])]
+    path = "/v1/events" if many else f"/v1/streams/{stream}/events"
+    return path + ("?" + urllib.parse.urlencode(pairs, safe="*") if pairs else "")
 
 
 def raw(gateway, data, seconds=10, shut=False):
