@@ -68,15 +68,25 @@ def test_every_panel_asks_for_metrics_that_exist(metrics):
             assert_known(target["expr"], metrics)
 
 
+def test_every_alert_and_every_metric_is_explained(metrics):
+    operations = text("docs/operations.md")
+    for rule in re.findall(r"alert: (\w+)", text("deploy/prometheus/alerts.yaml")):
+        assert f"`{rule}`" in operations, f"docs/operations.md does not explain the alert {rule}"
+    for name, kind in metrics.items():
+        assert re.search(rf"^\| `{name}` \| {kind} \| \S", operations, re.M), f"docs/operations.md lacks | `{name}` | {kind} | … |"
+    for name in re.findall(r"^\| `((?:weir|process)_\w+)` \|", operations, re.M):
+        assert name in metrics, f"docs/operations.md explains {name}, which is not there"
+
+
 def test_every_setting_that_is_named_exists(defaults):
     variables = {"WEIR_" + name.upper().replace(".", "_") for name in defaults}
     ours = {"WEIR_CONFIG", "WEIR_VERSION", "WEIR_PORT"}            # the file; of compose.yaml itself
-    for path in ("Dockerfile", "deploy/compose.yaml", "deploy/weir.service", "deploy/weir.env.example",
+    for path in ("Dockerfile", "deploy/compose.yaml", "deploy/weir.service", "deploy/weir.env.example", "docs/operations.md",
                  "deploy/helm/weir/templates/deployment.yaml", "deploy/helm/weir/values.yaml", "README.md"):
         for name in set(re.findall(r"\bWEIR_[A-Z0-9_]+\b", text(path))) - ours:
             assert name in variables, f"{path}: {name}"
     groups = {name.partition(".")[0] for name in defaults if "." in name}
-    for path in ("deploy/weir.service", "deploy/compose.yaml", "deploy/helm/weir/values.yaml"):
+    for path in ("docs/operations.md", "deploy/weir.service", "deploy/compose.yaml", "deploy/helm/weir/values.yaml"):
         for name in re.findall(r"(?<![\w./-])([a-z]+\.[a-z_0-9]+)\b(?![\w./({-])", text(path)):
             if name.partition(".")[0] in groups and not name.endswith((".json", ".md", ".log")):
                 assert name in defaults, f"{path}: {name}"
