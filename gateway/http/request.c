@@ -76,7 +76,6 @@ bool request_work(struct request *rq, void (*fn)(struct request *rq))
     struct request_internal *in = rq->in;
 
     in->work = fn;
-    in->hovers = false;
     in->job = (struct job){ .run = run_job };
     atomic_store(&in->working, true);
     if (pool_submit(loop_server(rq->loop)->c.pool, &in->job))
@@ -100,7 +99,6 @@ bool request_working(const struct request *rq)
 
 void request_expect(struct request *rq)
 {
-    rq->in->hovers = true;
     atomic_store(&rq->in->working, true);
 }
 
