@@ -1,8 +1,10 @@
 #include "db/publish.h"
 
+#include "db/streams.h"
 #include "gateway/base/clock.h"
 #include "sql.h"
 
+#define MANY 200 /* from so many events on log_append_many is the faster one */
 #define WEEK_US (7 * 24 * 3600 * US_PER_S)
 
 const struct stmt HEADS_LOCK = { "heads_lock", SQL_HEADS_LOCK, "int8 int4[]", "int4 int8 timestamptz" };
@@ -11,6 +13,9 @@ const struct stmt HEADS_ADVANCE = { "heads_advance", SQL_HEADS_ADVANCE, "int8 in
 const struct stmt HEADS_SET = { "heads_set", SQL_HEADS_SET, "int8 int4[] int8[] timestamptz[] int8[]", "" };
 const struct stmt EVENTS_APPEND = { "events_append", SQL_EVENTS_APPEND,
                                     "int8 int4[] int8[] text[] text[] text[] text[] int2[] bytea[]", "" };
+#define LOG_APPEND_ARGS "int8 int4 int8 timestamptz int8 text[] text[] text[] text[] int2[] bytea[]"
+const struct stmt LOG_APPEND = { "log_append", SQL_LOG_APPEND, LOG_APPEND_ARGS, "int4 int8 timestamptz void" };
+const struct stmt LOG_APPEND_MANY = { "log_append_many", SQL_LOG_APPEND_MANY, LOG_APPEND_ARGS, "int4 int8 timestamptz void" };
 const struct stmt EVENTS_INSERT = { "events_insert", SQL_EVENTS_INSERT,
                                     "int8 bool int4[] int8[] timestamptz[] text[] text[] text[] text[] int8[] text[] int2[] "
                                     "bytea[]",
@@ -86,6 +91,13 @@ bool db_heads_notify(struct db *db, struct arena *a, const int64_t *streams, con
     return QUEUE(db, a, &HEADS_NOTIFY, args);
 }
 
+bool db_notify_queue(struct db *db, struct arena *a, struct slice payload)
+{
+    const struct arg args[] = { arg_text(payload) };
+
+    return QUEUE(db, a, &NOTIFY, args);
+}
+
 bool db_events_append(struct db *db, struct arena *a, int64_t stream, const struct publish_event *v, size_t n)
 {
     const struct arg args[] = { arg_int8(stream), INT4S(partition), INT8S(back), TEXTS(id), TEXTS(source), TEXTS(type),
@@ -93,6 +105,16 @@ bool db_events_append(struct db *db, struct arena *a, int64_t stream, const stru
                                 arg_bytea_array(a, &v->data, sizeof *v, n) };
 
     return QUEUE(db, a, &EVENTS_APPEND, args);
+}
+
+bool db_log_append(struct db *db, struct arena *a, int64_t stream, const struct publish_head *head, int64_t now_us,
+                   const struct publish_event *v, size_t n)
+{
+    const struct arg args[] = { arg_int8(stream), arg_int4(head->partition), arg_int8(head->n), arg_time(now_us),
+                                arg_int8(head->bytes), TEXTS(id), TEXTS(source), TEXTS(type), TEXTS(attributes),
+                                arg_int2_array(a, &v->data_format, sizeof *v, n), arg_bytea_array(a, &v->data, sizeof *v, n) };
+
+    return QUEUE(db, a, n < MANY ? &LOG_APPEND : &LOG_APPEND_MANY, args);
 }
 
 bool db_events_insert(struct db *db, struct arena *a, int64_t stream, bool subject_reads, const struct publish_event *v, size_t n)

@@ -3,9 +3,9 @@
 
 #include "db/db.h"
 
-extern const struct stmt HEADS_LOCK, HEADS_ADVANCE, HEADS_SET, EVENTS_APPEND, EVENTS_INSERT, DEDUP_LOOK, DEDUP_EXPIRE,
-    DEDUP_INSERT, IDEMPOTENCY_LOOK, IDEMPOTENCY_EXPIRE, IDEMPOTENCY_INSERT, SUBJECTS_LOOK, SUBJECTS_INSERT, SUBJECTS_UPDATE,
-    MONTHS_INSERT, HEADS_NOTIFY, OUTCOME_LOOK, BACKEND_END;
+extern const struct stmt HEADS_LOCK, HEADS_ADVANCE, HEADS_SET, HEADS_NOTIFY, EVENTS_APPEND, LOG_APPEND, LOG_APPEND_MANY,
+    EVENTS_INSERT, DEDUP_LOOK, DEDUP_EXPIRE, DEDUP_INSERT, IDEMPOTENCY_LOOK, IDEMPOTENCY_EXPIRE, IDEMPOTENCY_INSERT, SUBJECTS_LOOK,
+    SUBJECTS_INSERT, SUBJECTS_UPDATE, MONTHS_INSERT, OUTCOME_LOOK, BACKEND_END;
 
 /* The rows that a lane writes, one struct an element of the arrays. Built by gateway/engine/commit_*.c in a batch's arena;
  * every function below queues one statement (db_queue) whose arguments live in that arena. false: out of memory. */
@@ -42,7 +42,11 @@ bool db_heads_lock(struct db *db, struct arena *a, int64_t stream, const struct 
 bool db_heads_advance(struct db *db, struct arena *a, int64_t stream, const struct publish_head *v, size_t n, int64_t now_us);
 bool db_heads_set(struct db *db, struct arena *a, int64_t stream, const struct publish_head *v, size_t n);
 bool db_heads_notify(struct db *db, struct arena *a, const int64_t *streams, const int32_t *partitions, size_t n);
+bool db_notify_queue(struct db *db, struct arena *a, struct slice payload); /* less than 8,000 bytes; empty: look at all */
 bool db_events_append(struct db *db, struct arena *a, int64_t stream, const struct publish_event *v, size_t n);
+/* A transaction by itself: the head moves by head->n, the events follow it, and it is notified. */
+bool db_log_append(struct db *db, struct arena *a, int64_t stream, const struct publish_head *head, int64_t now_us,
+                   const struct publish_event *v, size_t n);
 bool db_events_insert(struct db *db, struct arena *a, int64_t stream, bool subject_reads, const struct publish_event *v, size_t n);
 bool db_dedup_look(struct db *db, struct arena *a, int64_t stream, const struct publish_id *v, size_t n, int64_t now_us);
 bool db_dedup_expire(struct db *db, struct arena *a, int64_t stream, const struct publish_id *v, size_t n, int64_t now_us);

@@ -17,41 +17,96 @@ const struct stmt READ_BOUNDS = { "read_bounds", SQL_READ_BOUNDS, "int8 int4[] i
                                   "int4 int8 int8 timestamptz timestamptz int8" };
 const struct stmt RECORDED_AT = { "recorded_at", SQL_RECORDED_AT, "int8 int4[] int8[]", "timestamptz" };
 
-static size_t read_bounds(const struct rows *r, struct bounds_row *ret, size_t max)
+static const struct place *place_at(const struct place *at, size_t stride, size_t i)
 {
-    size_t n = (size_t)r->n < max ? (size_t)r->n : max;
-
-    for (int i = 0; i < (int)n; i++)
-        ret[i] = (struct bounds_row){
-            .partition = row_int4(r, i, 0),
-            .head = row_int8(r, i, 1),
-            .earliest = row_int8(r, i, 2),
-            .from_us = row_null(r, i, 3) ? TIME_MIN : row_time(r, i, 3),
-            .to_us = row_null(r, i, 4) ? TIME_MAX : row_time(r, i, 4),
-            .month_last = row_null(r, i, 5) ? INT64_MAX : row_int8(r, i, 5),
-        };
-    return n;
+    return (const struct place *)((const char *)at + i * stride);
 }
 
-enum err db_read_bounds(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *pos, size_t n,
-                        struct bounds_row *ret, size_t *ret_n, struct fault *f)
+/* How many places from the i-th on are of its stream. */
+static size_t same_stream(const struct place *at, size_t stride, size_t n, size_t i)
 {
-    const struct arg args[] = { arg_int8(stream_id), arg_int4_array(a, partitions, sizeof *partitions, n),
-                                arg_int8_array(a, pos, sizeof *pos, n) };
-    struct rows r = { 0 };
-    enum err e = db_exec(db, &READ_BOUNDS, args, &r, f);
+    size_t k = i + 1;
 
-    if (!e)
-        *ret_n = read_bounds(&r, ret, n);
-    rows_free(&r);
+    while (k < n && place_at(at, stride, k)->stream_id == place_at(at, stride, i)->stream_id)
+        k++;
+    return k - i;
+}
+
+#define PLACE_ARGS 3
+
+/* Queues a statement for each stream among the places; args has PLACE_ARGS for each place. Returns the number of statements. */
+static size_t queue_places(struct db *db, struct arena *a, const struct stmt *s, const struct place *at, size_t stride, size_t n,
+                           struct arg *args)
+{
+    size_t count = 0;
+
+    for (size_t i = 0, k; i < n; i += k, args += PLACE_ARGS, count++) {
+        const struct place *p = place_at(at, stride, i);
+
+        k = same_stream(at, stride, n, i);
+        args[0] = arg_int8(p->stream_id);
+        args[1] = arg_int4_array(a, &p->partition, stride, k);
+        args[2] = arg_int8_array(a, &p->offset, stride, k);
+        db_queue(db, s, args);
+    }
+    return count;
+}
+
+static struct bounds_row read_bounds(const struct rows *r, int i)
+{
+    return (struct bounds_row){
+        .partition = row_int4(r, i, 0),
+        .head = row_int8(r, i, 1),
+        .earliest = row_int8(r, i, 2),
+        .from_us = row_null(r, i, 3) ? TIME_MIN : row_time(r, i, 3),
+        .to_us = row_null(r, i, 4) ? TIME_MAX : row_time(r, i, 4),
+        .month_last = row_null(r, i, 5) ? INT64_MAX : row_int8(r, i, 5),
+    };
+}
+
+/* What queue_places has asked; the first place whose stream is gone, or n. */
+static size_t take_bounds(const struct rows *rows, const struct place *at, size_t stride, size_t n, struct bounds_row *ret)
+{
+    size_t i = 0, k;
+
+    for (; i < n; i += k, rows++) {
+        k = same_stream(at, stride, n, i);
+        if ((size_t)rows->n != k)
+            break;
+        for (size_t j = 0; j < k; j++)
+            ret[i + j] = read_bounds(rows, (int)j);
+    }
+    return i;
+}
+
+static void free_all(struct rows *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        rows_free(&rows[i]);
+}
+
+enum err db_read_bounds(struct db *db, struct arena *a, const struct place *at, size_t stride, size_t n, struct bounds_row *ret,
+                        size_t *ret_gone, struct fault *f)
+{
+    struct arg *args = arena_alloc(a, (n + 1) * PLACE_ARGS * sizeof *args);
+    struct rows *rows = arena_zalloc(a, (n + 1) * sizeof *rows);
+    size_t count;
+    enum err e;
+
+    if (!args || !rows)
+        return ERR_NO_MEMORY;
+    count = queue_places(db, a, &READ_BOUNDS, at, stride, n, args);
+    if (!(e = db_flush(db, rows, count, f)))
+        *ret_gone = take_bounds(rows, at, stride, n, ret);
+    free_all(rows, count);
     return e;
 }
 
 static void page_args(struct arena *a, const struct page_query *q, struct arg *out)
 {
-    out[0] = arg_int8(q->stream_id);
-    out[1] = arg_int4(q->partition);
-    out[2] = arg_int8(q->after);
+    out[0] = arg_int8(q->after.stream_id);
+    out[1] = arg_int4(q->after.partition);
+    out[2] = arg_int8(q->after.offset);
     out[3] = arg_int8(q->limit);
     out[4] = arg_time(q->from_us);
     out[5] = arg_time(q->to_us);
@@ -62,28 +117,27 @@ static void page_args(struct arena *a, const struct page_query *q, struct arg *o
 }
 
 enum err db_read_pages(struct db *db, struct arena *a, const struct page_query *q, size_t n, struct rows *ret_rows,
-                       struct bounds_row *ret_bounds, size_t *ret_bound_n, struct fault *f)
+                       struct bounds_row *ret_bounds, size_t *ret_gone, struct fault *f)
 {
-    struct arg (*args)[PAGE_ARGS_MAX] = arena_alloc(a, n * sizeof *args), bounds_args[3];
-    struct rows *rows = arena_zalloc(a, (n + 1) * sizeof *rows);
+    struct arg (*args)[PAGE_ARGS_MAX] = arena_alloc(a, n * sizeof *args);
+    struct arg *bounds_args = arena_alloc(a, n * PLACE_ARGS * sizeof *bounds_args);
+    struct rows *rows = arena_zalloc(a, 2 * n * sizeof *rows);
+    size_t count;
     enum err e;
 
-    if (!args || !rows)
+    if (!args || !bounds_args || !rows)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
         page_args(a, &q[i], args[i]);
         db_queue(db, q[i].type_n || q[i].subject_n ? &PAGE_FILTERED : &PAGE, args[i]);
     }
-    bounds_args[0] = arg_int8(q[0].stream_id);
-    bounds_args[1] = arg_int4_array(a, &q->partition, sizeof *q, n);
-    bounds_args[2] = arg_int8_array(a, &q->after, sizeof *q, n);
-    db_queue(db, &READ_BOUNDS, bounds_args);
-    e = db_flush(db, rows, n + 1, f);
+    count = queue_places(db, a, &READ_BOUNDS, &q->after, sizeof *q, n, bounds_args);
+    e = db_flush(db, rows, n + count, f);
     for (size_t i = 0; i < n; i++)
         ret_rows[i] = rows[i];
     if (!e)
-        *ret_bound_n = read_bounds(&rows[n], ret_bounds, n);
-    rows_free(&rows[n]);
+        *ret_gone = take_bounds(rows + n, &q->after, sizeof *q, n, ret_bounds);
+    free_all(rows + n, count);
     return e;
 }
 
@@ -108,16 +162,20 @@ int64_t db_page_found(const struct rows *r)
     return r->n ? row_int8(r, 0, 10) : 0;
 }
 
-enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets,
-                        size_t n, int64_t *ret_us, struct fault *f)
+enum err db_recorded_at(struct db *db, struct arena *a, const struct place *at, size_t n, int64_t *ret_us, struct fault *f)
 {
-    const struct arg args[] = { arg_int8(stream_id), arg_int4_array(a, partitions, sizeof *partitions, n),
-                                arg_int8_array(a, offsets, sizeof *offsets, n) };
-    struct rows r = { 0 };
-    enum err e = db_exec(db, &RECORDED_AT, args, &r, f);
+    struct arg *args = arena_alloc(a, (n + 1) * PLACE_ARGS * sizeof *args);
+    struct rows *rows = arena_zalloc(a, (n + 1) * sizeof *rows);
+    size_t count, i = 0;
+    enum err e;
 
-    for (int i = 0; !e && i < r.n && i < (int)n; i++)
-        ret_us[i] = row_null(&r, i, 0) ? INT64_MIN : row_time(&r, i, 0);
-    rows_free(&r);
+    if (!args || !rows)
+        return ERR_NO_MEMORY;
+    count = queue_places(db, a, &RECORDED_AT, at, sizeof *at, n, args);
+    e = db_flush(db, rows, count, f);
+    for (size_t s = 0; !e && s < count; s++)
+        for (int k = 0; k < rows[s].n && i < n; k++, i++)
+            ret_us[i] = row_null(&rows[s], k, 0) ? INT64_MIN : row_time(&rows[s], k, 0);
+    free_all(rows, count);
     return e;
 }

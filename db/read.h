@@ -13,11 +13,16 @@ struct bounds_row {
     int64_t month_last;     /* the last offset before to_us; INT64_MAX: open */
 };
 
-/* A request for one partition's page; patterns are LIKE patterns, n == 0: any. */
-struct page_query {
-    int64_t stream_id;
+/* An offset of a partition. In an array of places those of one stream stand together, by partition. */
+struct place {
+    int64_t stream_id, offset;
     int32_t partition;
-    int64_t after, upto, limit, bytes;
+};
+
+/* A request for what follows a place; patterns are LIKE patterns, n == 0: any. */
+struct page_query {
+    struct place after;
+    int64_t upto, limit, bytes;
     int64_t from_us, to_us;
     const struct slice *types, *subjects;
     size_t type_n, subject_n;
@@ -30,15 +35,17 @@ struct page_row {
     int32_t data_format;
 };
 
-enum err db_read_bounds(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *pos, size_t n,
-                        struct bounds_row *ret, size_t *ret_n, struct fault *f);
+/* Where the partitions of n places stand, in one round trip; a statement names one stream. The places are `stride` bytes apart.
+ * *ret_gone: the first place whose stream was deleted, or n; then no bounds are set from there on. */
+enum err db_read_bounds(struct db *db, struct arena *a, const struct place *at, size_t stride, size_t n, struct bounds_row *ret,
+                        size_t *ret_gone, struct fault *f);
 /* n queries and the bounds of the same partitions after them, in one round trip. rows: n of them, the caller frees each. */
+#define PAGE_QUERIES_MAX 64 /* so that events of the largest size fit memory */
 enum err db_read_pages(struct db *db, struct arena *a, const struct page_query *q, size_t n, struct rows *ret_rows,
-                       struct bounds_row *ret_bounds, size_t *ret_bound_n, struct fault *f);
+                       struct bounds_row *ret_bounds, size_t *ret_gone, struct fault *f);
 void db_page_row(const struct rows *r, int i, struct page_row *ret);
 int64_t db_page_found(const struct rows *r); /* filtered pages: matches before the cut by bytes */
-/* recorded of (partition, offset) pairs; INT64_MIN where the event is gone. */
-enum err db_recorded_at(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets,
-                        size_t n, int64_t *ret_us, struct fault *f);
+/* recorded of n places, in one round trip; INT64_MIN where the event is gone. */
+enum err db_recorded_at(struct db *db, struct arena *a, const struct place *at, size_t n, int64_t *ret_us, struct fault *f);
 
 #endif

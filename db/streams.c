@@ -5,9 +5,12 @@
 #define STREAM_COLUMNS "int8 text int4 int8 int8 text text bool bool text text timestamptz timestamptz"
 
 const struct stmt STREAM_CREATE = { "stream_create", SQL_STREAM_CREATE,
-                                    "int8 text int4 int8 int8 text text bool bool text text timestamptz", "int8" };
+                                    "int8 text int4 int8 int8 text text bool bool text text timestamptz", "int8 void" };
 const struct stmt STREAM_GET = { "stream_get", SQL_STREAM_GET, "text", STREAM_COLUMNS };
 const struct stmt STREAM_LIST = { "stream_list", SQL_STREAM_LIST, "text int8", STREAM_COLUMNS };
+const struct stmt STREAM_MATCH = { "stream_match", SQL_STREAM_MATCH, "text int8 text[]", STREAM_COLUMNS };
+const struct stmt STREAM_IDS = { "stream_ids", SQL_STREAM_IDS, "", "int8 text" };
+const struct stmt STREAM_MARK = { "stream_mark", SQL_STREAM_MARK, "", "int8 int8" };
 const struct stmt STREAM_UPDATE = { "stream_update", SQL_STREAM_UPDATE,
                                     "int8 int8 int8 text text bool bool text text timestamptz", "int8" };
 const struct stmt STREAM_DELETE = { "stream_delete", SQL_STREAM_DELETE, "text timestamptz", "int8" };
@@ -78,13 +81,12 @@ enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct
     return e;
 }
 
-enum err db_stream_list(struct db *db, struct arena *a, struct slice after, int limit, struct stream_row **ret, size_t *ret_n,
-                        struct fault *f)
+static enum err list(struct db *db, struct arena *a, const struct stmt *s, const struct arg *args, struct stream_row **ret,
+                     size_t *ret_n, struct fault *f)
 {
-    const struct arg args[] = { arg_text(after), arg_int8(limit) };
     struct rows r = { 0 };
     struct stream_row *v = NULL;
-    enum err e = db_exec(db, &STREAM_LIST, args, &r, f);
+    enum err e = db_exec(db, s, args, &r, f);
 
     if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
         e = ERR_NO_MEMORY;
@@ -95,6 +97,44 @@ enum err db_stream_list(struct db *db, struct arena *a, struct slice after, int 
         *ret = v;
         *ret_n = (size_t)r.n;
     }
+    rows_free(&r);
+    return e;
+}
+
+enum err db_stream_list(struct db *db, struct arena *a, struct slice after, int limit, struct stream_row **ret, size_t *ret_n,
+                        struct fault *f)
+{
+    const struct arg args[] = { arg_text(after), arg_int8(limit) };
+
+    return list(db, a, &STREAM_LIST, args, ret, ret_n, f);
+}
+
+enum err db_stream_match(struct db *db, struct arena *a, const struct slice *patterns, size_t n, struct slice after, int limit,
+                         struct stream_row **ret, size_t *ret_n, struct fault *f)
+{
+    const struct arg args[] = { arg_text(after), arg_int8(limit), arg_text_array(a, patterns, sizeof *patterns, n) };
+
+    return list(db, a, &STREAM_MATCH, args, ret, ret_n, f);
+}
+
+enum err db_stream_ids(struct db *db, void (*fn)(void *arg, int64_t stream_id, struct slice name), void *arg, struct fault *f)
+{
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &STREAM_IDS, NULL, &r, f);
+
+    for (int i = 0; !e && i < r.n; i++)
+        fn(arg, row_int8(&r, i, 0), row_text(&r, i, 1));
+    rows_free(&r);
+    return e;
+}
+
+enum err db_stream_mark(struct db *db, struct stream_mark *ret, struct fault *f)
+{
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &STREAM_MARK, NULL, &r, f);
+
+    if (!e)
+        *ret = (struct stream_mark){ row_int8(&r, 0, 0), row_int8(&r, 0, 1) };
     rows_free(&r);
     return e;
 }

@@ -28,8 +28,13 @@ struct head_row {
     int64_t head, earliest, recorded_us, bytes;
 };
 
-extern const struct stmt STREAM_CREATE, STREAM_GET, STREAM_LIST, STREAM_UPDATE, STREAM_DELETE, STREAM_HEADS,
-    STREAM_FIGURES, NOTIFY;
+/* Of all streams that there are: equal marks, equal streams (but for a chance of 2^-63). */
+struct stream_mark {
+    int64_t count, ids; /* ids: all of them, exclusive-or */
+};
+
+extern const struct stmt STREAM_CREATE, STREAM_GET, STREAM_LIST, STREAM_MATCH, STREAM_IDS, STREAM_MARK, STREAM_UPDATE,
+    STREAM_DELETE, STREAM_HEADS, STREAM_FIGURES, NOTIFY;
 
 /* false in *ret_made: the name is taken. */
 enum err db_stream_create(struct db *db, const struct stream_row *s, bool *ret_made, struct fault *f);
@@ -37,6 +42,12 @@ enum err db_stream_create(struct db *db, const struct stream_row *s, bool *ret_m
 enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
 enum err db_stream_list(struct db *db, struct arena *a, struct slice after, int limit, struct stream_row **ret, size_t *ret_n,
                         struct fault *f);
+/* The same of the names that match one of n LIKE patterns. */
+enum err db_stream_match(struct db *db, struct arena *a, const struct slice *patterns, size_t n, struct slice after, int limit,
+                         struct stream_row **ret, size_t *ret_n, struct fault *f);
+/* Calls fn for every stream that there is. */
+enum err db_stream_ids(struct db *db, void (*fn)(void *arg, int64_t stream_id, struct slice name), void *arg, struct fault *f);
+enum err db_stream_mark(struct db *db, struct stream_mark *ret, struct fault *f);
 enum err db_stream_update(struct db *db, const struct stream_row *s, struct fault *f); /* ERR_UNKNOWN_STREAM */
 enum err db_stream_delete(struct db *db, struct slice name, int64_t now_us, int64_t *ret_id, struct fault *f);
 /* Heads of one stream by partition, at most max; *ret_n == 0: the stream is gone. */

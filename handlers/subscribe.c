@@ -9,13 +9,19 @@
 
 #define RETRY_LINE "retry: 2000\n"
 
-static void put_id(struct reading *r)
+/* A position that cannot be told ends the stream: nothing goes out after it. */
+static bool put_id(struct reading *r)
 {
     char cursor[CURSOR_TEXT];
+    size_t n = r->unspeakable ? 0 : reading_cursor(r, cursor);
 
-    BUF_LIT(&r->body, "id: ");
-    buf_put(&r->body, cursor, reading_cursor(r, cursor));
-    buf_char(&r->body, '\n');
+    r->unspeakable = n == 0;
+    if (n) {
+        BUF_LIT(&r->body, "id: ");
+        buf_put(&r->body, cursor, n);
+        buf_char(&r->body, '\n');
+    }
+    return n > 0;
 }
 
 static void put_block(struct reading *r, const char *event, const char *data)
@@ -35,29 +41,32 @@ static void begin_body(struct reading *r)
     buf_char(&r->body, '\n');
 }
 
-void subscribe_render(struct reading *r, const struct event *events, size_t n, int64_t *pos)
+void subscribe_render(struct reading *r, struct member *const *of, const struct event *events, size_t n)
 {
-    memcpy(r->spec.pos, pos, sizeof r->spec.pos);
     begin_body(r);
-    metric_add(M_DELIVERED_EVENTS, (int64_t)n);
-    for (size_t i = 0; i < n; i++) {
-        r->spec.pos[events[i].partition] = events[i].offset;
-        put_id(r);
+    for (r->events = 0; r->events < n; r->events++) {
+        const struct event *ev = &events[r->events];
+        struct member *m = of[ev->member];
+
+        m->pos[ev->partition] = ev->offset;
+        if (!put_id(r))
+            break;
         BUF_LIT(&r->body, "data: ");
-        event_render(&r->body, r->stream->row.name, &events[i], true);
+        event_render(&r->body, m->stream->row.name, ev, true);
         BUF_LIT(&r->body, "\n\n");
     }
-    r->events = n;
+    metric_add(M_DELIVERED_EVENTS, (int64_t)r->events);
 }
 
-void subscribe_gap(struct reading *r, const int64_t *to)
+void subscribe_gap(struct reading *r, struct member *const *of, const struct read_member *to, size_t n)
 {
-    char from[CURSOR_TEXT], end[CURSOR_TEXT];
+    char from[CURSOR_TEXT] = "", end[CURSOR_TEXT] = "";
     struct buf data = { 0 };
 
     begin_body(r);
     reading_cursor(r, from);
-    memcpy(r->spec.pos, to, sizeof r->spec.pos);
+    for (size_t i = 0; i < n; i++)
+        memcpy(of[i]->pos, to[i].end, (size_t)of[i]->stream->row.partitions * sizeof *to[i].end);
     r->spec.from = READ_CURSOR;
     reading_cursor(r, end);
     buf_printf(&data, "{\"from\":\"%s\",\"to\":\"%s\"}", from, end);
@@ -68,7 +77,7 @@ void subscribe_gap(struct reading *r, const int64_t *to)
 
 static void put_up_to_date(struct reading *r)
 {
-    char cursor[CURSOR_TEXT], data[CURSOR_TEXT + 20];
+    char cursor[CURSOR_TEXT] = "", data[CURSOR_TEXT + 20];
 
     reading_cursor(r, cursor);
     snprintf(data, sizeof data, "{\"cursor\":\"%s\"}", cursor);
@@ -115,13 +124,14 @@ static bool next_live(struct reading *r)
 
         if (r->live_sent)
             return true;
-        r->spec.pos[e->partition] = e->offset;
+        r->live_of->pos[e->partition] = e->offset;
         if (filter_match(r->spec.filter, ring_event_type(e), ring_event_subject(e))) {
-            if (r->live_shared)
+            if (r->live_shared && !r->many)
                 return true;
             buf_reset(&r->body);
             r->sent = 0;
-            put_id(r);
+            if (!put_id(r))
+                return false;
             r->live_sent = e->json_at - sizeof "data: " + 1;
             return true;
         }
@@ -156,44 +166,99 @@ static size_t fill(struct reading *r, char *out, size_t max)
     return n;
 }
 
-/* Finds something to send. 0: wait; 1: there is something; -1: the end. */
-static int find(struct request *rq, struct reading *r, bool may_work)
+/* The last block: why the stream ends. */
+static int end(struct reading *r, const char *event, const char *data)
 {
-    if (r->ending)
+    put_block(r, event, data);
+    r->ending = true;
+    return 1;
+}
+
+static const char *reason_to_end(const struct request *rq, const struct reading *r)
+{
+    if (r->unspeakable || r->err == ERR_TOO_MANY_PARTITIONS)
+        return "{\"reason\":\"too-many-partitions\"}";
+    if (rq->draining)
+        return "{\"reason\":\"shutdown\"}";
+    return clock_mono_us() >= r->expires_us ? "{\"reason\":\"token-expired\"}" : NULL;
+}
+
+/* One stream's turn. 1: it has something in memory, or has ended it all; -1: out of memory. */
+static int look(struct request *rq, struct reading *r, struct member *m)
+{
+    atomic_store(&m->due, false);
+    if (!reading_watch(rq, r, m))
         return -1;
-    if (rq->revoked || rq->draining || clock_mono_us() >= r->expires_us) {
-        put_block(r, "bye", rq->revoked    ? "{\"reason\":\"token-revoked\"}"
-                            : rq->draining ? "{\"reason\":\"shutdown\"}"
-                                           : "{\"reason\":\"token-expired\"}");
-        r->ending = true;
-        return 1;
-    }
-    if (!reading_watch(rq, r))
-        return -1;
-    drop_live(r);
-    switch (tail_next(r->watch, r->spec.pos, r->live, LIVE_BATCH, &r->live_n, &r->live_shared)) {
+    m->cold = false;
+    switch (tail_next(m->watch, m->pos, r->live, LIVE_BATCH, &r->live_n, &r->live_shared)) {
     case TAIL_EVENTS:
+        atomic_store(&m->due, true);
+        r->live_of = m;
+        r->again = true;
         return 1;
     case TAIL_GONE:
-        put_block(r, "deleted", "{\"code\":\"unknown-stream\"}");
-        r->ending = true;
-        return 1;
+        if (!r->many || m->named)
+            return end(r, "deleted", "{\"code\":\"unknown-stream\"}");
+        reading_drop(r, m);
+        r->turn--;
+        return 0;
     case TAIL_BEHIND:
-        if (!may_work)
-            return 0;
-        tail_unwatch(r->watch);
-        r->watch = NULL;
-        buf_reset(&r->body);
-        r->sent = 0;
-        return request_work(rq, reading_page) ? 0 : -1;
+        reading_ask(m);
+        r->work = true;
+        return 0;
     case TAIL_COLD:
-        if (!r->up_to_date || r->announced)
-            return 0;
-        break;
+        m->cold = true;
+        return 0;
     case TAIL_NOTHING:
-        break;
+        return 0;
     }
-    if (r->announced)
+    return 0;
+}
+
+/* History has been delivered, as far as memory and the last pages know. */
+static bool delivered(const struct reading *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->members[i]->cold && !r->members[i]->current)
+            return false;
+    return true;
+}
+
+static int go_to_work(struct request *rq, struct reading *r, bool may_work)
+{
+    if (!may_work) /* the next call begins here */
+        return 0;
+    r->turn = 0;
+    r->work = r->again = false;
+    buf_reset(&r->body);
+    r->sent = 0;
+    return request_work(rq, reading_page) ? 0 : -1;
+}
+
+/* Finds something to send. 0: wait; 1: there is something; -1: the end. Every stream has its turn in a round; what the database
+ * has to give comes between two rounds, so that neither starves the other. */
+static int find(struct request *rq, struct reading *r, bool may_work)
+{
+    const char *reason = reason_to_end(rq, r);
+
+    if (r->ending)
+        return -1;
+    if (reason)
+        return end(r, "bye", reason);
+    drop_live(r);
+    do {
+        for (r->again = r->again && r->turn; r->turn < r->n;) {
+            struct member *m = r->members[r->turn++];
+            int found = atomic_load(&m->due) ? look(rq, r, m) : 0;
+
+            if (found)
+                return found;
+        }
+        if (r->work || many_came(r))
+            return go_to_work(rq, r, may_work);
+        r->turn = 0;
+    } while (r->again);
+    if (r->announced || !delivered(r))
         return 0;
     put_up_to_date(r);
     return 1;
@@ -208,36 +273,14 @@ static void sleep_until_due(struct request *rq, struct reading *r, int64_t now)
     request_wait_until(rq, keepalive < r->expires_us ? keepalive : r->expires_us);
 }
 
-/* Whose token was revoked gets the rest of the block that has begun, and nothing else of what was at hand. */
-static void withhold(struct reading *r)
-{
-    const char *p = r->body.p, *end = NULL;
-    bool amid = r->sent || (!r->body.n && r->live_sent);
-
-    if (r->sent) {
-        size_t from = r->sent > 1 && p[r->sent - 1] == '\n' && p[r->sent - 2] == '\n' ? r->sent - 2 : r->sent - 1;
-
-        if ((end = memmem(p + from, r->body.n - from, "\n\n", 2)))
-            r->body.n = (size_t)(end + 2 - p);
-    }
-    if (!amid)
-        buf_reset(&r->body);
-    for (size_t keep = amid && !end; r->live_n > r->live_at + keep;)
-        ring_event_unref(r->live[--r->live_n]);
-    if (r->live_at == r->live_n)
-        r->live_sent = 0;
-}
-
 static long read_stream(struct request *rq, char *out, size_t max)
 {
     struct reading *r = rq->state;
     int64_t now = clock_mono_us();
     size_t n = 0;
 
-    if (r->err) /* of a page read amid the stream: the reader comes again with its last cursor */
+    if (r->err && r->err != ERR_TOO_MANY_PARTITIONS) /* of a page read amid the stream: the reader comes again with its last cursor */
         return -1;
-    if (rq->revoked && !r->ending)
-        withhold(r);
     for (;;) {
         int found;
 

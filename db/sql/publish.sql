@@ -28,6 +28,39 @@ select $1, u.partition, p.head - u.back, p.recorded, u.id, u.source, u.type, u.a
        as u (partition, back, id, source, type, attributes, data_format, data)
   join weir.partitions p on p.stream_id = $1 and p.partition = u.partition;
 
+-- name: log_append
+-- The same for a batch of one partition, notification included, as one statement that is its own transaction: the head row is
+-- found once instead of once an event.
+with h as (
+    update weir.partitions
+       set head = head + $3, recorded = greatest(recorded, $4), bytes = bytes + $5
+     where stream_id = $1 and partition = $2
+    returning head, recorded
+), e as (
+    insert into weir.events (stream_id, partition, "offset", recorded, id, source, type, attributes, data_format, data)
+    select $1, $2, h.head - $3 + u.ord, h.recorded, u.id, u.source, u.type, u.attributes, u.data_format, u.data
+      from h cross join unnest($6::text[], $7::text[], $8::text[], $9::text[], $10::int2[], $11::bytea[]) with ordinality
+           as u (id, source, type, attributes, data_format, data, ord)
+)
+select $2, head, recorded, pg_notify('weir', 'h' || $1 || ':' || $2 || ':' || head) from h;
+
+-- name: log_append_many
+-- For hundreds of events: a function in FROM stores its rows before it gives the first, which costs 4 us an event; one in the select
+-- list gives them as it goes, but takes 70 us to begin.
+with h as (
+    update weir.partitions
+       set head = head + $3, recorded = greatest(recorded, $4), bytes = bytes + $5
+     where stream_id = $1 and partition = $2
+    returning head, recorded
+), e as (
+    insert into weir.events (stream_id, partition, "offset", recorded, id, source, type, attributes, data_format, data)
+    select $1, $2, h.head - $3 + u.ord, h.recorded, u.id, u.source, u.type, u.attributes, u.data_format, u.data
+      from h cross join (select generate_series(1, $3) as ord, unnest($6::text[]) as id, unnest($7::text[]) as source,
+                                unnest($8::text[]) as type, unnest($9::text[]) as attributes, unnest($10::int2[]) as data_format,
+                                unnest($11::bytea[]) as data) as u
+)
+select $2, head, recorded, pg_notify('weir', 'h' || $1 || ':' || $2 || ':' || head) from h;
+
 -- name: events_insert
 insert into weir.events (stream_id, partition, "offset", recorded, id, source, type, subject, version, subject_hash, attributes,
                          data_format, data)

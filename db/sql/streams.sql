@@ -1,7 +1,7 @@
 -- Stream definitions and their heads.
 
 -- name: stream_create
--- One row when it was made, none when the name is taken. Heads begin at 0.
+-- One row when it was made, none when the name is taken. Heads begin at 0. Every gateway is told: "n<stream id> <name>".
 with made as (
     insert into weir.streams (stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template,
                               allow_unknown_types, subject_reads, description, labels, created, updated)
@@ -12,7 +12,7 @@ with made as (
     insert into weir.partitions (stream_id, partition, recorded)
     select stream_id, p, created from made, generate_series(0, partitions - 1) p
 )
-select stream_id from made;
+select stream_id, pg_notify('weir', 'n' || stream_id || ' ' || $2) from made;
 
 -- name: stream_get
 select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,
@@ -24,6 +24,19 @@ select stream_id, name, partitions, retention, dedup_window, schema_validation, 
 select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,
        subject_reads, description, labels, created, updated
   from weir.streams where name > $1 and not deleted order by name limit $2;
+
+-- name: stream_match
+-- As stream_list, of the names that match one of these LIKE patterns.
+select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,
+       subject_reads, description, labels, created, updated
+  from weir.streams where name > $1 and name like any($3::text[]) and not deleted order by name limit $2;
+
+-- name: stream_ids
+select stream_id, name from weir.streams where not deleted;
+
+-- name: stream_mark
+-- Another one whenever a stream has come or gone: ids are random.
+select count(*), coalesce(bit_xor(stream_id), 0) from weir.streams where not deleted;
 
 -- name: stream_update
 update weir.streams
@@ -51,5 +64,5 @@ select stream_id, partition, head, earliest, recorded, bytes
   from weir.partitions where stream_id = any($1::int8[]) order by stream_id, partition;
 
 -- name: notify
--- Tells every gateway: "c<stream id>" changed, "d<stream id>" deleted.
+-- Tells every gateway: "c<stream id>" changed, "d<stream id>" deleted. (A new one: stream_create.)
 select pg_notify('weir', $1);

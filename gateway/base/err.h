@@ -20,6 +20,7 @@ enum err {
     ERR_BAD_CURSOR,
     ERR_CURSOR_PARTIAL,      /* a receipt's cursor on a stream of several partitions */
     ERR_CURSOR_FOREIGN,      /* a cursor of another stream */
+    ERR_TOO_MANY_PARTITIONS, /* selected to be read together */
     /* 401, 403 */
     ERR_UNAUTHENTICATED,     /* no token */
     ERR_INVALID_TOKEN,
@@ -49,7 +50,6 @@ enum err {
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
     ERR_OVERLOADED,
     ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
-    ERR_TOO_MANY_TICKETS,    /* 429: of one principal */
     ERR_URI_TOO_LONG,
     ERR_HEADERS_TOO_LARGE,
     /* 5xx */
@@ -59,7 +59,6 @@ enum err {
     ERR_DATABASE_FULL,        /* 503: disk full */
     ERR_OUTCOME_UNKNOWN,      /* 503: may or may not have been recorded */
     ERR_SHUTTING_DOWN,        /* 503 */
-    ERR_REVOCATIONS_FULL,     /* 507 */
     /* inside only, never answered */
     ERR_DB_UNIQUE,            /* unique violation */
     ERR_DB_RETRY,             /* serialization failure, deadlock: try again */

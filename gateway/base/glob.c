@@ -28,3 +28,15 @@ bool glob_match(struct slice pattern, struct slice name)
         p = next + 1;
     }
 }
+
+struct slice glob_like(struct arena *a, struct slice pattern)
+{
+    char *out = arena_alloc(a, pattern.n * 2 + 1), *o = out;
+
+    for (size_t i = 0; out && i < pattern.n; i++) {
+        if (memchr("%_\\", pattern.p[i], 3))
+            *o++ = '\\';
+        *o++ = pattern.p[i] == '*' ? '%' : pattern.p[i];
+    }
+    return (struct slice){ out, (size_t)(o - out) };
+}

@@ -1,5 +1,8 @@
 #include "gateway/engine/commit_flight.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void queue_notify(struct flight *f)
 {
     size_t max = f->b->group_n * PARTITIONS_MAX, n = 0;
@@ -13,6 +16,22 @@ static void queue_notify(struct flight *f)
                 partitions[n++] = g->part[i].partition;
             }
     flight_queued(f, streams && partitions && db_heads_notify(f->db, f->b->arena, streams, partitions, n));
+}
+
+/* The same where the new heads are known here: PostgreSQL need not look them up again. */
+static void queue_notify_known(struct flight *f)
+{
+    const size_t max = 8000; /* as PostgreSQL bounds a notification */
+    char *text = arena_alloc(f->b->arena, max), *end = text;
+
+    for (const struct group *g = f->b->groups; text && g < f->b->groups + f->b->group_n; g++)
+        for (size_t i = 0; i < g->part_n; i++)
+            if (g->part[i].n && end - text < (ptrdiff_t)max)
+                end += snprintf(end, max - (size_t)(end - text), "%sh%" PRId64 ":%" PRId32 ":%" PRId64, end > text ? ";" : "",
+                                g->stream->row.stream_id, g->part[i].partition, g->part[i].head + g->part[i].n);
+    if (text && end - text >= (ptrdiff_t)max)
+        end = text;          /* too much to tell: look at all */
+    flight_queued(f, text && db_notify_queue(f->db, f->b->arena, (struct slice){ text, (size_t)(end - text) }));
 }
 
 /* --- events that need no decision: one round trip --- */
@@ -69,12 +88,37 @@ static void plain_settle(struct group *g, const struct rows *heads)
         group_refuse(g);
 }
 
+/* One partition of one stream, as most batches are: one statement. */
+static enum err write_append(struct batch *b, struct db *db)
+{
+    struct flight f;
+    struct group *g = b->groups;
+    struct publish_head *head;
+    struct publish_event *events;
+    size_t n;
+    enum err e;
+
+    if (!flight_begin(&f, b, db))
+        return ERR_NO_MEMORY;
+    plain_accept(g);
+    head = flight_heads(b, g, false, &n);
+    events = flight_events(b, g);
+    flight_queued(&f, head && events && db_log_append(db, b->arena, g->stream->row.stream_id, head, b->now_us, events,
+                                                       g->accepted_n));
+    if (!(e = flight_flush(&f)))
+        plain_settle(g, &f.rows[0]);
+    flight_end(&f);
+    return e;
+}
+
 static enum err write_plain(struct batch *b, struct db *db)
 {
     struct flight f;
     size_t n, at;
     enum err e;
 
+    if (b->group_n == 1 && b->groups->part_n == 1)
+        return write_append(b, db);
     if (!flight_begin(&f, b, db))
         return ERR_NO_MEMORY;
     flight_say(&f, &DB_BEGIN);
@@ -360,7 +404,7 @@ static enum err write_decided(struct batch *b, struct db *db)
         return ERR_NO_MEMORY;
     }
     if (events)
-        queue_notify(&f);
+        queue_notify_known(&f);
     flight_say(&f, events || answers ? &DB_COMMIT : &DB_ROLLBACK);
     e = flight_flush(&f);
     flight_end(&f);

@@ -2,7 +2,7 @@
 
 #include "gateway/base/json.h"
 
-enum { VERSION = 1, KIND_FULL = 0, KIND_PARTIAL = 1, HEADER = 14, CHECKSUM = 4, BYTES_MAX = 1536 };
+enum { VERSION = 1, KIND_FULL = 0, KIND_PARTIAL = 1, HEADER = 14, VERSION_MANY = 2, KIND_MANY = 2 };
 
 /* FNV-1a: enough to tell a damaged or foreign cursor; a cursor grants nothing, so it need not be secret. */
 static uint32_t fnv1a(const void *p, size_t n)
@@ -75,9 +75,31 @@ static size_t base64url(const unsigned char *in, size_t n, char *out)
     return (size_t)(o - out);
 }
 
+size_t cursor_seal(unsigned char *bytes, size_t n, char *out)
+{
+    put_le(bytes + n, fnv1a(bytes, n), CURSOR_CHECKSUM);
+    return base64url(bytes, n + CURSOR_CHECKSUM, out);
+}
+
+size_t cursor_unseal(struct slice text, unsigned char *bytes)
+{
+    struct arena *a = arena_new(8192);
+    struct slice raw = SLICE_NONE;
+    size_t n = 0;
+
+    if (a && text.n < CURSOR_TEXT && base64url_decode(a, text, &raw) && raw.n > CURSOR_CHECKSUM && raw.n <= CURSOR_BYTES) {
+        n = raw.n - CURSOR_CHECKSUM;
+        memcpy(bytes, raw.p, raw.n);
+        if (get_le(bytes + n, CURSOR_CHECKSUM) != fnv1a(bytes, n))
+            n = 0;
+    }
+    arena_free(a);
+    return n;
+}
+
 size_t cursor_format(const struct cursor *c, struct slice stream, int64_t stream_id, char *out)
 {
-    unsigned char bytes[BYTES_MAX], *o = bytes;
+    unsigned char bytes[CURSOR_BYTES], *o = bytes;
 
     *o++ = VERSION;
     *o++ = c->partial ? KIND_PARTIAL : KIND_FULL;
@@ -89,8 +111,7 @@ size_t cursor_format(const struct cursor *c, struct slice stream, int64_t stream
             o = put_varint(o, (uint64_t)c->partition[i]);
         o = put_varint(o, (uint64_t)c->pos[i]);
     }
-    o = put_le(o, fnv1a(bytes, (size_t)(o - bytes)), 4);
-    return base64url(bytes, (size_t)(o - bytes), out);
+    return cursor_seal(bytes, (size_t)(o - bytes), out);
 }
 
 static bool positions(const unsigned char *p, const unsigned char *end, struct cursor *c)
@@ -115,23 +136,19 @@ static bool positions(const unsigned char *p, const unsigned char *end, struct c
 
 enum err cursor_parse(struct slice text, struct slice stream, int64_t stream_id, struct cursor *ret, struct fault *f)
 {
-    struct arena *a = arena_new(8192);
+    unsigned char b[CURSOR_BYTES];
+    size_t n = cursor_unseal(text, b);
     enum err e = ERR_BAD_CURSOR;
-    struct slice raw = SLICE_NONE;
 
-    if (!a)
-        return ERR_NO_MEMORY;
-    if (text.n < CURSOR_TEXT && base64url_decode(a, text, &raw) && raw.n > HEADER + CHECKSUM) {
-        const unsigned char *b = (const unsigned char *)raw.p, *end = b + raw.n - CHECKSUM;
-
+    if (n && b[0] == VERSION_MANY && b[1] == KIND_MANY)
+        e = ERR_CURSOR_FOREIGN;
+    else if (n > HEADER && b[0] == VERSION && b[1] <= KIND_PARTIAL) {
         ret->partial = b[1] == KIND_PARTIAL;
-        if (b[0] == VERSION && b[1] <= KIND_PARTIAL && get_le(end, 4) == fnv1a(b, raw.n - CHECKSUM) &&
-            positions(b + HEADER, end, ret))
+        if (positions(b + HEADER, b + n, ret))
             e = get_le(b + 2, 4) != fnv1a(stream.p, stream.n) ? ERR_CURSOR_FOREIGN
                 : (int64_t)get_le(b + 6, 8) != stream_id      ? ERR_CURSOR_UNKNOWN
                                                               : OK;
     }
-    arena_free(a);
     switch (e) {
     case ERR_BAD_CURSOR:
         return fault(f, e, "This is not a cursor of Weir; use one from an answer, earliest or latest.");

@@ -32,6 +32,7 @@ struct event {
 
     /* recorded by Weir */
     int32_t partition;
+    int32_t member;               /* of a page: which of the streams that were read together */
     int64_t offset;
     int64_t recorded_us;
     int64_t version;              /* 0: none */

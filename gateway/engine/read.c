@@ -9,16 +9,24 @@
 
 #define ATTEMPTS 3 /* retention may move the beginning while we look */
 
-/* What one call works on: the partitions chosen, with their bounds. */
+/* A partition that is read. */
+struct part {
+    struct place at;                /* moves on */
+    struct read_member *member;
+};
+
+/* What one call works on. */
 struct reading {
     struct db *db;
     struct arena *arena;
-    struct stream *stream;
     const struct read_spec *spec;
     struct fault *fault;
-    size_t n;
-    int32_t partition[PARTITIONS_MAX];
-    struct bounds_row bounds[PARTITIONS_MAX];
+    struct read_member *members;
+    size_t member_n;
+    size_t n;                       /* partitions, of all members together */
+    struct part *parts;
+    struct bounds_row *bounds;
+    size_t gone;                    /* of members: the one that ERR_UNKNOWN_STREAM means */
     struct slice types[FILTER_MAX], subjects[FILTER_MAX]; /* LIKE patterns */
 };
 
@@ -40,172 +48,216 @@ bool filter_match(const struct filter *f, struct slice type, struct slice subjec
     return hit;
 }
 
-static bool like_pattern(struct arena *a, struct slice glob, struct slice *ret)
-{
-    char *out = arena_alloc(a, glob.n * 2 + 1), *o = out;
-
-    if (!out)
-        return false;
-    for (size_t i = 0; i < glob.n; i++) {
-        if (strchr("%_\\", glob.p[i]))
-            *o++ = '\\';
-        *o++ = glob.p[i] == '*' ? '%' : glob.p[i];
-    }
-    *ret = (struct slice){ out, (size_t)(o - out) };
-    return true;
-}
-
 static bool like_patterns(struct reading *r)
 {
     const struct filter *f = r->spec->filter;
 
     for (size_t i = 0; f && i < f->type_n; i++)
-        if (!like_pattern(r->arena, f->types[i], &r->types[i]))
+        if (!(r->types[i] = glob_like(r->arena, f->types[i])).p)
             return false;
     for (size_t i = 0; f && i < f->subject_n; i++)
-        if (!like_pattern(r->arena, f->subjects[i], &r->subjects[i]))
+        if (!(r->subjects[i] = glob_like(r->arena, f->subjects[i])).p)
             return false;
     return true;
 }
 
-static enum err load_bounds(struct reading *r, const int64_t *pos)
+static bool chosen(const struct reading *r, int partition)
 {
-    int64_t at[PARTITIONS_MAX];
-    size_t n = 0, got;
-    enum err e;
+    return r->spec->only < 0 || partition == r->spec->only;
+}
 
-    for (int p = 0; p < r->stream->row.partitions; p++)
-        if (r->spec->only < 0 || p == r->spec->only) {
-            at[n] = pos[p];
-            r->partition[n++] = p;
-        }
-    r->n = n;
-    e = db_read_bounds(r->db, r->arena, r->stream->row.stream_id, r->partition, at, n, r->bounds, &got, r->fault);
-    if (!e && got != n)
-        e = fault(r->fault, ERR_UNKNOWN_STREAM, "The stream %.*s was deleted.", (int)r->stream->row.name.n, r->stream->row.name.p);
-    return e;
+static bool make_parts(struct reading *r)
+{
+    size_t max = 0;
+
+    for (size_t i = 0; i < r->member_n; i++)
+        max += (size_t)r->members[i].stream->row.partitions;
+    r->parts = arena_zalloc(r->arena, (max + 1) * sizeof *r->parts);
+    r->bounds = arena_alloc(r->arena, (max + 1) * sizeof *r->bounds);
+    if (!r->parts || !r->bounds)
+        return false;
+    for (size_t i = 0; i < r->member_n; i++)
+        for (int p = 0; p < r->members[i].stream->row.partitions; p++)
+            if (chosen(r, p))
+                r->parts[r->n++] = (struct part){ { r->members[i].stream->row.stream_id, 0, p }, &r->members[i] };
+    return true;
+}
+
+static enum err deleted(struct reading *r, const struct part *part)
+{
+    struct slice name = part->member->stream->row.name;
+
+    r->gone = (size_t)(part->member - r->members);
+    return fault(r->fault, ERR_UNKNOWN_STREAM, "The stream %.*s was deleted.", (int)name.n, name.p);
+}
+
+static enum err load_bounds(struct reading *r)
+{
+    size_t gone = 0;
+    enum err e = db_read_bounds(r->db, r->arena, &r->parts->at, sizeof *r->parts, r->n, r->bounds, &gone, r->fault);
+
+    return e || gone == r->n ? e : deleted(r, &r->parts[gone]);
 }
 
 /* The last offset recorded before a time, in each partition: a binary search, since `recorded` never goes back. */
-static enum err search_time(struct reading *r, int64_t *pos)
+static enum err search_time(struct reading *r)
 {
-    int64_t low[PARTITIONS_MAX], high[PARTITIONS_MAX], mid[PARTITIONS_MAX], at[PARTITIONS_MAX];
-    int32_t part[PARTITIONS_MAX];
-    size_t index[PARTITIONS_MAX], n;
+    int64_t *high = arena_alloc(r->arena, (r->n + 1) * 2 * sizeof *high), *at = high + r->n;
+    struct place *mid = arena_alloc(r->arena, (r->n + 1) * sizeof *mid);
+    size_t *index = arena_alloc(r->arena, (r->n + 1) * sizeof *index), n;
     enum err e;
 
-    for (size_t i = 0; i < r->n; i++) { /* low is before the time, high + 1 is not */
-        low[i] = r->bounds[i].earliest - 1;
+    if (!high || !mid || !index)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < r->n; i++) /* the part's place is before the time, high + 1 is not */
         high[i] = r->bounds[i].head;
-    }
     for (;;) {
         n = 0;
         for (size_t i = 0; i < r->n; i++)
-            if (low[i] < high[i]) {
+            if (r->parts[i].at.offset < high[i]) {
                 index[n] = i;
-                part[n] = r->partition[i];
-                mid[n++] = low[i] + (high[i] - low[i] + 1) / 2;
+                mid[n] = r->parts[i].at;
+                mid[n++].offset += (high[i] - r->parts[i].at.offset + 1) / 2;
             }
         if (!n)
-            break;
-        if ((e = db_recorded_at(r->db, r->arena, r->stream->row.stream_id, part, mid, n, at, r->fault)))
+            return OK;
+        if ((e = db_recorded_at(r->db, r->arena, mid, n, at, r->fault)))
             return e;
         for (size_t k = 0; k < n; k++)
             if (at[k] < r->spec->time_us)
-                low[index[k]] = mid[k];
+                r->parts[index[k]].at.offset = mid[k].offset;
             else
-                high[index[k]] = mid[k] - 1;
+                high[index[k]] = mid[k].offset - 1;
     }
-    for (size_t i = 0; i < r->n; i++)
-        pos[r->partition[i]] = low[i];
-    return OK;
 }
 
-static enum err begin(struct reading *r, int64_t *pos)
+static enum err begin(struct reading *r)
 {
     enum err e;
 
-    if (r->spec->from == READ_CURSOR)
-        memcpy(pos, r->spec->pos, PARTITIONS_MAX * sizeof *pos);
-    else
-        memset(pos, 0, PARTITIONS_MAX * sizeof *pos);
-    if ((e = load_bounds(r, pos)))
-        return e;
-    if (r->spec->from == READ_CURSOR)
-        return OK;
     for (size_t i = 0; i < r->n; i++)
-        pos[r->partition[i]] = r->spec->from == READ_LATEST ? r->bounds[i].head : r->bounds[i].earliest - 1;
-    if (r->spec->from == READ_TIME && (e = search_time(r, pos)))
+        r->parts[i].at.offset = r->spec->from == READ_CURSOR ? r->parts[i].member->pos[r->parts[i].at.partition] : 0;
+    if ((e = load_bounds(r)) || r->spec->from == READ_CURSOR)
         return e;
-    return load_bounds(r, pos);
+    for (size_t i = 0; i < r->n; i++)
+        r->parts[i].at.offset = r->spec->from == READ_LATEST ? r->bounds[i].head : r->bounds[i].earliest - 1;
+    if (r->spec->from == READ_TIME && (e = search_time(r)))
+        return e;
+    return load_bounds(r);
 }
 
-/* A cursor outside of what is kept is told, never bridged. */
-static enum err check_bounds(struct reading *r, const struct bounds_row *b, size_t n, const int64_t *pos, struct read_page *ret)
+/* All positions, as they stand, into each member's start or end. */
+static void put_positions(const struct reading *r, bool end)
 {
-    struct cursor c = { .count = (int)r->stream->row.partitions };
+    for (size_t i = 0; i < r->member_n; i++) {
+        struct read_member *m = &r->members[i];
+
+        for (int p = 0; p < m->stream->row.partitions; p++)
+            (end ? m->end : m->start)[p] = r->spec->from == READ_CURSOR ? m->pos[p] : 0;
+    }
+    for (size_t i = 0; i < r->n; i++)
+        (end ? r->parts[i].member->end : r->parts[i].member->start)[r->parts[i].at.partition] = r->parts[i].at.offset;
+}
+
+/* A cursor outside of what is kept is told, never bridged. `which`: the parts that the bounds are of; NULL: all, in order. */
+static enum err check_bounds(struct reading *r, const struct bounds_row *b, const size_t *which, size_t n)
+{
     bool expired = false;
 
-    memcpy(c.pos, pos, sizeof c.pos);
     for (size_t i = 0; i < n; i++) {
-        int p = b[i].partition;
+        const struct part *part = &r->parts[which ? which[i] : i];
 
-        if (pos[p] > b[i].head)
+        if (part->at.offset > b[i].head)
             return fault(r->fault, ERR_CURSOR_UNKNOWN, "The cursor is beyond the end of partition %d: the database was set back.",
-                         p);
-        if (pos[p] + 1 < b[i].earliest) {
-            expired = true;
-            c.pos[p] = b[i].earliest - 1;
-        }
+                         part->at.partition);
+        if (part->at.offset + 1 >= b[i].earliest)
+            continue;
+        if (!expired)
+            put_positions(r, true);
+        expired = true;
+        part->member->end[part->at.partition] = b[i].earliest - 1;
     }
     if (!expired)
         return OK;
-    memcpy(ret->pos, c.pos, sizeof ret->pos);
-    if (r->fault) {
-        char text[CURSOR_TEXT];
-
-        r->fault->earliest = arena_strndup(r->arena, text, cursor_format(&c, r->stream->row.name, r->stream->row.stream_id, text));
-    }
     return fault(r->fault, ERR_CURSOR_EXPIRED, "Events after this cursor were removed by retention; go on from `earliest`.");
 }
 
-/* Shares the page among the partitions that have something, the rest going to those that can use it. */
-static size_t share(struct reading *r, const int64_t *pos, struct page_query *q)
+/* Where among its n partitions a page begins: elsewhere each time, so that a small limit does not starve the last ones. A page
+ * that cannot ask for all of them takes the next start by chance (multiplicative hashing), since its own size may divide n. */
+static size_t first_part(const struct reading *r)
 {
-    int64_t left = r->spec->limit, window[PARTITIONS_MAX], scan = (r->spec->scan - 1) / (int64_t)r->n + 1;
-    size_t n = 0, waiting = 0, first = 0;
+    uint64_t sum = 0;
 
-    for (size_t i = 0; i < r->n; i++) {
-        const struct bounds_row *b = &r->bounds[i];
-        int64_t upto = b->month_last < b->head ? b->month_last : b->head, after = pos[b->partition];
+    for (size_t i = 0; i < r->n; i++)
+        sum += (uint64_t)r->parts[i].at.offset;
+    if (r->n > PAGE_QUERIES_MAX)
+        sum = sum * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    return r->n ? sum % r->n : 0;
+}
 
-        if (upto - after > scan)
-            upto = after + scan;
-        window[i] = upto - after;
-        waiting += window[i] > 0;
-        first += (size_t)after;
-    }
+/* A part's share of the page. */
+struct cut {
+    size_t part;
+    int64_t window, limit;       /* offsets to look at; events */
+};
+
+static struct page_query query_of(const struct reading *r, const struct cut *c, size_t n)
+{
+    const struct bounds_row *b = &r->bounds[c->part];
+    const struct place *at = &r->parts[c->part].at;
+    const struct filter *f = r->spec->filter;
+
+    return (struct page_query){
+        .after = *at, .upto = at->offset + c->window, .limit = c->limit, .bytes = r->spec->bytes / (int64_t)n,
+        .from_us = b->from_us, .to_us = b->to_us, .types = r->types, .subjects = r->subjects, .type_n = f ? f->type_n : 0,
+        .subject_n = f ? f->subject_n : 0,
+    };
+}
+
+/* Shares the page among the partitions that have something, the rest going to those that can use it. */
+static size_t share(const struct reading *r, size_t first, struct cut *cut)
+{
+    int64_t left = r->spec->limit, scan;
+    size_t n = 0, waiting = 0;
+
+    for (size_t i = 0; i < r->n; i++)
+        waiting += r->bounds[i].head > r->parts[i].at.offset;
+    scan = waiting ? (r->spec->scan - 1) / (int64_t)waiting + 1 : 0;
+    if (waiting > PAGE_QUERIES_MAX)
+        waiting = PAGE_QUERIES_MAX;
     for (size_t k = 0; waiting && left > 0 && k < r->n; k++) {
-        size_t i = (first + k) % r->n; /* begin elsewhere each time: a small limit must not starve the last ones */
+        size_t i = (first + k) % r->n;
         const struct bounds_row *b = &r->bounds[i];
-        int64_t take;
+        int64_t window = (b->month_last < b->head ? b->month_last : b->head) - r->parts[i].at.offset, take;
 
-        if (window[i] <= 0)
+        if (window <= 0)
             continue;
+        if (window > scan)
+            window = scan;
         take = (left + (int64_t)waiting - 1) / (int64_t)waiting;
         waiting--;
-        if (!r->spec->filter && take > window[i])
-            take = window[i];
+        if (!r->spec->filter && take > window)
+            take = window;
         left -= take;
-        q[n++] = (struct page_query){
-            .stream_id = r->stream->row.stream_id, .partition = b->partition, .after = pos[b->partition],
-            .upto = pos[b->partition] + window[i], .limit = take, .bytes = r->spec->bytes, .from_us = b->from_us, .to_us = b->to_us,
-            .types = r->types, .subjects = r->subjects, .type_n = r->spec->filter ? r->spec->filter->type_n : 0,
-            .subject_n = r->spec->filter ? r->spec->filter->subject_n : 0,
-        };
+        cut[n++] = (struct cut){ i, window, take };
     }
-    for (size_t i = 0; i < n; i++)
-        q[i].bytes = r->spec->bytes / (int64_t)n;
+    return n;
+}
+
+/* The queries of a page, in the order of the parts. */
+static size_t make_queries(const struct reading *r, struct page_query *q, size_t *which)
+{
+    struct cut cut[PAGE_QUERIES_MAX];
+    size_t first = first_part(r), n = share(r, first, cut), wrapped = 0;
+
+    while (wrapped < n && cut[wrapped].part >= first)
+        wrapped++;
+    for (size_t i = 0; i < n; i++) {
+        const struct cut *c = &cut[(wrapped + i) % n];
+
+        which[i] = c->part;
+        q[i] = query_of(r, c, n);
+    }
     return n;
 }
 
@@ -214,15 +266,15 @@ static void free_rows(void *rows)
     rows_free(rows);
 }
 
-static void take_event(const struct rows *rows, int i, int32_t partition, struct event *ev)
+static void take_event(const struct reading *r, const struct rows *rows, int i, const struct part *part, struct event *ev)
 {
     struct page_row row;
 
     db_page_row(rows, i, &row);
     *ev = (struct event){
         .id = row.id, .source = row.source, .type = row.type, .subject = row.subject, .attributes = row.attributes,
-        .data = row.data, .data_format = (enum data_format)row.data_format, .partition = partition, .offset = row.offset,
-        .recorded_us = row.recorded_us, .version = row.version,
+        .data = row.data, .data_format = (enum data_format)row.data_format, .partition = part->at.partition, .offset = row.offset,
+        .recorded_us = row.recorded_us, .version = row.version, .member = (int32_t)(part->member - r->members),
         .line_breaks = row.data_format == DATA_JSON &&
                        (memchr(row.data.p, '\n', row.data.n) || memchr(row.data.p, '\r', row.data.n)),
     };
@@ -231,11 +283,11 @@ static void take_event(const struct rows *rows, int i, int32_t partition, struct
 /* Moves the position behind what the query has looked at. false: rows are missing that were there (retention, at work just now). */
 static bool advance(const struct page_query *q, const struct rows *rows, int64_t *pos)
 {
-    int64_t last = rows->n ? row_int8(rows, rows->n - 1, 0) : q->after, found;
+    int64_t last = rows->n ? row_int8(rows, rows->n - 1, 0) : q->after.offset, found;
 
     if (!q->type_n && !q->subject_n) {
         *pos = last;
-        return rows->n && row_int8(rows, 0, 0) == q->after + 1 && last == q->after + rows->n;
+        return rows->n && row_int8(rows, 0, 0) == q->after.offset + 1 && last == q->after.offset + rows->n;
     }
     found = db_page_found(rows);
     *pos = found > rows->n || found == q->limit ? last : q->upto;
@@ -248,75 +300,112 @@ static int by_recorded(const void *a, const void *b)
 
     if (x->recorded_us != y->recorded_us)
         return x->recorded_us < y->recorded_us ? -1 : 1;
+    if (x->member != y->member)
+        return x->member < y->member ? -1 : 1;
     if (x->partition != y->partition)
         return x->partition < y->partition ? -1 : 1;
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-/* ERR_DB_RETRY: the beginning moved. */
-static enum err fetch(struct reading *r, int64_t *pos, struct read_page *ret)
+/* Asks, and looks again where the beginning is. */
+static enum err query(struct reading *r, const struct page_query *q, const size_t *which, size_t n, struct rows *rows)
 {
-    struct page_query q[PARTITIONS_MAX];
-    struct bounds_row after[PARTITIONS_MAX];
-    size_t n = share(r, pos, q), got = 0, total = 0;
-    struct rows *rows = arena_zalloc(r->arena, (n + 1) * sizeof *rows);
+    struct bounds_row *after = arena_alloc(r->arena, (n + 1) * sizeof *after);
+    size_t gone = 0;
     enum err e = OK;
 
-    if (!rows)
+    if (!after)
         return ERR_NO_MEMORY;
     if (n)
-        e = db_read_pages(r->db, r->arena, q, n, rows, after, &got, r->fault);
-    for (size_t i = 0; i < n; i++) {
-        total += (size_t)rows[i].n;
+        e = db_read_pages(r->db, r->arena, q, n, rows, after, &gone, r->fault);
+    for (size_t i = 0; i < n; i++)
         if (!arena_defer(r->arena, free_rows, &rows[i])) {
             rows_free(&rows[i]);
             e = ERR_NO_MEMORY;
         }
-    }
     if (e)
         return e;
-    if (got != n)
-        return fault(r->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
+    if (gone != n)
+        return deleted(r, &r->parts[which[gone]]);
     metric_add(M_RING_MISSES, (int64_t)n);
-    if ((e = check_bounds(r, after, n, pos, ret)))
+    return check_bounds(r, after, which, n);
+}
+
+/* ERR_DB_RETRY: the beginning moved. */
+static enum err fetch(struct reading *r, struct read_page *ret)
+{
+    struct page_query q[PAGE_QUERIES_MAX];
+    size_t which[PAGE_QUERIES_MAX], n = make_queries(r, q, which), total = 0;
+    struct rows *rows = arena_zalloc(r->arena, (n + 1) * sizeof *rows);
+    enum err e = rows ? query(r, q, which, n, rows) : ERR_NO_MEMORY;
+
+    if (e)
         return e;
+    for (size_t i = 0; i < n; i++)
+        total += (size_t)rows[i].n;
     if (!(ret->events = arena_alloc(r->arena, (total + 1) * sizeof *ret->events)))
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
-        if (!advance(&q[i], &rows[i], &pos[q[i].partition]))
+        struct part *part = &r->parts[which[i]];
+
+        if (!advance(&q[i], &rows[i], &part->at.offset))
             return ERR_DB_RETRY;
         for (int k = 0; k < rows[i].n; k++)
-            take_event(&rows[i], k, q[i].partition, &ret->events[ret->n++]);
+            take_event(r, &rows[i], k, part, &ret->events[ret->n++]);
     }
     if (n > 1)
         qsort(ret->events, ret->n, sizeof *ret->events, by_recorded);
     return OK;
 }
 
-enum err read_page(struct db *db, struct arena *a, struct stream *s, const struct read_spec *spec, struct read_page *ret,
-                   struct fault *f)
+static void finish(struct reading *r, struct read_page *ret)
 {
-    struct reading r = { .db = db, .arena = a, .stream = s, .spec = spec, .fault = f };
-    int64_t pos[PARTITIONS_MAX];
-    enum err e = like_patterns(&r) ? ERR_DB_RETRY : ERR_NO_MEMORY;
+    put_positions(r, true);
+    ret->up_to_date = true;
+    for (size_t i = 0; i < r->member_n; i++)
+        r->members[i].up_to_date = true;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->parts[i].at.offset < r->bounds[i].head)
+            r->parts[i].member->up_to_date = ret->up_to_date = false;
+}
+
+enum err read_members(struct db *db, struct arena *a, struct read_member *m, size_t n, const struct read_spec *spec,
+                      struct read_page *ret, size_t *ret_gone, struct fault *f)
+{
+    struct reading r = { .db = db, .arena = a, .spec = spec, .fault = f, .members = m, .member_n = n };
+    enum err e = like_patterns(&r) && make_parts(&r) ? ERR_DB_RETRY : ERR_NO_MEMORY;
 
     for (int i = 0; e == ERR_DB_RETRY && i < ATTEMPTS; i++) {
         ret->n = 0;
-        if ((e = begin(&r, pos)) || (e = check_bounds(&r, r.bounds, r.n, pos, ret)))
+        if ((e = begin(&r)) || (e = check_bounds(&r, r.bounds, NULL, r.n)))
             continue;
-        memcpy(ret->start, pos, sizeof ret->start);
-        if ((e = fetch(&r, pos, ret)) == ERR_CURSOR_EXPIRED && spec->from != READ_CURSOR)
+        put_positions(&r, false);
+        if ((e = fetch(&r, ret)) == ERR_CURSOR_EXPIRED && spec->from != READ_CURSOR)
             e = ERR_DB_RETRY;
     }
+    *ret_gone = r.gone;
     if (e == ERR_DB_RETRY) {
-        log_error("offsets are missing in the log", L_SLICE("stream", s->row.name));
-        return fault(f, ERR_INTERNAL, "The log of stream %.*s has a gap.", (int)s->row.name.n, s->row.name.p);
+        log_error("offsets are missing in the log", L_SLICE("stream", m->stream->row.name), L_INT("streams", (int64_t)n));
+        return fault(f, ERR_INTERNAL, "The log has a gap.");
     }
-    if (e)
-        return e;
-    memcpy(ret->pos, pos, sizeof ret->pos);
-    ret->up_to_date = true;
-    for (size_t i = 0; i < r.n; i++)
-        ret->up_to_date &= pos[r.partition[i]] >= r.bounds[i].head;
-    return OK;
+    if (!e)
+        finish(&r, ret);
+    return e;
+}
+
+enum err read_page(struct db *db, struct arena *a, struct stream *s, const struct read_spec *spec, struct read_page *ret,
+                   struct fault *f)
+{
+    struct read_member m = { .stream = s, .pos = spec->pos, .start = ret->start, .end = ret->pos };
+    struct cursor c = { .count = (int)s->row.partitions };
+    size_t gone;
+    enum err e = read_members(db, a, &m, 1, spec, ret, &gone, f);
+
+    if (e == ERR_CURSOR_EXPIRED && f) {
+        char text[CURSOR_TEXT];
+
+        memcpy(c.pos, ret->pos, sizeof c.pos);
+        f->earliest = arena_strndup(a, text, cursor_format(&c, s->row.name, s->row.stream_id, text));
+    }
+    return e;
 }

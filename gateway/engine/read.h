@@ -27,16 +27,28 @@ struct read_spec {
 };
 
 struct read_page {
-    struct event *events;           /* in order within a partition; they live as long as the arena */
+    struct event *events;           /* in order within a partition, else by `recorded`; they live as long as the arena */
     size_t n;
-    int64_t start[PARTITIONS_MAX];  /* where this page began */
+    int64_t start[PARTITIONS_MAX];  /* where this page began; of one stream only, as pos */
     int64_t pos[PARTITIONS_MAX];    /* where the next one begins */
     bool up_to_date;                /* pos were the heads */
 };
 
-/* One page from PostgreSQL; blocks. ERR_CURSOR_EXPIRED: f->earliest is set, and ret->pos to the same. ERR_CURSOR_UNKNOWN:
- * beyond the head. ERR_UNKNOWN_STREAM: deleted. Never leaves out an event: what it passes over was filtered or is told by an
- * error. */
+/* One of several streams that are read together: `pos` instead of the spec's, start and end instead of the page's. The arrays
+ * have an element for each partition. */
+struct read_member {
+    struct stream *stream;
+    const int64_t *pos;
+    int64_t *start, *end;
+    bool up_to_date;
+};
+
+/* One page from PostgreSQL, shared fairly among the partitions that have something; blocks. ERR_CURSOR_EXPIRED: every `end` is set
+ * to where one can go on. ERR_CURSOR_UNKNOWN: beyond the head. ERR_UNKNOWN_STREAM: *ret_gone was deleted. Never leaves out an
+ * event: what it passes over was filtered or is told by an error. Sets events, n and up_to_date of the page. */
+enum err read_members(struct db *db, struct arena *a, struct read_member *m, size_t n, const struct read_spec *spec,
+                      struct read_page *ret, size_t *ret_gone, struct fault *f);
+/* The same of one stream. ERR_CURSOR_EXPIRED: f->earliest is set, and ret->pos to the same. */
 enum err read_page(struct db *db, struct arena *a, struct stream *s, const struct read_spec *spec, struct read_page *ret,
                    struct fault *f);
 

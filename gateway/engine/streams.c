@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/glob.h"
 
 #define DEFINITION_AGE_US (30 * US_PER_S)
 #define BUCKETS 4096
@@ -127,28 +128,86 @@ static struct stream *stream_new(void)
     return st;
 }
 
-enum err streams_load(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f)
+/* Takes st over, in place of what the cache has by its name. */
+static enum err keep(struct streams *s, struct stream *st, struct stream **ret)
 {
-    struct stream *st = stream_new();
     struct entry *e = malloc(sizeof *e), **at;
-    enum err err = st && e ? db_stream_get(db, st->arena, name, &st->row, f) : ERR_NO_MEMORY;
+    size_t b = bucket_of(st->row.name);
 
-    if (err) {
+    if (!e) {
         stream_unref(st);
-        free(e);
-        return err;
+        return ERR_NO_MEMORY;
     }
     pthread_mutex_lock(&s->lock);
-    at = find_locked(s, name);
+    at = find_locked(s, st->row.name);
     if (*at)
         drop_locked(s, at);
     make_room_locked(s);
-    *e = (struct entry){ s->buckets[bucket_of(name)], st };
-    s->buckets[bucket_of(name)] = e;
+    *e = (struct entry){ s->buckets[b], st };
+    s->buckets[b] = e;
     s->count++;
     *ret = stream_ref(st);
     pthread_mutex_unlock(&s->lock);
     return OK;
+}
+
+enum err streams_load(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f)
+{
+    struct stream *st = stream_new();
+    enum err e = st ? db_stream_get(db, st->arena, name, &st->row, f) : ERR_NO_MEMORY;
+
+    if (!e)
+        return keep(s, st, ret);
+    stream_unref(st);
+    return e;
+}
+
+/* As streams_load, from a row that was read just now. */
+static enum err adopt(struct streams *s, const struct stream_row *row, struct stream **ret)
+{
+    struct stream *st = streams_cached(s, row->name);
+
+    if (st && st->row.stream_id == row->stream_id) {
+        *ret = st;
+        return OK;
+    }
+    stream_unref(st);
+    if (!(st = stream_new()))
+        return ERR_NO_MEMORY;
+    st->row = *row;
+    st->row.name = arena_slice(st->arena, row->name);
+    st->row.subject_template = arena_slice(st->arena, row->subject_template);
+    st->row.description = arena_slice(st->arena, row->description);
+    st->row.labels = arena_slice(st->arena, row->labels);
+    if (st->row.name.p && st->row.subject_template.p && st->row.description.p && st->row.labels.p)
+        return keep(s, st, ret);
+    stream_unref(st);
+    return ERR_NO_MEMORY;
+}
+
+enum err streams_match(struct streams *s, struct db *db, struct arena *a, const struct slice *patterns, size_t n,
+                       bool (*wanted)(void *arg, const struct stream_row *row), void *arg, struct stream **ret, size_t *ret_n,
+                       struct fault *f)
+{
+    struct slice *like = arena_alloc(a, n * sizeof *like), after = SLICE("");
+    struct stream_row *page;
+    size_t got;
+    enum err e = like ? OK : ERR_NO_MEMORY;
+
+    for (size_t i = 0; !e && i < n; i++)
+        if (!(like[i] = glob_like(a, patterns[i])).p)
+            e = ERR_NO_MEMORY;
+    *ret_n = 0;
+    do {
+        if (e || (e = db_stream_match(db, a, like, n, after, LIST_PAGE, &page, &got, f)))
+            return e;
+        for (size_t i = 0; !e && i < got; i++) {
+            after = page[i].name;
+            if (wanted(arg, &page[i]) && !(e = adopt(s, &page[i], &ret[*ret_n])))
+                ++*ret_n;
+        }
+    } while (!e && got == LIST_PAGE);
+    return e;
 }
 
 /* 63 random bits: an incarnation is never mistaken for another, on any server, without a sequence. */
@@ -213,10 +272,17 @@ bool name_valid(struct slice name)
     return true;
 }
 
+unsigned name_forms(struct slice name)
+{
+    unsigned inner = name.n >= 1 && name.p[0] == '_', saga = name.n >= 5 && !memcmp(name.p, "saga.", 5),
+             letters = name.n >= 4 && !memcmp(name.p + name.n - 4, ".dlq", 4);
+
+    return inner | saga << 1 | letters << 2;
+}
+
 bool name_reserved(struct slice name)
 {
-    return (name.n >= 1 && name.p[0] == '_') || (name.n >= 5 && !memcmp(name.p, "saga.", 5)) ||
-           (name.n >= 4 && !memcmp(name.p + name.n - 4, ".dlq", 4));
+    return name_forms(name) != 0;
 }
 
 void streams_defaults(struct stream_row *row)

@@ -37,10 +37,17 @@ enum err streams_load(struct streams *s, struct db *db, struct slice name, struc
 /* As streams_load, but makes the stream if the configuration allows it. */
 enum err streams_load_or_create(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f);
 void streams_forget(struct streams *s, int64_t stream_id);
+/* The streams of which a name matches one of n patterns (`*`: any run) and wanted(arg, row) says yes, by name. ret has room for
+ * what that accepts: references for the caller, who drops them on failure too. */
+enum err streams_match(struct streams *s, struct db *db, struct arena *a, const struct slice *patterns, size_t n,
+                       bool (*wanted)(void *arg, const struct stream_row *row), void *arg, struct stream **ret, size_t *ret_n,
+                       struct fault *f);
 
 /* Names: [a-z0-9][a-z0-9._-]{0,119}; reserved: begin with _ or saga. or end in .dlq. */
 bool name_valid(struct slice name);      /* reserved ones included: they may begin with _ */
 bool name_reserved(struct slice name);
+/* The reserved forms that a name, or a pattern as far as it is written out, has: bits. */
+unsigned name_forms(struct slice name);
 
 /* Settings of a PUT or PATCH: a full row of values, and which were given. */
 void streams_defaults(struct stream_row *row);

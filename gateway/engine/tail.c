@@ -8,6 +8,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
+#include "gateway/engine/arrivals.h"
 #include "gateway/engine/read.h"
 #include "gateway/engine/tail_ring.h"
 
@@ -20,11 +21,10 @@ struct tail {
     const struct db_config *listen_config;
     struct db *db;
     struct rings rings;
+    struct arrivals arrivals;
     struct listen *listen;
     struct buf scratch;
     atomic_bool stop, listening;
-    void (*_Atomic revoked)(void *arg); /* NULL: nobody wants to know; revoked_arg is set before */
-    void *revoked_arg;
     int wake_fd;
     pthread_t thread;
 };
@@ -75,10 +75,9 @@ void tail_forget(struct tail *t, int64_t stream_id)
     rings_gone(&t->rings, stream_id);
 }
 
-void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg)
+struct arrivals *tail_arrivals(struct tail *t)
 {
-    t->revoked_arg = arg;
-    atomic_store(&t->revoked, fn);
+    return &t->arrivals;
 }
 
 bool tail_listening(const struct tail *t)
@@ -86,15 +85,24 @@ bool tail_listening(const struct tail *t)
     return atomic_load(&t->listening);
 }
 
-static void tell_revoked(struct tail *t)
+/* What concerns the definition of a stream. */
+static void on_definition(struct tail *t, char what, const char *text)
 {
-    void (*fn)(void *arg) = atomic_load(&t->revoked);
+    char *rest;
+    int64_t id = strtoll(text, &rest, 10);
 
-    if (fn)
-        fn(t->revoked_arg);
+    if (what == 'n') {
+        arrivals_came(&t->arrivals, id, slice_of(*rest ? rest + 1 : rest));
+        return;
+    }
+    streams_forget(t->streams, id);
+    if (what == 'd') {
+        arrivals_went(&t->arrivals, id);
+        rings_gone(&t->rings, id);
+    }
 }
 
-/* "r": the list of revoked tokens has changed. "d<stream>": deleted. "c<stream>": changed.
+/* "n<stream> <name>": a new one. "d<stream>": deleted. "c<stream>": changed.
  * "h<stream>:<partition>:<head>,<partition>:<head>;…": heads. "": look at all. */
 static void on_notification(void *arg, struct slice payload)
 {
@@ -106,16 +114,10 @@ static void on_notification(void *arg, struct slice payload)
         return;
     memcpy(text, payload.p, payload.n);
     text[payload.n] = '\0';
-    if (*p == 'd' || *p == 'c') {
-        int64_t id = strtoll(p + 1, NULL, 10);
-
-        streams_forget(t->streams, id);
-        if (*p == 'd')
-            rings_gone(&t->rings, id);
+    if (*p == 'n' || *p == 'd' || *p == 'c') {
+        on_definition(t, *p, p + 1);
         return;
     }
-    if (*p == 'r')
-        tell_revoked(t);
     if (*p == '\0')
         rings_poll_all(&t->rings);
     while (*p == 'h') {
@@ -178,6 +180,17 @@ static enum err poll_heads(struct tail *t)
     return e;
 }
 
+/* Streams that came without a notification that reached us. */
+static enum err poll_streams(struct tail *t)
+{
+    struct stream_mark mark;
+    enum err e = OK;
+
+    if (arrivals_waiting(&t->arrivals) && !(e = db_stream_mark(t->db, &mark, NULL)))
+        arrivals_mark(&t->arrivals, &mark);
+    return e;
+}
+
 static enum err fetch_missing(struct tail *t)
 {
     struct rings_gap gap;
@@ -221,6 +234,8 @@ static void *tail_main(void *arg)
             rings_poll_all(&t->rings);
         if (!e)
             e = poll_heads(t);
+        if (!e && all)
+            e = poll_streams(t);
         if (!e)
             e = fetch_missing(t);
         if (all) {
@@ -253,6 +268,7 @@ struct tail *tail_new(const struct config *c, const struct db_config *listen_db,
     t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     t->db = db_new(db);
     t->listen = listen_new(listen_db, "weir");
+    arrivals_init(&t->arrivals);
     rings_init(&t->rings, (size_t)c->tail_ring_events, (size_t)c->tail_ring_bytes);
     t->rings.memory.max = (size_t)c->tail_memory;
     if (t->wake_fd >= 0 && t->db && t->listen && !pthread_create(&t->thread, NULL, tail_main, t))
@@ -274,6 +290,7 @@ void tail_stop(struct tail *t)
     listen_free(t->listen);
     db_free(t->db);
     rings_free(&t->rings);
+    arrivals_free(&t->arrivals);
     buf_free(&t->scratch);
     close(t->wake_fd);
     free(t);

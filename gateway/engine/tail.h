@@ -7,6 +7,7 @@
  * safety net), fetches what is missing once, and fans it out to any number of watchers from memory. */
 struct tail;
 struct watch;
+struct arrivals;
 
 struct tail *tail_new(const struct config *c, const struct db_config *listen_db, const struct db_config *db,
                       struct streams *streams);
@@ -38,8 +39,8 @@ void tail_committed(struct tail *t, struct stream *s, struct event *const *event
 void tail_wake(struct tail *t, struct stream *s);
 /* A stream was deleted or changed here; the others learn by notification. */
 void tail_forget(struct tail *t, int64_t stream_id);
-/* fn is told, on the tail's thread, whenever another gateway or this one has changed the list of revoked tokens. Called once. */
-void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg);
+/* Where to wait for streams that do not exist yet; the tail's own. */
+struct arrivals *tail_arrivals(struct tail *t);
 bool tail_listening(const struct tail *t); /* for /readyz: the LISTEN connection is up */
 
 #endif

@@ -38,6 +38,19 @@ fail:
     return NULL;
 }
 
+void dispatch_end(struct request_internal *in)
+{
+    if (in->rq.state_free)
+        in->rq.state_free(in->rq.state);
+    loop_leave(in->rq.loop, in);
+    limits_end(in);
+    principal_unref(in->rq.who);
+    buf_free(&in->body);
+    buf_free(&in->reply.body);
+    arena_free(in->rq.arena);
+    free(in);
+}
+
 void dispatch_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
     struct request_internal *in = *state;
@@ -49,15 +62,8 @@ void dispatch_completed(void *cls, struct MHD_Connection *connection, void **sta
     *state = NULL;
     auth_unwait(&in->wait);
     send_finished(in);
-    if (in->rq.state_free)
-        in->rq.state_free(in->rq.state);
-    loop_leave(cls, in);
-    limits_end(in);
-    principal_unref(in->rq.who);
-    buf_free(&in->body);
-    buf_free(&in->reply.body);
-    arena_free(in->rq.arena);
-    free(in);
+    if (!loop_orphan(cls, in))
+        dispatch_end(in);
 }
 
 static enum MHD_Result answer(struct request_internal *in, enum err e)
@@ -159,12 +165,6 @@ static enum err settle(struct request_internal *in)
     return e;
 }
 
-/* Not begun, or only reading. A request that may have changed something is told what became of it. */
-static bool changes_nothing(const struct request_internal *in)
-{
-    return !in->begun || strcmp(in->rq.route->method, "GET") == 0;
-}
-
 static enum MHD_Result run(struct request_internal *in)
 {
     struct request *rq = &in->rq;
@@ -175,7 +175,7 @@ static enum MHD_Result run(struct request_internal *in)
         rq->body = (struct slice){ in->body.p ? in->body.p : "", in->body.n };
     }
     if (request_working(rq)) {
-        loop_suspend(in);
+        loop_park(in);
         return MHD_YES;
     }
     if (in->phase == PHASE_ENCODE)
@@ -188,17 +188,14 @@ static enum MHD_Result run(struct request_internal *in)
         loop_suspend(in);
         return MHD_YES;
     }
-    if (!vet_caller(in) && changes_nothing(in))
-        return answer(in, vet_fault(rq));
     rq->gone = in->gone;
     rq->draining = loop_draining(rq->loop);
-    in->begun = true;
     e = rq->route->blocking ? run_on_worker(in) : rq->route->handle(rq, &in->reply);
     if (e != ERR_PARKED)
         return answer(in, e);
     if (loop_cutting(rq->loop) && !request_working(rq))
         return answer(in, ERR_SHUTTING_DOWN);
-    loop_suspend(in);
+    loop_park(in);
     return MHD_YES;
 }
 
@@ -207,7 +204,6 @@ enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, co
 {
     struct request_internal *in = *state;
 
-    (void)cls;
     (void)connection;
     (void)url;
     if (!in)
@@ -217,6 +213,7 @@ enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, co
     if (*upload_size) {
         size_t n = *upload_size;
         *upload_size = 0;
+        loop_unfinished(cls);
         return take_body(in, upload, n);
     }
     return run(in);

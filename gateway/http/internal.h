@@ -10,14 +10,12 @@
 #include "gateway/http/reply.h"
 #include "gateway/http/router.h"
 #include "gateway/http/server.h"
-#include "gateway/http/token_cache.h"
 
 /* What the server's own files share. Nothing outside gateway/http includes this. */
 
 struct server {
     struct server_config c;
     struct router *router;
-    struct token_cache *tickets;  /* found ones; NULL: none are taken */
     int port;
     struct quota *quota;
     int loop_count;
@@ -51,14 +49,9 @@ struct request_internal {
     bool varies;                   /* the answer hangs on Accept-Encoding */
     bool encoded;                  /* packing was tried: once is enough */
     int64_t sent_bytes;
-    bool by_ticket;                /* who calls was told by a ticket: an event stream is the one answer */
-    bool ticket_asked;             /* PostgreSQL was, or is being */
-    unsigned char ticket_hash[TICKET_HASH];
-    uint64_t vetted;               /* the generation of the list of revoked tokens that the caller was looked up in; 0: none */
 
     struct job job;                /* request_work */
     void (*work)(struct request *rq);
-    bool begun;                    /* the handler has been called */
     bool submitted;                /* the job of a blocking route was handed over */
     enum err result;               /* of a blocking route's handler */
     atomic_bool working;
@@ -68,6 +61,8 @@ struct request_internal {
     struct request_internal *ready_next, *ready_prev;
     bool ready;                    /* on the ready list; under the loop's lock */
     bool suspended;                /* the rest: loop thread only */
+    bool hovers, orphan;           /* loop_park, loop_orphan */
+    int hovered;                   /* turns of the loop */
     bool watch, watched;           /* for the client's leaving: wanted; registered now */
     bool gone;                     /* the client left; rq.gone is told so before the next call */
     bool broken;                   /* the stream ends with an error */
@@ -81,18 +76,10 @@ enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, co
                                 const char *version, const char *upload, size_t *upload_size, void **state);
 void dispatch_completed(void *cls, struct MHD_Connection *connection, void **state,
                         enum MHD_RequestTerminationCode why);
+void dispatch_end(struct request_internal *in);    /* frees it; the connection may be gone long since */
 
 /* head.c: what is decided before the body comes: gate, route, rights (unless they are left pending), sizes. */
 enum err head_check(struct request_internal *in, const char *method, const char *version);
-bool head_allows(const struct request *rq);   /* the caller's rights suffice for route and path */
-
-/* ticket.c: the query has a ticket that the route takes; who calls by it, like a pending_fn. */
-bool ticket_present(const struct request_internal *in);
-enum err ticket_check(struct request_internal *in);
-
-/* vet.c: false, with rq.revoked: the caller's token has been revoked since it was last looked at. Cheap. */
-bool vet_caller(struct request_internal *in);
-enum err vet_fault(struct request *rq);
 
 /* send.c: turns rq's reply into libmicrohttpd's response and queues it. */
 enum MHD_Result send_reply(struct request_internal *in);

@@ -25,6 +25,8 @@
 #define DRAIN_TICK_US (50 * INT64_C(1000))
 #define ACCEPT_TURNS 1000                     /* bounds taking in what waits in the backlog when draining begins */
 #define CLIENT_DISCIPLINE 1                   /* as strict as RFC 9112 allows a server to be */
+#define HOVER_TURNS 16                        /* of the loop that a request waits without being suspended */
+#define HOVER_MS 1                            /* the longest sleep while requests hover */
 
 struct loop {
     struct server *server;
@@ -36,13 +38,15 @@ struct loop {
     pthread_mutex_t lock;                     /* the ready list, with `ready` and `working` of its requests */
     struct request_internal *ready_head, *ready_tail;
 
-    atomic_bool drain, wake;                  /* asked for by another thread; the rest: loop thread only */
+    atomic_bool drain;                        /* asked for by another thread; the rest: loop thread only */
     bool draining, cutting;
     int64_t cut_us;                           /* when draining ends by force */
     int64_t tick_us;                          /* the next look at the connections */
     struct request_internal *requests;
     struct clients clients;
     struct deadlines deadlines;
+    size_t hovering;                          /* requests that said so in the last turn */
+    bool unfinished;                          /* some connection may go on without waiting for anything */
     uint64_t unique;
 };
 
@@ -180,6 +184,23 @@ void loop_suspend(struct request_internal *in)
     }
 }
 
+/* Suspending and resuming costs more than all the rest of a publish. A request whose answer is due in a moment hovers instead: it
+ * stays on libmicrohttpd's list of those to call again, and the loop sleeps all the same. */
+void loop_park(struct request_internal *in)
+{
+    if (!in->hovers || !request_working(&in->rq) || in->hovered == HOVER_TURNS) {
+        loop_suspend(in);
+        return;
+    }
+    in->hovered++;
+    in->rq.loop->hovering++;
+}
+
+void loop_unfinished(struct loop *l)
+{
+    l->unfinished = true;
+}
+
 /* While a job runs the request is its worker's: it resumes when the job is done, which wakes again. */
 static void resume(struct loop *l, struct request_internal *in)
 {
@@ -193,15 +214,38 @@ static void resume(struct loop *l, struct request_internal *in)
     MHD_resume_connection(in->connection);
 }
 
+bool loop_orphan(struct loop *l, struct request_internal *in)
+{
+    pthread_mutex_lock(&l->lock);
+    in->orphan = atomic_load(&in->working);
+    pthread_mutex_unlock(&l->lock);
+    if (in->orphan && in->client) {
+        client_idle(in->client, clock_mono_us());
+        in->client = NULL;
+    }
+    return in->orphan;
+}
+
 static void resume_ready(struct loop *l)
 {
+    struct request_internal *ended = NULL;
+
     pthread_mutex_lock(&l->lock);
     while (l->ready_head) {
         struct request_internal *in = l->ready_head;
         unready(l, in);
-        resume(l, in);
+        if (!in->orphan) {
+            resume(l, in);
+        } else if (!atomic_load(&in->working)) {
+            in->ready_next = ended;
+            ended = in;
+        }
     }
     pthread_mutex_unlock(&l->lock);
+    for (struct request_internal *next; ended; ended = next) {
+        next = ended->ready_next;
+        dispatch_end(ended);
+    }
 }
 
 static void resume_due(struct loop *l, int64_t now_us)
@@ -225,6 +269,8 @@ static void wait_and_note(struct loop *l, int64_t now_us)
     int64_t ms = MHD_get_timeout64s(l->daemon), until = deadlines_next(&l->deadlines);
     int n;
 
+    if (ms == 0 && l->hovering && !l->unfinished)
+        ms = HOVER_MS;
     if (l->tick_us < until)
         until = l->tick_us;
     if (until <= now_us)
@@ -294,13 +340,13 @@ static void *loop_run(void *arg)
     struct loop *l = arg;
     int64_t now_us = clock_mono_us();
 
-    while (!l->draining || l->clients.n) {
+    while (!l->draining || l->clients.n || l->requests) {
         wait_and_note(l, now_us);
         now_us = clock_mono_us();
         resume_ready(l);
         resume_due(l, now_us);
-        if (atomic_exchange(&l->wake, false))
-            wake_all(l);
+        l->hovering = 0;
+        l->unfinished = false;
         MHD_run(l->daemon);
         if (!l->draining && atomic_load(&l->drain)) {
             begin_drain(l, now_us);
@@ -410,12 +456,6 @@ struct loop *loop_start(struct server *s, int index, int listen_fd, char err[512
 void loop_drain(struct loop *l)
 {
     atomic_store(&l->drain, true);
-    poke(l);
-}
-
-void loop_wake_all(struct loop *l)
-{
-    atomic_store(&l->wake, true);
     poke(l);
 }
 

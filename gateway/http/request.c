@@ -76,6 +76,7 @@ bool request_work(struct request *rq, void (*fn)(struct request *rq))
     struct request_internal *in = rq->in;
 
     in->work = fn;
+    in->hovers = false;
     in->job = (struct job){ .run = run_job };
     atomic_store(&in->working, true);
     if (pool_submit(loop_server(rq->loop)->c.pool, &in->job))
@@ -99,6 +100,7 @@ bool request_working(const struct request *rq)
 
 void request_expect(struct request *rq)
 {
+    rq->in->hovers = true;
     atomic_store(&rq->in->working, true);
 }
 

@@ -59,7 +59,6 @@ struct request {
     int64_t began_us;          /* monotonic */
     bool gone;                 /* the client has left (seen while parked): answer anything, nobody reads it */
     bool draining;             /* the server stops: finish at once */
-    bool revoked;              /* the caller's token was, while the request waited: a stream says so and ends */
     void *state;               /* the handler's own, kept between calls; NULL at first */
     void (*state_free)(void *state); /* called once at completion, on the loop's thread, before the arena goes */
     struct request_internal *in; /* server.c's own */
@@ -97,7 +96,8 @@ bool request_work(struct request *rq, void (*fn)(struct request *rq));
 enum err request_job(struct request *rq, void (*fn)(struct request *rq));
 bool request_working(const struct request *rq);
 /* The same for work of another thread than the pool's: expect (loop thread) before it can begin, fulfil (any thread, once) as its
- * last touch of the request (`more` as above). In between the handler is not called, whatever happens to the connection. */
+ * last touch of the request (`more` as above). In between the handler is not called, whatever happens to the connection, which may
+ * be gone: headers are not there to look at any more. For what takes milliseconds: the connection is suspended only if it takes longer. */
 void request_expect(struct request *rq);
 void request_fulfil(struct request *rq, bool more);
 

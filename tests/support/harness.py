@@ -280,8 +280,12 @@ class Client:
 
 
 def events_path(stream, **query):
-    pairs = [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, (list, tuple)) else [vs])]
-    return f"/v1/streams/{stream}/events" + ("?" + urllib.parse.urlencode(pairs, safe="*") if pairs else "")
+    """Of one stream, or of a list of names and patterns."""
+    many = isinstance(stream, (list, tuple))
+    pairs = [("stream", one) for one in stream] if many else []
+    pairs += [(k, v) for k, vs in query.items() for v in (vs if isinstance(vs, (list, tuple)) else [vs])]
+    path = "/v1/events" if many else f"/v1/streams/{stream}/events"
+    return path + ("?" + urllib.parse.urlencode(pairs, safe="*") if pairs else "")
 
 
 def raw(gateway, data, seconds=10, shut=False):
@@ -329,9 +333,8 @@ class EventStream:
     def __init__(self, gateway, stream, token=None, headers=None, **query):
         self.blocks, self.ended_at = queue.Queue(), None
         self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=60 * SLOW)
-        token = gateway.token if token is None else token                # "": none, as a browser that has a ticket
         self.connection.request("GET", events_path(stream, **query), headers={
-            "Accept": "text/event-stream", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})})
+            "Accept": "text/event-stream", "Authorization": f"Bearer {token or gateway.token}", **(headers or {})})
         self.socket = self.connection.sock
         self.response = self.connection.getresponse()
         self.status = self.response.status

@@ -60,6 +60,8 @@ void fixture_start(struct fixture *f)
 void fixture_stop(struct fixture *f)
 {
     server_stop(f->server);
+    for (int i = 0; i < 500 && app_int(f, &f->app.lanes); i++)
+        usleep(10000);
     pool_stop(f->pool);
     server_free(f->server);
     auth_free(f->auth);

@@ -10,7 +10,7 @@ struct waiter {
     struct request *rq;
     struct app *app;
     struct waiter *next, *prev;
-    bool listed, woken;
+    bool listed, woken, expected;
     int64_t until_us;
 };
 
@@ -20,6 +20,8 @@ struct app {                       /* what the test routes share; the lock guard
     int gone;                      /* parked requests whose client left */
     int produced;                  /* chunks that streams may send */
     int freed;                     /* calls of state_free */
+    int lanes;                     /* threads that fulfil requests */
+    int early;                     /* the same while somebody still worked on the request */
 };
 
 struct fixture {

@@ -49,6 +49,7 @@ static void leave(void *state)
 
     pthread_mutex_lock(&w->app->lock);
     w->app->freed++;
+    w->app->early += w->expected;
     if (w->listed) {
         if (w->prev)
             w->prev->next = w->next;
@@ -187,6 +188,47 @@ static enum err jobs(struct request *rq, struct reply *rp)
     return reply_fixed(rp, 200, "text/plain", SLICE("two"));
 }
 
+/* As a commit lane does: a thread of its own fulfils the request after `wait`, whatever became of its client. */
+static void *lane(void *arg)
+{
+    struct waiter *w = arg;
+    struct request *rq = w->rq;
+    struct app *app = w->app;
+
+    usleep((useconds_t)w->until_us);
+    pthread_mutex_lock(&app->lock);
+    w->expected = false;
+    pthread_mutex_unlock(&app->lock);
+    request_fulfil(rq, false);
+    pthread_mutex_lock(&app->lock);
+    app->lanes--;
+    pthread_mutex_unlock(&app->lock);
+    return NULL;
+}
+
+static enum err expects(struct request *rq, struct reply *rp)
+{
+    struct waiter *w = rq->state;
+    pthread_t thread;
+    enum err e;
+
+    if (w)
+        return reply_fixed(rp, 200, "text/plain", SLICE("fulfilled"));
+    if (!(w = join(rq)))
+        return ERR_NO_MEMORY;
+    if ((e = request_query_duration(rq, "wait", US_PER_S, &w->until_us)))
+        return e;
+    w->expected = true;
+    pthread_mutex_lock(&w->app->lock);
+    w->app->lanes++;
+    pthread_mutex_unlock(&w->app->lock);
+    request_expect(rq);
+    if (pthread_create(&thread, NULL, lane, w))
+        abort();
+    pthread_detach(thread);
+    return ERR_PARKED;
+}
+
 const struct route test_routes[] = {
     { "echo", "POST", "/echo", PERM_NONE, 64 << 10, false, echo, NULL },
     { "blocking", "POST", "/blocking", PERM_NONE, SIZE_MAX, true, echo, NULL },
@@ -194,6 +236,7 @@ const struct route test_routes[] = {
     { "show", "GET", "/show/{name}", PERM_NONE, 0, false, show, "q" },
     { "fails", "GET", "/fails", PERM_NONE, 0, false, fails, NULL },
     { "park", "GET", "/park", PERM_NONE, 0, false, park, "wait" },
+    { "expects", "GET", "/expects", PERM_NONE, 0, false, expects, "wait" },
     { "stubborn", "GET", "/stubborn", PERM_NONE, 0, false, stubborn, NULL },
     { "stream", "GET", "/stream", PERM_NONE, 0, false, stream, NULL },
     { "endless", "GET", "/endless", PERM_NONE, 0, false, endless, NULL },

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
@@ -70,6 +71,64 @@ static void a_parked_request_is_woken_by_another_thread(void **state)
     for (int i = 0; i < 200 && app_int(f, &f->app.freed) < 400; i++) /* freed after the answer was sent */
         usleep(10000);
     assert_int_equal(app_int(f, &f->app.freed), 400);
+}
+
+static void what_another_thread_fulfils_is_answered_soon_or_late(void **state)
+{
+    static const char *const requests[] = { GET("/expects?wait=0s"), GET("/expects?wait=2ms"), GET("/expects?wait=100ms") };
+    struct conn c[30];
+
+    for (int i = 0; i < 30; i++)
+        conn_open(&c[i], *state);
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 30; i++)
+            conn_say(&c[i], requests[(i + round) % 3]);
+        for (int i = 0; i < 30; i++)
+            assert_answer(conn_answer(&c[i]), 200, "fulfilled");
+    }
+    for (int i = 0; i < 30; i++)
+        conn_close(&c[i]);
+}
+
+/* Its memory must stay until the lane has let go of it. */
+static void a_client_that_resets_amid_its_commit_takes_nothing_with_it(void **state)
+{
+    static const char *const requests[] = { GET("/expects?wait=2ms"), GET("/expects?wait=5ms"), GET("/expects?wait=50ms") };
+    const struct linger reset = { .l_onoff = 1 };
+    struct fixture *f = *state;
+    struct conn c[30];
+
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < 30; i++) {
+            conn_open(&c[i], f);
+            conn_say(&c[i], requests[i % 3]);
+        }
+        for (int i = 0; i < 30; i++) {
+            setsockopt(c[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+            conn_close(&c[i]);
+        }
+        wait_for_waiters(f, 0);
+    }
+    assert_true(app_int(f, &f->app.freed) > 0);
+    assert_int_equal(app_int(f, &f->app.early), 0);
+    assert_int_equal(status_of(f, GET("/expects")), 200);
+}
+
+static void the_drain_waits_for_what_a_lane_still_works_on(void **state)
+{
+    const struct linger reset = { .l_onoff = 1 };
+    struct fixture *f = *state;
+    struct conn c;
+
+    conn_open(&c, f);
+    conn_say(&c, GET("/expects?wait=400ms"));
+    wait_for_waiters(f, 1);
+    setsockopt(c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    conn_close(&c);
+    server_stop(f->server);
+    assert_int_equal(app_int(f, &f->app.freed), 1);
+    assert_int_equal(app_int(f, &f->app.early), 0);
+    fixture_stop(f);
 }
 
 static void a_deadline_calls_the_handler_in_time(void **state)
@@ -334,7 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_parked_request_is_woken_by_another_thread),
-        T(a_deadline_calls_the_handler_in_time),
+        T(what_another_thread_fulfils_is_answered_soon_or_late), T(a_client_that_resets_amid_its_commit_takes_nothing_with_it),
+        STOPS(the_drain_waits_for_what_a_lane_still_works_on), T(a_deadline_calls_the_handler_in_time),
         T(a_client_that_vanishes_while_parked_is_noticed),
         T(jobs_of_a_parked_request_run_one_after_the_other),
         T(a_stream_sends_each_chunk_at_once),
