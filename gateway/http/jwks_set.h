@@ -1,6 +1,8 @@
 #ifndef WEIR_HTTP_JWKS_SET_H
 #define WEIR_HTTP_JWKS_SET_H
 
+#include <stdint.h>
+
 #include "gateway/http/key.h"
 
 /* What an issuer publishes (RFC 7517, section 5; OpenID Connect Discovery 1.0). Pure: no I/O, no locks. A set is immutable

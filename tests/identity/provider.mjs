@@ -4,9 +4,10 @@ import { createServer as createHttps } from "node:https";
 import { createServer as createHttp } from "node:http";
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
+import * as crypto from "node:crypto";
 import { SignJWT, exportJWK, generateKeyPair } from "jose";
 
-const keys = new Map();        // name → {alg, privateKey, jwk}
+const keys = new Map();        // name → {alg, privateKey}
 const documents = new Map();   // path → {status, headers, body, hang}
 const hits = new Map();        // path → times asked for
 const hanging = new Set();
@@ -38,6 +39,25 @@ const commands = {
   async sign({ name, claims, header }) {
     const { alg, privateKey } = keys.get(name);
     return new SignJWT(claims).setProtectedHeader({ alg, kid: name, typ: "at+jwt", ...header }).sign(privateKey);
+  },
+  // For forgers: any key, any way to sign, any bytes. kind: what crypto.generateKeyPairSync takes.
+  forge_key({ name, kind, options }) {
+    const { publicKey, privateKey } = crypto.generateKeyPairSync(kind, options);
+    keys.set(name, { privateKey });
+    return { jwk: publicKey.export({ format: "jwk" }), pem: publicKey.export({ type: "spki", format: "pem" }) };
+  },
+  public_pem({ name }) {
+    return crypto.createPublicKey(keys.get(name).privateKey).export({ type: "spki", format: "pem" });
+  },
+  // how: "pkcs1", "pss" (salt: its bytes), "ecdsa" (raw r||s), "der", "eddsa"; text and answer are base64
+  forge_signature({ name, how, text, hash, salt }) {
+    const { RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING } = crypto.constants;
+    const ways = {
+      pkcs1: { padding: RSA_PKCS1_PADDING }, pss: { padding: RSA_PKCS1_PSS_PADDING, saltLength: salt ?? 32 },
+      ecdsa: { dsaEncoding: "ieee-p1363" }, der: { dsaEncoding: "der" }, eddsa: {},
+    };
+    const digest = how === "eddsa" ? null : (hash ?? "sha256");
+    return crypto.sign(digest, Buffer.from(text, "base64"), { key: keys.get(name).privateKey, ...ways[how] }).toString("base64");
   },
   document({ path, ...rest }) {
     documents.set(path, rest);

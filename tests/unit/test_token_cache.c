@@ -120,6 +120,26 @@ static void a_principal_outlives_its_place(void **state)
     principal_unref(p);
 }
 
+static void what_was_verified_before_a_key_went_is_forgotten(void **state)
+{
+    struct token_cache *c = token_cache_new(100);
+    struct principal *p = until(100);
+    uint64_t before = token_cache_age(c);
+
+    (void)state;
+    put(c, 1, 100);
+    token_cache_outdate(c);
+    assert_false(has(c, 1, 0));
+    token_cache_put(c, digest(2), p, before); /* its check began before the key went */
+    assert_false(has(c, 2, 0));
+    put(c, 1, 100);
+    assert_true(has(c, 1, 0));
+    token_cache_outdate(NULL);
+    assert_int_equal(token_cache_age(NULL), 0);
+    principal_unref(p);
+    token_cache_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +148,7 @@ int main(void)
         cmocka_unit_test(the_least_recently_used_gives_way),
         cmocka_unit_test(the_same_token_takes_one_place),
         cmocka_unit_test(a_principal_outlives_its_place),
+        cmocka_unit_test(what_was_verified_before_a_key_went_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
