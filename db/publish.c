@@ -8,7 +8,7 @@
 #define WEEK_US (7 * 24 * 3600 * US_PER_S)
 
 const struct stmt HEADS_LOCK = { "heads_lock", SQL_HEADS_LOCK, "int8 int4[]", "int4 int8 timestamptz" };
-const struct stmt HEADS_ADVANCE = { "heads_advance", SQL_HEADS_ADVANCE, "int8 int4[] int8[] int8[] timestamptz",
+const struct stmt HEADS_ADVANCE = { "heads_advance", SQL_HEADS_ADVANCE, "int8 int4[] int8[] int8[] int8[] timestamptz",
                                     "int4 int8 timestamptz" };
 const struct stmt HEADS_SET = { "heads_set", SQL_HEADS_SET, "int8 int4[] int8[] timestamptz[] int8[]", "" };
 const struct stmt EVENTS_APPEND = { "events_append", SQL_EVENTS_APPEND,
@@ -71,7 +71,8 @@ bool db_heads_lock(struct db *db, struct arena *a, int64_t stream, const struct 
 
 bool db_heads_advance(struct db *db, struct arena *a, int64_t stream, const struct publish_head *v, size_t n, int64_t now_us)
 {
-    const struct arg args[] = { arg_int8(stream), INT4S(partition), INT8S(n), INT8S(bytes), arg_time(now_us) };
+    const struct arg args[] = { arg_int8(stream), INT4S(partition), INT8S(n), INT8S(bytes), INT8S(seen),
+                                arg_time(now_us) };
 
     return QUEUE(db, a, &HEADS_ADVANCE, args);
 }

@@ -7,10 +7,11 @@ select partition, head, recorded from weir.partitions
  order by partition for no key update;
 
 -- name: heads_advance
--- For events without id and subject of their own: nothing to look up, so the heads move in the first statement.
+-- For events without id and subject of their own: nothing to look up, so the heads move in the first statement. A head behind what the
+-- lane has seen is of another server (a failover, a restored database): the division fails, and the lane looks at everything anew.
 update weir.partitions p
-   set head = p.head + u.n, recorded = greatest(p.recorded, $5), bytes = p.bytes + u.bytes
-  from unnest($2::int4[], $3::int8[], $4::int8[]) as u (partition, n, bytes)
+   set head = p.head + u.n / (p.head >= u.seen)::int4, recorded = greatest(p.recorded, $6), bytes = p.bytes + u.bytes
+  from unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[]) as u (partition, n, bytes, seen)
  where p.stream_id = $1 and p.partition = u.partition
 returning p.partition, p.head, p.recorded;
 

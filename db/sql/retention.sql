@@ -41,10 +41,8 @@ returning last.n::int8 as removed;
 
 -- name: answers_remove
 -- A batch of answers kept under an Idempotency-Key whose window is over. Who replaces one just now is not waited for.
-with over as (
-    select stream_id, key from weir.idempotency where expires <= $1 order by expires limit $2 for update skip locked
-)
-delete from weir.idempotency k using over where k.stream_id = over.stream_id and k.key = over.key;
+delete from weir.idempotency
+ where ctid = any (array(select ctid from weir.idempotency where expires <= $1 order by expires limit $2 for update skip locked));
 
 -- name: deleted_streams
 select stream_id from weir.streams where deleted limit 100;

@@ -160,6 +160,8 @@ static void see_heads(struct group *g, const struct rows *r)
         part->locked = true;
         part->head = row_int8(r, i, 1);
         part->recorded_us = row_time(r, i, 2);
+        if (part->head < g->stream->lane[part->partition].head) /* set back, and maybe its month's row with it */
+            g->stream->lane[part->partition].month = -1;
     }
 }
 

@@ -133,6 +133,65 @@ static void a_batch_that_was_committed_is_found_and_one_that_was_not_is_not(void
     assert_ok(retention_tick(&(struct retention){ .config = &gw.config, .db = gw.db }, &(bool){ false }));
 }
 
+/* --- a server that is behind what the lane remembers: a failover that lost commits, a restored database --- */
+
+static void set_back(const struct stream *s, int head)
+{
+    side_do("delete from weir.events where stream_id = %lld and \"offset\" > %d", id_of(s), head);
+    side_do("update weir.partitions p set head = %d, bytes = coalesce((select sum(octet_length(attributes)) from weir.events e"
+            " where e.stream_id = p.stream_id), 0) where stream_id = %lld", head, id_of(s));
+    if (!head)
+        side_do("delete from weir.partition_months where stream_id = %lld", id_of(s));
+}
+
+static void a_head_that_was_set_back_is_looked_at_anew(void **state)
+{
+    struct stream *s;
+    struct asked *a;
+    struct batch b;
+
+    (void)state;
+    stream = stream_here(&gw, "set-back", 1, WEEK);
+    for (int head = 2; head >= 0; head -= 2) { /* at last without its month: readers look into months only */
+        while (stream->lane[0].head < 5)
+            assert_ok(publish(&gw, stream, "{\"type\":\"A\"}"));
+        set_back(stream, head);
+        s = stream;
+        b = batch_of(&s, 1, "{\"type\":\"A\"}", &a);
+        assert_true(b.plain);
+        assert_int_equal(batch_write(&b, gw.db), ERR_DB_RETRY);
+        assert_int_equal(side_int("select head from weir.partitions where stream_id = %lld", id_of(stream)), head);
+        asked_free(a);
+        arena_free(b.arena);
+        assert_ok(publish(&gw, stream, "{\"type\":\"A\"}"));
+        assert_int_equal(stream->lane[0].head, head + 1);
+        assert_log_whole();
+    }
+}
+
+static void a_lost_commit_is_found_below_the_head_that_was_remembered(void **state)
+{
+    struct stream *s;
+    struct asked *a;
+    struct batch b;
+    bool committed = false;
+
+    (void)state;
+    stream = stream_here(&gw, "below", 1, WEEK);
+    for (int i = 0; i < 2; i++)
+        assert_ok(publish(&gw, stream, "{\"type\":\"A\"}"));
+    s = stream;
+    b = batch_of(&s, 1, "{\"type\":\"A\"}", &a);
+    assert_ok(batch_write(&b, gw.db));
+    b.groups[0].part[0].head = 7; /* as the lane had it from the other server */
+    forget_answer(&b);
+    assert_ok(batch_outcome(&b, gw.db, &committed));
+    assert_true(committed);
+    assert_int_equal(a->p.events.v[0].offset, 3);
+    asked_free(a);
+    arena_free(b.arena);
+}
+
 /* --- connections that die --- */
 
 enum { PUBLISHERS = 4, KILLS = 60 };
@@ -229,6 +288,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_batch_that_was_committed_is_found_and_one_that_was_not_is_not),
+        T(a_head_that_was_set_back_is_looked_at_anew),
+        T(a_lost_commit_is_found_below_the_head_that_was_remembered),
         T(a_connection_that_dies_leaves_no_doubt),
     };
 

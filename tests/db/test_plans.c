@@ -42,7 +42,9 @@ static int open_all(void **state)
     side_do("insert into weir.dedup select s, extract(epoch from now() + o %% 3 * interval '7 days')::bigint / 604800,"
             "       md5(s || '-' || o)::uuid, md5('x')::uuid, now() + o %% 3 * interval '7 days', 0, o, null, now()"
             "  from generate_series(1, 20) s, generate_series(1, 2500) o");
-    side_do("vacuum analyze weir.streams, weir.partitions, weir.partition_months, weir.subjects");
+    side_do("insert into weir.idempotency select s, md5(s || '-' || o)::uuid, md5('x')::uuid, now() - o * interval '30 s', 201,"
+            " 'answer', 'cursor' from generate_series(1, 20) s, generate_series(1, 2500) o");
+    side_do("vacuum analyze weir.streams, weir.partitions, weir.partition_months, weir.subjects, weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
             " for t in select inhrelid::regclass from pg_inherits where inhparent in ('weir.events'::regclass,"
             " 'weir.dedup'::regclass) loop"
@@ -112,12 +114,15 @@ static const struct hot {
     const char *index_on; /* an index scan on this table must be there */
 } hot[] = {
     { &HEADS_LOCK, "(7, '{0,2}')", "partitions" },
-    { &HEADS_ADVANCE, "(7, '{0,2}', '{1,1}', '{10,10}', now())", "partitions" },
+    { &HEADS_ADVANCE, "(7, '{0,2}', '{1,1}', '{10,10}', '{0,0}', now())", "partitions" },
     { &HEADS_SET, "(7, '{0,2}', '{1001,1001}', array[now(),now()], '{10,10}')", "partitions" },
     { &EVENTS_APPEND, "(7, '{0}', '{0}', '{i}', '{null}', '{T}', '{\"\"}', '{0}', '{null}')", "partitions" },
     { &DEDUP_LOOK, "(7, array[md5('7-5')::uuid, md5('7-6')::uuid], extract(epoch from now())::int /"
                    " 604800)", "dedup_" },
     { &DEDUP_EXPIRE, "(7, array[md5('7-5')::uuid], extract(epoch from now())::int / 604800, now())", "dedup_" },
+    { &IDEMPOTENCY_LOOK, "(7, array[md5('7-5')::uuid], array[md5('x')::uuid])", "idempotency" },
+    { &IDEMPOTENCY_EXPIRE, "(7, array[md5('7-5')::uuid], now())", "idempotency" },
+    { &ANSWERS_REMOVE, "(now() - interval '20 hours', 10)", "idempotency" },
     { &SUBJECTS_LOOK, "(7, '{x5,x77,nobody}')", "subjects" },
     { &SUBJECTS_UPDATE, "(7, '{x5,x77}', '{2,2}', '{1001,1002}')", "subjects" },
     { &OUTCOME_LOOK, "(7, '{0,1}', now() - interval '1 day', '{995,997}')", "events_" },
@@ -129,7 +134,7 @@ static const struct hot {
 
 static void what_is_said_often_never_scans_a_whole_table(void **state)
 {
-    static const char *const large[] = { "events", "dedup", "subjects" };
+    static const char *const large[] = { "events", "dedup", "subjects", "idempotency" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(hot); i++) {
