@@ -13,7 +13,7 @@ const struct stmt HEADS_ADVANCE = { "heads_advance", SQL_HEADS_ADVANCE, "int8 in
 const struct stmt HEADS_SET = { "heads_set", SQL_HEADS_SET, "int8 int4[] int8[] timestamptz[] int8[]", "" };
 const struct stmt EVENTS_APPEND = { "events_append", SQL_EVENTS_APPEND,
                                     "int8 int4[] int8[] text[] text[] text[] text[] int2[] bytea[]", "" };
-#define LOG_APPEND_ARGS "int8 int4 int8 timestamptz int8 text[] text[] text[] text[] int2[] bytea[]"
+#define LOG_APPEND_ARGS "int8 int4 int8 timestamptz int8 text[] text[] text[] text[] int2[] bytea[] int8"
 const struct stmt LOG_APPEND = { "log_append", SQL_LOG_APPEND, LOG_APPEND_ARGS, "int4 int8 timestamptz void" };
 const struct stmt LOG_APPEND_MANY = { "log_append_many", SQL_LOG_APPEND_MANY, LOG_APPEND_ARGS, "int4 int8 timestamptz void" };
 const struct stmt EVENTS_INSERT = { "events_insert", SQL_EVENTS_INSERT,
@@ -113,7 +113,8 @@ bool db_log_append(struct db *db, struct arena *a, int64_t stream, const struct 
 {
     const struct arg args[] = { arg_int8(stream), arg_int4(head->partition), arg_int8(head->n), arg_time(now_us),
                                 arg_int8(head->bytes), TEXTS(id), TEXTS(source), TEXTS(type), TEXTS(attributes),
-                                arg_int2_array(a, &v->data_format, sizeof *v, n), arg_bytea_array(a, &v->data, sizeof *v, n) };
+                                arg_int2_array(a, &v->data_format, sizeof *v, n), arg_bytea_array(a, &v->data, sizeof *v, n),
+                                arg_int8(head->seen) };
 
     return QUEUE(db, a, n < MANY ? &LOG_APPEND : &LOG_APPEND_MANY, args);
 }

@@ -13,7 +13,7 @@ struct publish_head {
     int32_t partition;
     int64_t head;        /* heads_set: the new one */
     int64_t n, bytes;    /* events and payload bytes added */
-    int64_t seen;        /* heads_advance: the least it can be; a head below it is ERR_DB_RETRY */
+    int64_t seen;        /* heads_advance, log_append: the least it can be; a head below it is ERR_DB_RETRY */
     int64_t recorded_us;
     int64_t first_offset;/* months_insert */
 };

@@ -34,7 +34,7 @@ select $1, u.partition, p.head - u.back, p.recorded, u.id, u.source, u.type, u.a
 -- found once instead of once an event.
 with h as (
     update weir.partitions
-       set head = head + $3, recorded = greatest(recorded, $4), bytes = bytes + $5
+       set head = head + $3::int8 / (head >= $12)::int4, recorded = greatest(recorded, $4), bytes = bytes + $5
      where stream_id = $1 and partition = $2
     returning head, recorded
 ), e as (
@@ -50,7 +50,7 @@ select $2, head, recorded, pg_notify('weir', 'h' || $1 || ':' || $2 || ':' || he
 -- list gives them as it goes, but takes 70 us to begin.
 with h as (
     update weir.partitions
-       set head = head + $3, recorded = greatest(recorded, $4), bytes = bytes + $5
+       set head = head + $3::int8 / (head >= $12)::int4, recorded = greatest(recorded, $4), bytes = bytes + $5
      where stream_id = $1 and partition = $2
     returning head, recorded
 ), e as (

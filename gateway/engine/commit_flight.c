@@ -51,7 +51,8 @@ struct publish_head *flight_heads(struct batch *b, const struct group *g, bool c
         if (!changed_only || g->part[i].n)
             v[(*ret_n)++] = (struct publish_head){
                 .partition = g->part[i].partition, .head = g->part[i].head + g->part[i].n, .n = g->part[i].n,
-                .seen = g->part[i].head, .bytes = g->part[i].bytes, .recorded_us = g->part[i].recorded_us, .first_offset = g->part[i].head + 1 };
+                .seen = g->part[i].head, .bytes = g->part[i].bytes,
+                .recorded_us = g->part[i].recorded_us, .first_offset = g->part[i].head + 1 };
     return v;
 }
 

@@ -151,7 +151,8 @@ static void what_is_over_goes_in_batches(void **state)
     more = false;
     assert_ok(retention_tick(&r, &more));
     assert_false(more);
-    assert_int_equal(side_int("select count(*) from weir.idempotency where stream_id = %lld and expires > now()", id_of(stream)), 50);
+    assert_int_equal(side_int("select count(*) from weir.idempotency where stream_id = %lld and expires > now()",
+                              id_of(stream)), 50);
     gw.config.retention_batch = batch;
     side_do("delete from weir.idempotency where stream_id = %lld", id_of(stream));
 }

@@ -73,29 +73,33 @@ def confirmed():
         rig.create(place, STREAM, partitions=3)
         admin = bench.enter_context(contextlib.closing(Session(bench.postgres.url)))
 
-        def publish(events):
-            found.append(answer_of(place, "POST", f"/v1/streams/{STREAM}/events", json.dumps(events).encode()))
+        def publish(events, key=None):
+            found.append(answer_of(place, "POST", f"/v1/streams/{STREAM}/events", json.dumps(events).encode(), key))
 
         publish([{"type": "A", "data": i} for i in range(20)])
-        for extra in ({}, {"id": "x"}, {"subject": "s"}):
+        for extra, key in (({}, None), ({"id": "x"}, None), ({"subject": "s"}, None), ({}, "k")):
             # Commits are done here and then wait for a standby that there is not.
             admin.say("alter system set synchronous_standby_names = 'nobody'")
             admin.say("select pg_reload_conf()")
             time.sleep(0.3)
-            thread = threading.Thread(target=publish, args=([{"type": "A", "data": 1, **extra}, {"type": "A", "data": 2}],))
+            thread = threading.Thread(target=publish, args=([{"type": "A", "data": 1, **extra}, {"type": "A", "data": 2}], key))
             thread.start()
             time.sleep(0.5)
             admin.say("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
             admin.say("alter system reset synchronous_standby_names")
             admin.say("select pg_reload_conf()")
             thread.join()
+        again = answer_of(place, "POST", f"/v1/streams/{STREAM}/events",
+                          json.dumps([{"type": "A", "data": 1}, {"type": "A", "data": 2}]).encode(), "k")
+        if again[2] != found[-1][2] or "idempotency-replayed" not in again[1]:
+            wrong.append(f"the key's answer is {again}, and was {found[-1]}")
         rows = harness.psql(gateway, f"select partition, \"offset\", id from weir.log where stream = '{STREAM}' order by 1, 2")
         receipts = [f"{r['partition']}|{r['offset']}|{r['id']}" for status, _, body, _ in found if status == 201 for r in body]
-        if len(rows) != 26 or sorted(rows) != sorted(receipts):
+        if len(rows) != 28 or sorted(rows) != sorted(receipts):
             wrong.append(f"the log is {rows}, the receipts {receipts}, the answers {[a[0] for a in found]}")
         looked_up = sum("looked up" in line and "true" in line for line in gateway.log().splitlines())
-        if looked_up != 3:
-            wrong.append(f"{looked_up} commits were looked up and found, not 3: {gateway.log()[-2000:]}")
+        if looked_up != 4:
+            wrong.append(f"{looked_up} commits were looked up and found, not 4: {gateway.log()[-2000:]}")
         if gateway.stop():
             wrong.append("it did not end with 0")
         return wrong, {"commits without an answer": looked_up, "answered with the right receipts": len(found) - 1}

@@ -43,16 +43,17 @@ class Wire:
             self.socket.close()
         self.socket, self.rest = None, b""
 
-    def request(self, method, target, body=b"", timeout=30, content_type="application/json"):
+    def request(self, method, target, body=b"", timeout=30, content_type="application/json", key=None):
         """(status, headers, body)"""
         self.cut_midway = begun = False
+        named = f"Idempotency-Key: {key}\r\n" if key else ""
         try:
             if not self.socket:
                 self.socket = socket.create_connection(self.place.address, timeout)
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.socket.settimeout(timeout)
             self.socket.sendall(f"{method} {target} HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer {self.place.token}\r\n"
-                                f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                                f"Content-Type: {content_type}\r\n{named}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             self._more()
             begun = True
             head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
@@ -86,8 +87,8 @@ class Wire:
 
 
 class Publisher(threading.Thread):
-    """Publishes numbered events. A request whose events have ids is sent again until it is answered 2xx, optimistic lock
-    included; one without ids is sent once, and what may have become of it is remembered."""
+    """Publishes numbered events. A request whose events have ids, or that has an Idempotency-Key, is sent again until it is answered
+    2xx, optimistic lock included; one with neither is sent once, and what may have become of it is remembered."""
 
     def __init__(self, place, stream, number, seed, pause=0.0, subjects=3):
         super().__init__(daemon=True)
@@ -101,12 +102,12 @@ class Publisher(threading.Thread):
         self.refused, self.unknown = set(), set()
         self.acked_sent_at = 0.0       # when the request was sent that was last answered 2xx
         self.acked_at = []
-        self.requests = self.retries = 0
+        self.requests = self.retries = self.keyed = self.replayed = 0
         self.statuses = defaultdict(int)
         self.slowest = 0.0
         self.violations = []
 
-    def event(self, with_id):
+    def event(self, with_id, again):
         n, event = self.next, {"type": "Soaked", "data": {"w": self.number, "n": self.next}}
         self.next += 1
         if with_id:
@@ -114,50 +115,54 @@ class Publisher(threading.Thread):
         if self.random.random() < 0.3:
             subject = event["subject"] = f"s{self.number}.{self.random.randrange(self.subjects)}"
             if self.version[subject] is not None:
-                if with_id and self.random.random() < 0.5:
+                if again and self.random.random() < 0.5:
                     event["expectedversion"] = self.version[subject]
                 self.version[subject] += 1
         return event
 
     def run(self):
         while not self.halt.is_set():
-            with_id = self.random.random() < 0.8
-            events = [self.event(with_id) for _ in range(1 if self.random.random() < 0.6 else self.random.randint(2, 6))]
-            self.publish(events, with_id)
+            kind, key = self.random.random(), None
+            if kind < 0.4:
+                key = f"{self.number}-{self.next}"
+                self.keyed += 1
+            with_id = 0.3 < kind < 0.8           # so some have both
+            events = [self.event(with_id, with_id or key) for _ in range(1 if self.random.random() < 0.6 else self.random.randint(2, 6))]
+            self.publish(events, with_id or key, key)
             if self.pause:
                 time.sleep(self.random.uniform(0, 2 * self.pause))
         self.wire.close()
 
-    def publish(self, events, with_id):
+    def publish(self, events, again, key):
         body = json.dumps(events if len(events) > 1 else events[0]).encode()
         numbers = [event["data"]["n"] for event in events]
         self.requests += 1
         began = time.monotonic()
-        code = self.attempt(body, numbers)
-        while code and with_id:
+        code = self.attempt(body, numbers, key)
+        while code and again:
             self.retries += 1
             time.sleep(0.05)
             if time.monotonic() - began > 120:
                 self.violations.append(f"publisher {self.number}: {numbers} not accepted within 120 s ({code})")
                 return
-            code = self.attempt(body, numbers)
+            code = self.attempt(body, numbers, key)
         for event in events:
             if "subject" in event:
                 self.version[event["subject"]] = None if code else self.acked[event["data"]["n"]][3]
         if code:
             (self.refused if code in NOTHING_RECORDED else self.unknown).update(numbers)
-        elif with_id and self.random.random() < 0.03:
+        elif again and self.random.random() < 0.03:
             first = [self.acked[n] for n in numbers]
-            if not self.attempt(body, numbers) and [self.acked[n] for n in numbers] != first:
+            if not self.attempt(body, numbers, key) and [self.acked[n] for n in numbers] != first:
                 self.violations.append(f"publisher {self.number}: a repeat of {numbers} got another receipt")
 
-    def attempt(self, body, numbers):
+    def attempt(self, body, numbers, key):
         """None, or why it is not known to be recorded."""
         impatient = self.random.random() < 0.01      # now and then a client that asks again while its first request runs
         sent = time.monotonic()
         try:
             status, headers, answer = self.wire.request("POST", f"/v1/streams/{self.stream}/events", body,
-                                                        0.02 if impatient else 40)
+                                                        0.02 if impatient else 40, key=key)
             answer = json.loads(answer)
         except BROKEN as error:
             self.statuses[type(error).__name__] += 1
@@ -169,9 +174,10 @@ class Publisher(threading.Thread):
             for n, receipt in zip(numbers, receipts, strict=True):
                 self.acked[n] = (receipt["partition"], int(receipt["offset"]), receipt["id"], receipt.get("version"))
             self.acked_sent_at = sent
+            self.replayed += "idempotency-replayed" in headers
             self.acked_at.append(time.monotonic())
             return None
-        if status not in (429, 503) or "retry-after" not in headers or not answer.get("code"):
+        if status not in ((409, 429, 503) if key else (429, 503)) or "retry-after" not in headers or not answer.get("code"):
             self.violations.append(f"publisher {self.number}: {status} {headers} {answer}")
         return answer.get("code", "?")
 

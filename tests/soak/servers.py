@@ -32,10 +32,10 @@ class Bench(contextlib.ExitStack):
         return gateway
 
 
-def answer_of(place, method, target, body=b""):
+def answer_of(place, method, target, body=b"", key=None):
     """(status, headers, json, seconds)"""
     wire, began = rig.Wire(place), time.monotonic()
-    status, headers, text = wire.request(method, target, body, 30)
+    status, headers, text = wire.request(method, target, body, 30, key=key)
     wire.close()
     return status, headers, json.loads(text), time.monotonic() - began
 
