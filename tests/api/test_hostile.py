@@ -14,7 +14,7 @@ import pytest
 CASES = (cases.FRAMING + cases.CODINGS + cases.CHUNKS + lines.HOSTS + lines.TARGETS + lines.LINES + lines.HEADERS)
 STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d) ")
 AT_ONCE = 16
-REQUEST_SECONDS = 2 * harness.SLOW
+REQUEST_SECONDS = 1 * harness.SLOW
 
 
 @pytest.fixture(scope="module")
