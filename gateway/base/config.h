@@ -24,6 +24,7 @@ struct config {
     int64_t http_loops;              /* event loop threads */
     int64_t http_connections;        /* over all loops */
     int64_t http_backlog;
+    int64_t http_body_memory;        /* bytes, over all connections */
     int64_t http_connection_memory;  /* bytes of libmicrohttpd's pool per connection: the bound of the headers */
     int64_t http_idle_timeout_us;    /* keep-alive without a request, or a reader that takes nothing */
     int64_t http_request_timeout_us; /* from the first byte to the whole request */

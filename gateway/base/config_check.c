@@ -10,6 +10,7 @@ static const struct bound {
     { "publish.event_bytes", "publish.request_bytes", "an event comes in a request" },
     { "publish.event_bytes", "tail.ring_bytes", "an event must fit in memory once" },
     { "tail.ring_bytes", "tail.memory", "one stream's events are part of all" },
+    { "publish.request_bytes", "http.body_memory", "a request's body is kept while it is in process" },
     { "publish.request_bytes", "commit.queue_bytes", "a whole request waits for its transaction" },
     { "publish.request_events", "commit.queue_events", "a whole request waits for its transaction" },
     { "commit.batch_events", "commit.queue_events", "a transaction is filled from the queue" },

@@ -18,8 +18,9 @@ static const struct group {
     { "commit.", "Group commit" },         { "tail.", "Newest events in memory" },
     { "read.", "Reading" },                { "streams.", "Streams" },
     { "retention.", "Retention" },         { "auth.", "Authorization" },
-    { "metrics.", "Metrics" },             { "outbound.", "Outbound calls" },
-    { "log.", "Log" },                     { "", "Files and programs" },
+    { "quota.", "Quotas" },                { "metrics.", "Metrics" },
+    { "outbound.", "Outbound calls" },     { "log.", "Log" },
+    { "", "Files and programs" },
 };
 
 /* The empty prefix is the group of the names without a dot. */

@@ -41,6 +41,8 @@ const struct config_row config_rows[] = {
     INT("http.backlog", http_backlog, "4096", 1, 65535, "Connections that may wait to be accepted, per loop."),
     BYTES("http.connection_memory", http_connection_memory, "16KiB", 4 * KIB, MIB,
           "Memory of one connection; it bounds the request line and the headers (431 above)."),
+    BYTES("http.body_memory", http_body_memory, "1GiB", MIB, 1024 * GIB,
+          "Request bodies, all together, that may arrive or be in process at once (429 above)."),
     TIME("http.idle_timeout", http_idle_timeout_us, "2m", S, HOUR,
          "A kept-alive connection without a request, or a reader that takes nothing, is closed after so long."),
     TIME("http.request_timeout", http_request_timeout_us, "30s", 100 * MS, 10 * MIN,

@@ -12,6 +12,7 @@ enum metric {
     M_HTTP_REJECTED,             /* counter: refused by the gate */
     M_HTTP_PARKED,               /* gauge: suspended connections */
     M_HTTP_SSE,                  /* gauge: open event streams */
+    M_HTTP_BODY_BYTES,           /* gauge */
     M_HTTP_DISCONNECTS,          /* counter: clients that left while parked */
     M_PUBLISHED_EVENTS,          /* counter */
     M_PUBLISHED_BYTES,           /* counter */

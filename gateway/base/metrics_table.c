@@ -14,6 +14,8 @@ const struct metric_row metric_rows[M_END] = {
     [M_HTTP_PARKED] = { "weir_http_parked_connections", GAUGE,
                         "Connections that wait for an event, a commit or a worker.", NULL },
     [M_HTTP_SSE] = { "weir_http_event_streams", GAUGE, "Open server-sent event streams.", NULL },
+    [M_HTTP_BODY_BYTES] = { "weir_http_body_bytes", GAUGE,
+                            "Bytes of request bodies that arrive or are in process.", NULL },
     [M_HTTP_DISCONNECTS] = { "weir_http_disconnects_total", COUNTER,
                              "Clients that left while their request was parked.", NULL },
     [M_PUBLISHED_EVENTS] = { "weir_published_events_total", COUNTER, "Events recorded, without duplicates.", NULL },

@@ -45,7 +45,7 @@ void dispatch_end(struct request_internal *in)
     loop_leave(in->rq.loop, in);
     limits_end(in);
     principal_unref(in->rq.who);
-    buf_free(&in->body);
+    body_drop(in);
     buf_free(&in->reply.body);
     arena_free(in->rq.arena);
     free(in);
@@ -124,13 +124,15 @@ static enum MHD_Result take_body(struct request_internal *in, const char *p, siz
     if (!in->verdict && in->body.n + n > in->body_limit)
         in->verdict = fault(&in->rq.fault, ERR_BODY_TOO_LARGE, "The body may have %zu bytes at most here.",
                             in->body_limit);
+    if (!in->verdict)
+        in->verdict = body_hold(in, n);
     if (!in->verdict) {
         buf_put(&in->body, p, n);
         if (!in->body.failed)
             return MHD_YES;
         in->verdict = ERR_NO_MEMORY;
     }
-    buf_free(&in->body);
+    body_drop(in);
     in->discarded += n;
     return in->discarded > drain_bytes(in) ? MHD_NO : MHD_YES;
 }

@@ -18,6 +18,7 @@ struct server {
     struct router *router;
     int port;
     struct quota *quota;
+    atomic_size_t body_bytes;    /* of bodies that arrive or are in process; http.body_memory bounds it */
     int loop_count;
     struct loop *_Atomic *loops; /* a loop may wake another one while the server is still starting */
 };
@@ -45,6 +46,7 @@ struct request_internal {
     int64_t wait_until_us;         /* monotonic; 0: it has not had to wait */
     struct buf body;
     size_t body_limit, discarded;
+    size_t body_held;              /* its part of the server's body_bytes */
     struct reply reply;
     bool varies;                   /* the answer hangs on Accept-Encoding */
     bool encoded;                  /* packing was tried: once is enough */
@@ -88,6 +90,10 @@ void send_finished(struct request_internal *in);   /* access log and gauges, at 
 /* encode.c: is the reply to be packed? Notes in in->varies that it hangs on Accept-Encoding. */
 bool encode_wanted(struct request_internal *in);
 void encode_reply(struct request *rq);             /* a job: packs the body, or leaves it if that does not pay */
+
+/* body_hold.c: notes n bytes of a body that have come, or ERR_OVERLOADED; drops the body. */
+enum err body_hold(struct request_internal *in, size_t n);
+void body_drop(struct request_internal *in);
 
 /* limits.c: quotas. begin, once rq->who is known, charges the request; headers tell what is left. */
 enum err limits_begin(struct request_internal *in);

@@ -51,9 +51,13 @@ def asked(server, target):
         client.close()
 
 
-def connections(server):
+def gauge(server, name):
     text = asked(server, "/metrics").expect(200).body.decode()
-    return int(re.search(r"^weir_http_connections (\d+)", text, re.M)[1]) - 1      # without that which asks
+    return int(re.search(rf"^{name} (\d+)", text, re.M)[1])
+
+
+def connections(server):
+    return gauge(server, "weir_http_connections") - 1     # without that which asks
 
 
 def within(seconds, holds):
@@ -191,3 +195,35 @@ def test_a_reader_that_is_slow_but_goes_on_gets_everything(server, stream):
         assert time.monotonic() - began > IDLE_SECONDS    # slower than the timeout as a whole, never silent for so long
     length = int(re.search(rb"Content-Length: (\d+)", got)[1])
     assert length == len(got.partition(b"\r\n\r\n")[2]) > 3 * len(BIG)
+
+
+def test_unfinished_bodies_are_bounded_all_together(gateway, stream):
+    """Three of four fit; while they wait, large requests are refused and small ones are not; then there is room again."""
+    server = harness.serve(gateway.database_url, {"WEIR_HTTP_BODY_MEMORY": "4MiB", "WEIR_PUBLISH_REQUEST_BYTES": "2MiB"})
+    client = harness.Client(server, gateway.token)
+    server.token = gateway.token
+    client.create(stream)
+    body = b'{"type":"A"}' + b" " * 1_300_000
+
+    def large():
+        return client.post(f"/v1/streams/{stream}/events", body)
+
+    try:
+        with crowd(server, size=4) as sockets:
+            for s in sockets:
+                s.sendall(body_begun(server, stream, f"Content-Length: {len(body)}") + body[:-1])
+            within(10 * harness.SLOW, lambda: gauge(server, "weir_http_body_bytes") == 3 * (len(body) - 1))
+            assert large().problem(429, "overloaded") and large().headers["retry-after"]
+            client.publish(stream, {"type": "B"})
+            answers = []
+            for s in sockets:
+                s.sendall(body[-1:])
+                answers.append(s.recv(4096)[9:12])
+            assert sorted(answers) == [b"201", b"201", b"201", b"429"]
+        large().expect(201)
+        within(10 * harness.SLOW, lambda: gauge(server, "weir_http_body_bytes") == 0)
+        client.close()
+        assert server.stop() == 0
+        assert len(harness.Client(gateway).read_all(stream)) == 5
+    finally:
+        harness.remove(server)

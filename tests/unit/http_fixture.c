@@ -34,7 +34,7 @@ void fixture_config(struct fixture *f)
     *f = (struct fixture){
         .app = { .lock = PTHREAD_MUTEX_INITIALIZER },
         .config = { .http_address = "127.0.0.1", .http_loops = 2, .http_connections = 2000, .http_backlog = 512,
-                    .http_connection_memory = 16384, .http_idle_timeout_us = 60 * US_PER_S,
+                    .http_connection_memory = 16384, .http_body_memory = 64 << 20, .http_idle_timeout_us = 60 * US_PER_S,
                     .http_request_timeout_us = 10 * US_PER_S, .http_drain_timeout_us = 5 * US_PER_S,
                     .http_cors_origins = "https://a.example https://b.example", .request_bytes = 2 << 20,
                     .auth_keys_file = "", .auth_hs256_secret = FIXTURE_SECRET, .auth_public_key = "",
