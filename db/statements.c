@@ -2,7 +2,9 @@
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
+#include "db/revocations.h"
 #include "db/streams.h"
+#include "db/tickets.h"
 
 const struct stmt DB_BEGIN = { "begin", "BEGIN", "", "" };
 const struct stmt DB_COMMIT = { "commit", "COMMIT", "", "" };
@@ -20,6 +22,9 @@ const struct stmt *const db_statements[] = {
     &SUBJECTS_INSERT, &SUBJECTS_UPDATE, &MONTHS_INSERT, &OUTCOME_LOOK, &BACKEND_END,
     /* read */
     &PAGE, &PAGE_FILTERED, &READ_BOUNDS, &RECORDED_AT,
+    /* identity */
+    &REVOCATION_ADD, &REVOCATION_REMOVE, &REVOCATION_GET, &REVOCATIONS_LIST, &REVOCATIONS_VERSION, &REVOCATIONS_ALL,
+    &REVOCATIONS_FORGET, &TICKET_ADD, &TICKET_FIND, &TICKETS_FORGET,
     /* retention */
     &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &ANSWERS_REMOVE, &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_FORGET,
     &CLOCK_LOOK,

@@ -11,7 +11,8 @@
 struct app_internal {
     struct auth *auth;
     struct pool *pool;
-    struct server *server;
+    struct server *_Atomic server; /* NULL: not yet up */
+    struct revocations *revocations;
     struct ticker *retention_ticker;
     struct retention retention;
     struct route *routes;      /* the table, with what the configuration decides */
@@ -40,22 +41,54 @@ static struct route *configured_routes(struct app *a)
     return v;
 }
 
+/* The list of revoked tokens has changed: what waits looks at it. */
+static bool take_revocations(void *app, const struct revocation_row *rows, size_t n)
+{
+    struct app_internal *in = ((struct app *)app)->in;
+    struct server *server = atomic_load(&in->server);
+    struct revocation *v = calloc(n + 1, sizeof *v);
+    bool ok;
+
+    for (size_t i = 0; v && i < n; i++)
+        v[i] = (struct revocation){ rows[i].jti, rows[i].sub, rows[i].iss, rows[i].issued_before_us, rows[i].expires_us };
+    ok = v && revocations_set(in->revocations, v, n);
+    free(v);
+    if (ok && server)
+        server_vet(server);
+    return ok;
+}
+
+/* Before anything is served. */
+static bool start_revocations(struct app *a, struct db *db, char err[512])
+{
+    struct fault f = { 0 };
+
+    if (!(a->in->revocations = revocations_new()) ||
+        !(a->revocation_feed = revocation_feed_new(a->config, &a->db, take_revocations, a)))
+        return false;
+    if (revocation_feed_refresh(a->revocation_feed, db, &f)) {
+        snprintf(err, 512, "%s", f.detail[0] ? f.detail : "the list of revoked tokens cannot be read");
+        return false;
+    }
+    return revocation_feed_start(a->revocation_feed);
+}
+
 static bool start_database(struct app *a, char err[512])
 {
     const struct config *c = a->config;
     struct db *db;
     struct fault f = { 0 };
-    enum err e;
+    bool good;
 
     a->db = (struct db_config){ c->database_url, "weir", c->database_connect_timeout_us, c->database_statement_timeout_us };
     if (!(db = db_new(&a->db)))
         return false;
-    e = retention_prepare(db, &f);
-    db_free(db);
-    if (e) {
+    if (!(good = !retention_prepare(db, &f)))
         snprintf(err, 512, "%s", f.detail);
+    good = good && start_revocations(a, db, err);
+    db_free(db);
+    if (!good)
         return false;
-    }
     a->in->retention = (struct retention){ .config = c, .db = db_new(&a->db) };
     return a->in->retention.db && (a->streams = streams_new(c)) && (a->tail = tail_new(c, &a->db, &a->db, a->streams)) &&
            (a->commit = commit_new(c, &a->db, a->tail, a->streams));
@@ -68,13 +101,20 @@ static bool start_http(struct app *a, struct slice dev_secret, char err[512])
                                       .queue = (int)a->config->worker_queue, .ctx_new = worker_db, .ctx_free = worker_db_free,
                                       .arg = &a->db };
     const struct ticker_def retention = { "weir-retain", a->config->retention_period_us, retention_tick };
+    struct server *server;
 
     if (!(in->auth = auth_new(a->config, dev_secret, err)) || !(in->routes = configured_routes(a)))
         return false;
     if (!(in->pool = pool_new(&pool)) || !(in->retention_ticker = ticker_start(&retention, &in->retention)))
         return false;
-    in->server = server_start(&(struct server_config){ a->config, a, in->auth, in->pool, in->routes, route_count }, err);
-    return in->server != NULL;
+    tail_on_revocation(a->tail, revocation_feed_wake, a->revocation_feed);
+    server = server_start(&(struct server_config){ .config = a->config, .app = a, .auth = in->auth, .revocations = in->revocations,
+                                                   .find_ticket = tickets_look_up, .pool = in->pool, .routes = in->routes,
+                                                   .route_count = route_count }, err);
+    atomic_store(&in->server, server);
+    if (server)
+        server_vet(server); /* the list may have changed while it came up */
+    return server;
 }
 
 struct app *app_start(const struct config *c, struct slice dev_secret, char err[512])
@@ -108,10 +148,12 @@ void app_stop(struct app *a)
     pool_stop(a->in->pool);
     commit_stop(a->commit);
     tail_stop(a->tail);
+    revocation_feed_stop(a->revocation_feed);
     server_free(a->in->server);
     streams_free(a->streams);
     db_free(a->in->retention.db);
     auth_free(a->in->auth);
+    revocations_free(a->in->revocations);
     free(a->in->routes);
     free(a->in);
     free(a);

@@ -3,6 +3,7 @@
 
 #include "gateway/base/config.h"
 #include "gateway/engine/commit.h"
+#include "gateway/engine/revocations.h"
 #include "gateway/engine/streams.h"
 #include "gateway/engine/tail.h"
 
@@ -13,6 +14,7 @@ struct app {
     struct streams *streams;
     struct tail *tail;
     struct commit *commit;
+    struct revocation_feed *revocation_feed;
     struct app_internal *in; /* app.c's own */
 };
 

@@ -2,6 +2,7 @@
 #define WEIR_HANDLERS_HANDLERS_H
 
 #include "gateway/http/reply.h"
+#include "gateway/http/ticket.h"
 
 /* What the route table (routes.c) names: one function an operation of openapi.yaml. */
 
@@ -16,6 +17,13 @@ handler_fn handle_ready; /* blocks */
 
 /* streams.c: all block */
 handler_fn handle_list_streams, handle_put_stream, handle_get_stream, handle_patch_stream, handle_delete_stream;
+
+/* revocations.c: all block */
+handler_fn handle_revoke, handle_list_revocations, handle_get_revocation, handle_unrevoke;
+
+/* tickets.c: both block */
+handler_fn handle_make_ticket;
+ticket_find_fn tickets_look_up; /* the server's */
 
 /* publish.c, read.c, read_many.c */
 handler_fn handle_publish, handle_read, handle_read_many;

@@ -47,6 +47,7 @@ struct reading {
 
     /* an event stream */
     bool started, announced, ending, unspeakable; /* unspeakable: the cursor has become too long */
+    bool withheld;             /* events that the position is past were not sent: it must not be told */
     size_t sent;               /* of body */
     struct ring_event *live[LIVE_BATCH];
     struct member *live_of;

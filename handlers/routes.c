@@ -21,10 +21,16 @@ const struct route routes[] = {
     { "patchStream", "PATCH", "/v1/streams/{stream}", PERM_MANAGE, MANAGE_BODY, true, handle_patch_stream, NULL },
     { "deleteStream", "DELETE", "/v1/streams/{stream}", PERM_MANAGE, 0, true, handle_delete_stream, NULL },
 
+    { "makeTicket", "POST", "/v1/tickets", PERM_AUTHENTICATED, MANAGE_BODY, true, handle_make_ticket, NULL },
+    { "revokeTokens", "POST", "/v1/revocations", PERM_ADMIN, MANAGE_BODY, true, handle_revoke, NULL },
+    { "listRevocations", "GET", "/v1/revocations", PERM_ADMIN, 0, true, handle_list_revocations, "limit after" },
+    { "getRevocation", "GET", "/v1/revocations/{id}", PERM_ADMIN, 0, true, handle_get_revocation, NULL },
+    { "deleteRevocation", "DELETE", "/v1/revocations/{id}", PERM_ADMIN, 0, true, handle_unrevoke, NULL },
+
     { "publishEvents", "POST", "/v1/streams/{stream}/events", PERM_PUBLISH, SIZE_MAX, false, handle_publish, NULL },
     { "readEvents", "GET", "/v1/streams/{stream}/events", PERM_SUBSCRIBE, 0, false, handle_read,
-      "after limit from_time wait partition type* subject* last_event_id" },
+      "after limit from_time wait partition type* subject* last_event_id ticket" },
     { "readManyEvents", "GET", "/v1/events", PERM_SUBSCRIBE, 0, false, handle_read_many,
-      "stream* after limit from_time wait type* subject* last_event_id" },
+      "stream* after limit from_time wait type* subject* last_event_id ticket" },
 };
 const size_t route_count = sizeof routes / sizeof *routes;

@@ -13,8 +13,11 @@
 static bool put_id(struct reading *r)
 {
     char cursor[CURSOR_TEXT];
-    size_t n = r->unspeakable ? 0 : reading_cursor(r, cursor);
+    size_t n;
 
+    if (r->withheld)
+        return true;
+    n = r->unspeakable ? 0 : reading_cursor(r, cursor);
     r->unspeakable = n == 0;
     if (n) {
         BUF_LIT(&r->body, "id: ");
@@ -178,6 +181,8 @@ static const char *reason_to_end(const struct request *rq, const struct reading 
 {
     if (r->unspeakable || r->err == ERR_TOO_MANY_PARTITIONS)
         return "{\"reason\":\"too-many-partitions\"}";
+    if (rq->revoked)
+        return "{\"reason\":\"token-revoked\"}";
     if (rq->draining)
         return "{\"reason\":\"shutdown\"}";
     return clock_mono_us() >= r->expires_us ? "{\"reason\":\"token-expired\"}" : NULL;
@@ -273,6 +278,29 @@ static void sleep_until_due(struct request *rq, struct reading *r, int64_t now)
     request_wait_until(rq, keepalive < r->expires_us ? keepalive : r->expires_us);
 }
 
+/* Whose token was revoked gets the rest of the block that has begun, and nothing else of what was at hand. The reader's position
+ * is past what is withheld, so the last block must not tell it. */
+static void withhold(struct reading *r)
+{
+    const char *p = r->body.p, *stop = NULL;
+    bool amid = r->sent || (!r->body.n && r->live_sent);
+    size_t had = r->body.n;
+
+    if (r->sent) {
+        size_t from = r->sent > 1 && p[r->sent - 1] == '\n' && p[r->sent - 2] == '\n' ? r->sent - 2 : r->sent - 1;
+
+        if ((stop = memmem(p + from, r->body.n - from, "\n\n", 2)))
+            r->body.n = (size_t)(stop + 2 - p);
+    }
+    if (!amid)
+        buf_reset(&r->body);
+    r->withheld = r->withheld || r->body.n < had;
+    for (size_t keep = amid && !stop; r->live_n > r->live_at + keep; r->withheld = true)
+        ring_event_unref(r->live[--r->live_n]);
+    if (r->live_at == r->live_n)
+        r->live_sent = 0;
+}
+
 static long read_stream(struct request *rq, char *out, size_t max)
 {
     struct reading *r = rq->state;
@@ -281,6 +309,8 @@ static long read_stream(struct request *rq, char *out, size_t max)
 
     if (r->err && r->err != ERR_TOO_MANY_PARTITIONS) /* of a page read amid the stream: the reader comes again with its last cursor */
         return -1;
+    if (rq->revoked && !r->ending)
+        withhold(r);
     for (;;) {
         int found;
 

@@ -96,6 +96,12 @@ struct config {
     int64_t quota_bytes;             /* published in a window: bodies as sent */
     int64_t quota_streams;           /* open at once */
     int64_t quota_principals;        /* remembered */
+    int64_t auth_revocations_max;    /* entries */
+    int64_t auth_revocations_keep_us;/* how long one is kept unless it says so itself */
+    int64_t auth_revocations_poll_us;/* how often the list is looked at without NOTIFY */
+    int64_t tickets_ttl_max_us;
+    int64_t tickets_per_principal;   /* good at the same time */
+    int64_t tickets_cache;           /* tickets remembered, so that PostgreSQL is asked once */
     bool metrics_public;             /* /metrics without a token */
     bool outbound_allow_private;
     /* log */

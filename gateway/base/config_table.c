@@ -159,6 +159,18 @@ const struct config_row config_rows[] = {
     INT("quota.principals", quota_principals, "10000", 16, 10000000,
         "Callers remembered for their quotas; beyond that the one seen least recently is forgotten."),
 
+    INT("auth.revocations_max", auth_revocations_max, "10000", 1, 100000,
+        "Most entries in the list of revoked tokens (507 above)."),
+    TIME("auth.revocations_keep", auth_revocations_keep_us, "31d", MIN, 3650 * DAY,
+         "How long a revocation is kept unless it says so itself; no token may live longer."),
+    TIME("auth.revocations_poll", auth_revocations_poll_us, "1s", 10 * MS, MIN,
+         "How often the list is looked at without notification: the longest delay when notifications are lost."),
+
+    TIME("tickets.ttl_max", tickets_ttl_max_us, "10m", S, HOUR, "Longest life of a ticket for an event stream."),
+    INT("tickets.per_principal", tickets_per_principal, "1000", 1, 1000000,
+        "Most tickets of one caller that are good at the same time (429 above)."),
+    INT("tickets.cache", tickets_cache, "10000", 1, 1000000, "Tickets remembered, so that PostgreSQL is asked once."),
+
     BOOL("metrics.public", metrics_public, "false", "Serve /metrics without a token."),
     BOOL("outbound.allow_private", outbound_allow_private, "false",
          "Webhooks and sagas may call private, loopback and link-local addresses."),

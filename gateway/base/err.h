@@ -50,6 +50,7 @@ enum err {
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
     ERR_OVERLOADED,
     ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
+    ERR_TOO_MANY_TICKETS,    /* 429: of one principal */
     ERR_URI_TOO_LONG,
     ERR_HEADERS_TOO_LARGE,
     /* 5xx */
@@ -59,6 +60,7 @@ enum err {
     ERR_DATABASE_FULL,        /* 503: disk full */
     ERR_OUTCOME_UNKNOWN,      /* 503: may or may not have been recorded */
     ERR_SHUTTING_DOWN,        /* 503 */
+    ERR_REVOCATIONS_FULL,     /* 507 */
     /* inside only, never answered */
     ERR_DB_UNIQUE,            /* unique violation */
     ERR_DB_RETRY,             /* serialization failure, deadlock: try again */

@@ -46,6 +46,10 @@ enum metric {
     M_JWKS_FETCHES,              /* counter: attempts */
     M_JWKS_FAILURES,             /* counter */
     M_JWKS_FETCHED,              /* gauge: unix seconds */
+    M_TOKEN_REVOKED,             /* counter: requests refused or cut */
+    M_REVOCATIONS,               /* gauge */
+    M_TICKETS_MADE,              /* counter */
+    M_TICKET_LOOKUPS,            /* counter: in PostgreSQL */
     M_RETENTION_REMOVED,         /* counter: events */
     M_LOG_LINES,                 /* counter */
     M_END

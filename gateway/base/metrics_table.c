@@ -54,6 +54,10 @@ const struct metric_row metric_rows[M_END] = {
     [M_JWKS_FAILURES] = { "weir_jwks_failures_total", COUNTER, "Of these, those that failed.", NULL },
     [M_JWKS_FETCHED] = { "weir_jwks_fetched_timestamp_seconds", GAUGE,
                          "When the keys were last fetched, of the issuer for which that is longest ago; 0: never.", NULL },
+    [M_TOKEN_REVOKED] = { "weir_token_revoked_total", COUNTER, "Requests refused or cut because their token was revoked.", NULL },
+    [M_REVOCATIONS] = { "weir_revocations", GAUGE, "Revocations in force.", NULL },
+    [M_TICKETS_MADE] = { "weir_tickets_made_total", COUNTER, "Tickets handed out.", NULL },
+    [M_TICKET_LOOKUPS] = { "weir_ticket_lookups_total", COUNTER, "Tickets looked for in PostgreSQL.", NULL },
     [M_RETENTION_REMOVED] = { "weir_retention_removed_events_total", COUNTER, "Events removed by retention.", NULL },
     [M_LOG_LINES] = { "weir_log_lines_total", COUNTER, "Lines written to the log.", NULL },
 };

@@ -1,6 +1,8 @@
 #include "gateway/engine/retention.h"
 
 #include "db/retention.h"
+#include "db/revocations.h"
+#include "db/tickets.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
@@ -68,6 +70,18 @@ static enum err remove_deleted(struct retention *r, bool *ret_more)
     return e;
 }
 
+/* Tickets and revocations whose time is over. */
+static enum err forget_identity(struct retention *r, bool *ret_more)
+{
+    int64_t now = clock_unix_us(), batch = r->config->retention_batch, tickets = 0, revocations = 0;
+    enum err e = db_tickets_forget(r->db, now, batch, &tickets, NULL);
+
+    if (!e)
+        e = db_revocations_forget(r->db, now, batch, &revocations, NULL);
+    *ret_more |= tickets >= batch || revocations >= batch;
+    return e;
+}
+
 enum err retention_tick(void *retention, bool *ret_more)
 {
     struct retention *r = retention;
@@ -82,6 +96,8 @@ enum err retention_tick(void *retention, bool *ret_more)
         e = remove_answers(r, ret_more);
     if (!e)
         e = remove_deleted(r, ret_more);
+    if (!e)
+        e = forget_identity(r, ret_more);
     arena_free(a);
     return e;
 }

@@ -25,6 +25,8 @@ struct tail {
     struct listen *listen;
     struct buf scratch;
     atomic_bool stop, listening;
+    void (*_Atomic revoked)(void *arg); /* NULL: nobody wants to know; revoked_arg is set before */
+    void *revoked_arg;
     int wake_fd;
     pthread_t thread;
 };
@@ -80,6 +82,12 @@ struct arrivals *tail_arrivals(struct tail *t)
     return &t->arrivals;
 }
 
+void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg)
+{
+    t->revoked_arg = arg;
+    atomic_store(&t->revoked, fn);
+}
+
 bool tail_listening(const struct tail *t)
 {
     return atomic_load(&t->listening);
@@ -102,7 +110,15 @@ static void on_definition(struct tail *t, char what, const char *text)
     }
 }
 
-/* "n<stream> <name>": a new one. "d<stream>": deleted. "c<stream>": changed.
+static void tell_revoked(struct tail *t)
+{
+    void (*fn)(void *arg) = atomic_load(&t->revoked);
+
+    if (fn)
+        fn(t->revoked_arg);
+}
+
+/* "r": the list of revoked tokens has changed. "n<stream> <name>": a new stream. "d<stream>": deleted. "c<stream>": changed.
  * "h<stream>:<partition>:<head>,<partition>:<head>;…": heads. "": look at all. */
 static void on_notification(void *arg, struct slice payload)
 {
@@ -118,6 +134,8 @@ static void on_notification(void *arg, struct slice payload)
         on_definition(t, *p, p + 1);
         return;
     }
+    if (*p == 'r')
+        tell_revoked(t);
     if (*p == '\0')
         rings_poll_all(&t->rings);
     while (*p == 'h') {

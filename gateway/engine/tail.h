@@ -41,6 +41,8 @@ void tail_wake(struct tail *t, struct stream *s);
 void tail_forget(struct tail *t, int64_t stream_id);
 /* Where to wait for streams that do not exist yet; the tail's own. */
 struct arrivals *tail_arrivals(struct tail *t);
+/* fn is told, on the tail's thread, whenever another gateway or this one has changed the list of revoked tokens. Called once. */
+void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg);
 bool tail_listening(const struct tail *t); /* for /readyz: the LISTEN connection is up */
 
 #endif

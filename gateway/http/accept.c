@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#include "gateway/http/request.h"
+#include "gateway/http/internal.h"
 
 struct range {
     struct slice type, subtype;    /* "*" or names */
@@ -182,7 +182,13 @@ const char *request_accept(const struct request *rq, const char *const *offers, 
 {
     struct all all = { .arena = rq->arena, .name = "accept" };
 
+    static const char *const stream[] = { "text/event-stream" };
+
     request_headers(rq, add, &all);
+    if (rq->in->by_ticket) {
+        offers = stream;
+        n = 1;
+    }
     return all.failed ? NULL : accept_best(all.text, offers, n);
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/http/fetch.h"
 #include "gateway/http/jwks.h"
+#include "gateway/http/principal.h"
 #include "gateway/http/token.h"
 #include "gateway/http/token_cache.h"
 
@@ -271,4 +272,12 @@ enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t 
 void auth_unwait(struct auth_wait *w)
 {
     jwks_unwait(w);
+}
+
+void auth_limit(const struct auth *a, struct principal *p)
+{
+    const struct issuer *is = issuers_find(&a->issuers, principal_issuer(p));
+
+    if (is)
+        principal_limit(p, is->ceiling);
 }

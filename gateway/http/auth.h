@@ -64,6 +64,10 @@ enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t 
                             struct principal **ret, struct fault *f);
 void auth_unwait(struct auth_wait *w); /* afterwards it is not woken any more; idempotent */
 
+/* For a principal that was made of a token's claims without the token (a ticket's), before it is shared: no more than its issuer may
+ * grant. */
+void auth_limit(const struct auth *a, struct principal *p);
+
 /* Mints a token with libjwt (HS256 by secret): `weir token`, `weir dev`. scope as in api.md. The caller frees. */
 char *auth_mint_hs256(struct slice secret, const char *scope, const char *subject, int64_t now_unix_us, int64_t ttl_us);
 

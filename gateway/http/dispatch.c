@@ -167,6 +167,12 @@ static enum err settle(struct request_internal *in)
     return e;
 }
 
+/* Not begun, or only reading. A request that may have changed something is told what became of it. */
+static bool changes_nothing(const struct request_internal *in)
+{
+    return !in->begun || strcmp(in->rq.route->method, "GET") == 0;
+}
+
 static enum MHD_Result run(struct request_internal *in)
 {
     struct request *rq = &in->rq;
@@ -190,8 +196,11 @@ static enum MHD_Result run(struct request_internal *in)
         loop_suspend(in);
         return MHD_YES;
     }
+    if (!vet_caller(in) && changes_nothing(in))
+        return answer(in, vet_fault(rq));
     rq->gone = in->gone;
     rq->draining = loop_draining(rq->loop);
+    in->begun = true;
     e = rq->route->blocking ? run_on_worker(in) : rq->route->handle(rq, &in->reply);
     if (e != ERR_PARKED)
         return answer(in, e);

@@ -56,7 +56,7 @@ static enum err check_query(struct request *rq)
     return e ? e : query_check(rq);
 }
 
-static bool allowed(const struct request *rq)
+bool head_allows(const struct request *rq)
 {
     struct slice stream = request_path(rq, "stream");
     enum perm perm = (enum perm)rq->route->perm;
@@ -103,14 +103,18 @@ static enum err check_rights(struct request_internal *in)
 
     if (public && !in->gate.authorization.p)
         return OK;
-    e = check_token(in);
+    e = ticket_present(in) ? ticket_check(in) : check_token(in);
     if (public) { /* a bad token on a public route is as good as none */
         rq->fault = (struct fault){ 0 };
         return OK;
     }
-    if (e || (e = limits_begin(in)))
+    if (e)
         return e;
-    return allowed(rq) ? OK : fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow this (%s).", rq->route->op);
+    if (!vet_caller(in))
+        return vet_fault(rq);
+    if ((e = limits_begin(in)))
+        return e;
+    return head_allows(rq) ? OK : fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow this (%s).", rq->route->op);
 }
 
 static enum err check_body(struct request_internal *in)

@@ -10,12 +10,14 @@
 #include "gateway/http/reply.h"
 #include "gateway/http/router.h"
 #include "gateway/http/server.h"
+#include "gateway/http/token_cache.h"
 
 /* What the server's own files share. Nothing outside gateway/http includes this. */
 
 struct server {
     struct server_config c;
     struct router *router;
+    struct token_cache *tickets;  /* found ones; NULL: none are taken */
     int port;
     struct quota *quota;
     atomic_size_t body_bytes;    /* of bodies that arrive or are in process; http.body_memory bounds it */
@@ -51,9 +53,14 @@ struct request_internal {
     bool varies;                   /* the answer hangs on Accept-Encoding */
     bool encoded;                  /* packing was tried: once is enough */
     int64_t sent_bytes;
+    bool by_ticket;                /* who calls was told by a ticket: an event stream is the one answer */
+    bool ticket_asked;             /* PostgreSQL was, or is being */
+    unsigned char ticket_hash[TICKET_HASH];
+    uint64_t vetted;               /* the generation of the list of revoked tokens that the caller was looked up in; 0: none */
 
     struct job job;                /* request_work */
     void (*work)(struct request *rq);
+    bool begun;                    /* the handler has been called */
     bool submitted;                /* the job of a blocking route was handed over */
     enum err result;               /* of a blocking route's handler */
     atomic_bool working;
@@ -82,6 +89,15 @@ void dispatch_end(struct request_internal *in);    /* frees it; the connection m
 
 /* head.c: what is decided before the body comes: gate, route, rights (unless they are left pending), sizes. */
 enum err head_check(struct request_internal *in, const char *method, const char *version);
+bool head_allows(const struct request *rq);   /* the caller's rights suffice for route and path */
+
+/* ticket.c: the query has a ticket that the route takes; who calls by it, like a pending_fn. */
+bool ticket_present(const struct request_internal *in);
+enum err ticket_check(struct request_internal *in);
+
+/* vet.c: false, with rq.revoked: the caller's token has been revoked since it was last looked at. Cheap. */
+bool vet_caller(struct request_internal *in);
+enum err vet_fault(struct request *rq);
 
 /* send.c: turns rq's reply into libmicrohttpd's response and queues it. */
 enum MHD_Result send_reply(struct request_internal *in);

@@ -22,3 +22,8 @@ bool jose_json(struct slice text)
     json_begin(&j, text, DEPTH_MAX);
     return json_value(&j, &raw) && json_end(&j);
 }
+
+void jose_base64url_put(struct buf *b, struct slice s)
+{
+    base64url_encode(b, s);
+}

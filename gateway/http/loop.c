@@ -38,7 +38,7 @@ struct loop {
     pthread_mutex_t lock;                     /* the ready list, with `ready` and `working` of its requests */
     struct request_internal *ready_head, *ready_tail;
 
-    atomic_bool drain;                        /* asked for by another thread; the rest: loop thread only */
+    atomic_bool drain, wake;                  /* asked for by another thread; the rest: loop thread only */
     bool draining, cutting;
     int64_t cut_us;                           /* when draining ends by force */
     int64_t tick_us;                          /* the next look at the connections */
@@ -347,6 +347,8 @@ static void *loop_run(void *arg)
         resume_due(l, now_us);
         l->hovering = 0;
         l->unfinished = false;
+        if (atomic_exchange(&l->wake, false))
+            wake_all(l);
         MHD_run(l->daemon);
         if (!l->draining && atomic_load(&l->drain)) {
             begin_drain(l, now_us);
@@ -456,6 +458,12 @@ struct loop *loop_start(struct server *s, int index, int listen_fd, char err[512
 void loop_drain(struct loop *l)
 {
     atomic_store(&l->drain, true);
+    poke(l);
+}
+
+void loop_wake_all(struct loop *l)
+{
+    atomic_store(&l->wake, true);
     poke(l);
 }
 

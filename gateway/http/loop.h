@@ -13,6 +13,7 @@ struct request_internal;
 /* listen_fd: nonblocking; the loop's from here on, also on failure. A sentence in err on failure. */
 struct loop *loop_start(struct server *s, int index, int listen_fd, char err[512]);
 void loop_drain(struct loop *l);           /* any thread: begin to drain; returns at once */
+void loop_wake_all(struct loop *l);        /* any thread: resume once whatever is parked; returns at once */
 void loop_stop(struct loop *l);            /* joins a drained loop: no request is left, but a waker may still poke it */
 void loop_free(struct loop *l);            /* stops it; NULL-safe */
 struct server *loop_server(const struct loop *l);

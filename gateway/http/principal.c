@@ -86,6 +86,11 @@ bool principal_may_any(const struct principal *p, enum perm action)
     return p && rights_allow_any(&p->rights, action) && (!p->ceiling || rights_allow_any(p->ceiling, action));
 }
 
+void principal_write_rights(const struct principal *p, unsigned action, struct buf *b)
+{
+    rights_write(&p->rights, action, b);
+}
+
 int64_t principal_expires_us(const struct principal *p)
 {
     return p->expires_us;

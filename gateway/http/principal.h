@@ -10,4 +10,7 @@ struct principal *principal_new(const json_t *claims, int64_t expires_us, const 
 /* What its issuer may grant at most; before p is shared. The ceiling must stay as long as p. */
 void principal_limit(struct principal *p, const struct rights *ceiling);
 
+/* What p grants of one action, as entries of authorization_details. */
+void principal_write_rights(const struct principal *p, unsigned action, struct buf *b);
+
 #endif

@@ -103,6 +103,9 @@ const struct problem problems[] = {
     [ERR_QUOTA_EXCEEDED] = { 429, "quota-exceeded", "The caller's quota is used up",
         "The token's subject has had all that it may use for now: RateLimit-Policy says what that is, RateLimit what is "
         "left. Nothing was done. Try again after the seconds in Retry-After." },
+    [ERR_TOO_MANY_TICKETS] = { 429, "too-many-tickets", "The caller has too many tickets",
+        "As many tickets of this caller as the setting tickets.per_principal allows are still good. Use one again, or wait "
+        "until some have ended." },
     [ERR_URI_TOO_LONG] = { 414, "uri-too-long", "The target is too long",
         "Path and query do not fit the memory of a connection. Use fewer or shorter filters." },
     [ERR_HEADERS_TOO_LARGE] = { 431, "headers-too-large", "The headers are too large",
@@ -123,6 +126,10 @@ const struct problem problems[] = {
         "id of their own, and requests with an Idempotency-Key, are not recorded twice." },
     [ERR_SHUTTING_DOWN] = { 503, "shutting-down", "Weir is shutting down",
         "Nothing was done. Try again: another gateway, or this one after its restart, takes the request." },
+
+    [ERR_REVOCATIONS_FULL] = { 507, "revocations-full", "The list of revoked tokens is full",
+        "It has as many entries as the setting auth.revocations_max allows, and nothing was revoked. Delete some, revoke by "
+        "subject instead of one token at a time, or raise the setting." },
 
     [ERR_DB_UNIQUE] = { 0 },
     [ERR_DB_RETRY] = { 0 },

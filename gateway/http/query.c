@@ -56,6 +56,11 @@ static int named_in(const char *names, struct slice name)
     return 0;
 }
 
+bool query_names(const struct route *route, struct slice name)
+{
+    return named_in(route->query, name) != 0;
+}
+
 enum err query_check(struct request *rq)
 {
     for (size_t i = 0; i < rq->query_count; i++) {

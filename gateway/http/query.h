@@ -10,4 +10,6 @@ enum err query_parse(struct request *rq, struct slice text);
 /* Every parameter must be one that the route names, and given once unless its name ends in a star there. */
 enum err query_check(struct request *rq);
 
+bool query_names(const struct route *route, struct slice name); /* the route has such a parameter */
+
 #endif

@@ -59,6 +59,7 @@ struct request {
     int64_t began_us;          /* monotonic */
     bool gone;                 /* the client has left (seen while parked): answer anything, nobody reads it */
     bool draining;             /* the server stops: finish at once */
+    bool revoked;              /* the caller's token was, while the request waited: a stream says so and ends */
     void *state;               /* the handler's own, kept between calls; NULL at first */
     void (*state_free)(void *state); /* called once at completion, on the loop's thread, before the arena goes */
     struct request_internal *in; /* server.c's own */

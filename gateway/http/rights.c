@@ -230,3 +230,27 @@ bool rights_allow_both(const struct rights *r, const struct rights *ceiling, uns
     }
     return false;
 }
+
+void rights_write_one(unsigned action, struct slice pattern, struct buf *b)
+{
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (actions[i].perm != action)
+            continue;
+        buf_printf(b, "{\"type\":\"weir\",\"actions\":[\"%s\"],\"streams\":[", actions[i].name);
+        buf_json_string(b, pattern);
+        BUF_LIT(b, "]}");
+    }
+}
+
+void rights_write(const struct rights *r, unsigned action, struct buf *b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n; i++) {
+        if (!grants(&r->v[i], action))
+            continue;
+        if (n++)
+            buf_char(b, ',');
+        rights_write_one(action, r->v[i].pattern, b);
+    }
+}

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/http/auth.h"
 
 /* What a token grants: the claim `scope` (RFC 8693: space-separated, here `<action>:<pattern>`) together with
@@ -29,5 +30,8 @@ bool rights_allow_all(const struct rights *r, unsigned action);
 bool rights_allow_any(const struct rights *r, unsigned action);
 /* An action on a name that both allow: each bit of `action` by itself, or else one right would complete another. */
 bool rights_allow_both(const struct rights *r, const struct rights *ceiling, unsigned action, struct slice name);
+/* Back into entries of authorization_details, separated by commas, of one action alone: never more than r grants of it. */
+void rights_write(const struct rights *r, unsigned action, struct buf *b);
+void rights_write_one(unsigned action, struct slice pattern, struct buf *b);
 
 #endif

@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/http/internal.h"
+#include "gateway/http/ticket_url.h"
 
 #define STREAM_BLOCK 1024   /* HTTP/1.0 streams only: chunks are written straight into the connection's memory */
 
@@ -17,6 +18,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
     (void)position;
     if (in->broken)
         return MHD_CONTENT_READER_END_WITH_ERROR;
+    vet_caller(in);
     rq->gone = in->gone;
     rq->draining = loop_draining(rq->loop);
     n = in->reply.reader(rq, out, max);
@@ -118,16 +120,6 @@ enum MHD_Result send_reply(struct request_internal *in)
     return queued;
 }
 
-/* The target without the value of `ticket`, which is as good as a token. */
-static struct slice loggable(const struct request *rq)
-{
-    const char *question = memchr(rq->target.p, '?', rq->target.n);
-
-    return question && memmem(question, rq->target.n - (size_t)(question - rq->target.p), "ticket", 6)
-               ? (struct slice){ rq->target.p, (size_t)(question - rq->target.p) }
-               : rq->target;
-}
-
 void send_finished(struct request_internal *in)
 {
     const struct request *rq = &in->rq;
@@ -138,7 +130,7 @@ void send_finished(struct request_internal *in)
 
     if (in->reply.reader && in->phase == PHASE_REPLY)
         metric_add(M_HTTP_SSE, -1);
-    LOG_(level, "request", L_SLICE("method", rq->method), L_SLICE("target", loggable(rq)),
+    LOG_(level, "request", L_SLICE("method", rq->method), L_SLICE("target", ticket_hide(rq->arena, rq->target)),
          L_STR("op", rq->route ? rq->route->op : NULL), L_INT("status", status),
          L_REAL("ms", (double)(clock_mono_us() - rq->began_us) / 1e3), L_INT("bytes", in->sent_bytes),
          L_STR("request_id", rq->id), L_SLICE("trace_id", trace), L_SLICE("sub", sub),

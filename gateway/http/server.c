@@ -143,6 +143,10 @@ struct server *server_start(const struct server_config *c, char err[512])
     s->c = *c;
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    if (c->find_ticket && !(s->tickets = token_cache_new((size_t)c->config->tickets_cache))) {
+        snprintf(err, 512, "out of memory");
+        goto fail;
+    }
     if (!(s->router = router_new(c->routes, c->route_count, err)))
         goto fail;
     if (!(s->quota = quota_new(c->config))) {
@@ -163,6 +167,16 @@ fail:
 int server_port(const struct server *s)
 {
     return s->port;
+}
+
+void server_vet(struct server *s)
+{
+    for (int i = 0; i < s->loop_count; i++) {
+        struct loop *l = atomic_load(&s->loops[i]);
+
+        if (l)
+            loop_wake_all(l);
+    }
 }
 
 void server_stop(struct server *s)
@@ -187,6 +201,7 @@ void server_free(struct server *s)
         loop_free(s->loops[i]);
     free(s->loops);
     router_free(s->router);
+    token_cache_free(s->tickets);
     quota_free(s->quota);
     free(s);
 }

@@ -333,8 +333,9 @@ class EventStream:
     def __init__(self, gateway, stream, token=None, headers=None, **query):
         self.blocks, self.ended_at = queue.Queue(), None
         self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=60 * SLOW)
+        token = gateway.token if token is None else token                # "": none, as a browser that has a ticket
         self.connection.request("GET", events_path(stream, **query), headers={
-            "Accept": "text/event-stream", "Authorization": f"Bearer {token or gateway.token}", **(headers or {})})
+            "Accept": "text/event-stream", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})})
         self.socket = self.connection.sock
         self.response = self.connection.getresponse()
         self.status = self.response.status
