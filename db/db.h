@@ -102,6 +102,7 @@ enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, st
 void db_queue(struct db *db, const struct stmt *s, const struct arg *args);
 enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f);
 void db_abandon(struct db *db);                       /* forgets what is queued, and the connection with its open transaction */
+void db_rollback(struct db *db);                      /* ends the transaction that is open, if one is */
 extern const struct stmt DB_BEGIN, DB_COMMIT, DB_ROLLBACK;
 
 /* LISTEN connections (listen.c): a connection without prepared statements that only listens. */

@@ -283,3 +283,10 @@ enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, st
     db_queue(db, s, args);
     return db_flush(db, ret, 1, f);
 }
+
+void db_rollback(struct db *db)
+{
+    db->queued = 0;
+    if (db->conn && PQtransactionStatus(db->conn) != PQTRANS_IDLE && db_exec(db, &DB_ROLLBACK, NULL, NULL, NULL))
+        db_disconnect(db);
+}

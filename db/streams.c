@@ -7,6 +7,7 @@
 const struct stmt STREAM_CREATE = { "stream_create", SQL_STREAM_CREATE,
                                     "int8 text int4 int8 int8 text text bool bool text text timestamptz", "int8 void" };
 const struct stmt STREAM_GET = { "stream_get", SQL_STREAM_GET, "text", STREAM_COLUMNS };
+const struct stmt STREAM_LOCK = { "stream_lock", SQL_STREAM_LOCK, "text", STREAM_COLUMNS };
 const struct stmt STREAM_LIST = { "stream_list", SQL_STREAM_LIST, "text int8", STREAM_COLUMNS };
 const struct stmt STREAM_MATCH = { "stream_match", SQL_STREAM_MATCH, "text int8 text[]", STREAM_COLUMNS };
 const struct stmt STREAM_IDS = { "stream_ids", SQL_STREAM_IDS, "", "int8 text" };
@@ -67,11 +68,12 @@ enum err db_stream_create(struct db *db, const struct stream_row *s, bool *ret_m
     return e;
 }
 
-enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f)
+static enum err get(struct db *db, const struct stmt *s, struct arena *a, struct slice name, struct stream_row *ret,
+                    struct fault *f)
 {
     const struct arg args[] = { arg_text(name) };
     struct rows r = { 0 };
-    enum err e = db_exec(db, &STREAM_GET, args, &r, f);
+    enum err e = db_exec(db, s, args, &r, f);
 
     if (!e && r.n == 0)
         e = fault(f, ERR_UNKNOWN_STREAM, "There is no stream %.*s.", (int)name.n, name.p);
@@ -79,6 +81,16 @@ enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct
         e = ERR_NO_MEMORY;
     rows_free(&r);
     return e;
+}
+
+enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f)
+{
+    return get(db, &STREAM_GET, a, name, ret, f);
+}
+
+enum err db_stream_lock(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f)
+{
+    return get(db, &STREAM_LOCK, a, name, ret, f);
 }
 
 static enum err list(struct db *db, struct arena *a, const struct stmt *s, const struct arg *args, struct stream_row **ret,

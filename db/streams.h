@@ -33,13 +33,15 @@ struct stream_mark {
     int64_t count, ids; /* ids: all of them, exclusive-or */
 };
 
-extern const struct stmt STREAM_CREATE, STREAM_GET, STREAM_LIST, STREAM_MATCH, STREAM_IDS, STREAM_MARK, STREAM_UPDATE,
-    STREAM_DELETE, STREAM_HEADS, STREAM_FIGURES, NOTIFY;
+extern const struct stmt STREAM_CREATE, STREAM_GET, STREAM_LOCK, STREAM_LIST, STREAM_MATCH, STREAM_IDS, STREAM_MARK,
+    STREAM_UPDATE, STREAM_DELETE, STREAM_HEADS, STREAM_FIGURES, NOTIFY;
 
 /* false in *ret_made: the name is taken. */
 enum err db_stream_create(struct db *db, const struct stream_row *s, bool *ret_made, struct fault *f);
 /* ERR_UNKNOWN_STREAM */
 enum err db_stream_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
+/* The same, and nobody else changes it until the transaction ends. */
+enum err db_stream_lock(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
 enum err db_stream_list(struct db *db, struct arena *a, struct slice after, int limit, struct stream_row **ret, size_t *ret_n,
                         struct fault *f);
 /* The same of the names that match one of n LIKE patterns. */

@@ -91,7 +91,8 @@ static bool start_database(struct app *a, char err[512])
         return false;
     a->in->retention = (struct retention){ .config = c, .db = db_new(&a->db) };
     return a->in->retention.db && (a->streams = streams_new(c)) && (a->tail = tail_new(c, &a->db, &a->db, a->streams)) &&
-           (a->commit = commit_new(c, &a->db, a->tail, a->streams));
+           (a->commit = commit_new(c, &a->db, a->tail, a->streams)) &&
+           (a->audit = audit_start(c, &a->db, a->commit, a->streams));
 }
 
 static bool start_http(struct app *a, struct slice dev_secret, char err[512])
@@ -146,6 +147,7 @@ void app_stop(struct app *a)
         server_stop(a->in->server);
     ticker_stop(a->in->retention_ticker);
     pool_stop(a->in->pool);
+    audit_stop(a->audit);
     commit_stop(a->commit);
     tail_stop(a->tail);
     revocation_feed_stop(a->revocation_feed);

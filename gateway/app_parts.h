@@ -2,6 +2,7 @@
 #define WEIR_APP_PARTS_H
 
 #include "gateway/base/config.h"
+#include "gateway/engine/audit.h"
 #include "gateway/engine/commit.h"
 #include "gateway/engine/revocations.h"
 #include "gateway/engine/streams.h"
@@ -15,6 +16,7 @@ struct app {
     struct tail *tail;
     struct commit *commit;
     struct revocation_feed *revocation_feed;
+    struct audit *audit;
     struct app_internal *in; /* app.c's own */
 };
 

@@ -17,6 +17,7 @@ handler_fn handle_ready; /* blocks */
 
 /* streams.c: all block */
 handler_fn handle_list_streams, handle_put_stream, handle_get_stream, handle_patch_stream, handle_delete_stream;
+enum err auto_create_stream(struct request *rq, struct slice name); /* for a publish; in a job */
 
 /* revocations.c: all block */
 handler_fn handle_revoke, handle_list_revocations, handle_get_revocation, handle_unrevoke;

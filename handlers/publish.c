@@ -146,8 +146,11 @@ static void prepare_blocking(struct request *rq)
     struct slice name = request_path(rq, "stream");
 
     s->err = prepare(rq, s);
-    if (!s->err && !s->stream)
-        s->err = streams_load_or_create(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
+    if (s->err || s->stream)
+        return;
+    s->err = streams_load(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
+    if (s->err == ERR_UNKNOWN_STREAM && rq->config->streams_auto_create && !(s->err = auto_create_stream(rq, name)))
+        s->err = streams_load(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
 }
 
 static enum err submit(struct request *rq, struct publishing *s)

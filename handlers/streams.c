@@ -1,5 +1,6 @@
 #include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
+#include "handlers/audit.h"
 #include "handlers/handlers.h"
 
 #define LIST_MAX 1000
@@ -88,13 +89,11 @@ static void put_figures(struct buf *b, const struct head_row *h, size_t n)
     buf_char(b, ']');
 }
 
-static void put_stream(struct buf *b, const struct stream_row *s, const struct head_row *heads, size_t n)
+static void put_settings(struct buf *b, const struct stream_row *s)
 {
     static const char *const validation[] = { "off", "warn", "enforce" };
 
-    BUF_LIT(b, "{\"name\":");
-    buf_json_string(b, s->name);
-    buf_printf(b, ",\"partitions\":%d", (int)s->partitions);
+    buf_printf(b, "\"partitions\":%d", (int)s->partitions);
     put_duration(b, "retention", s->retention_us);
     put_duration(b, "dedup_window", s->dedup_window_us);
     buf_printf(b, ",\"schema_validation\":\"%s\",\"subject_template\":", validation[s->validation]);
@@ -104,6 +103,14 @@ static void put_stream(struct buf *b, const struct stream_row *s, const struct h
     buf_json_string(b, s->description);
     BUF_LIT(b, ",\"labels\":");
     buf_slice(b, s->labels);
+}
+
+static void put_stream(struct buf *b, const struct stream_row *s, const struct head_row *heads, size_t n)
+{
+    BUF_LIT(b, "{\"name\":");
+    buf_json_string(b, s->name);
+    buf_char(b, ',');
+    put_settings(b, s);
     put_time(b, "created", s->created_us);
     put_time(b, "updated", s->updated_us);
     put_figures(b, heads, n);
@@ -123,6 +130,27 @@ static enum err reply_stream_row(struct request *rq, struct reply *rp, int statu
     return reply_json(rp, status, &b);
 }
 
+/* Ends the operation with its audit record. NULL: there was none before, or is none after. */
+static enum err recorded(struct request *rq, enum err e, const char *type, struct slice name, const struct stream_row *before,
+                         const struct stream_row *after)
+{
+    const char *path = arena_printf(rq->arena, "/v1/streams/%.*s", (int)name.n, name.p);
+    struct buf changes = { 0 };
+
+    if (!e && before) {
+        BUF_LIT(&changes, "{\"before\":{");
+        put_settings(&changes, before);
+        buf_char(&changes, '}');
+    }
+    if (!e && after) {
+        buf_str(&changes, before ? ",\"after\":{" : "{\"after\":{");
+        put_settings(&changes, after);
+        buf_char(&changes, '}');
+    }
+    buf_char(&changes, '}');
+    return audited(rq, e, type, slice_of(path), &changes);
+}
+
 static enum err writable_name(struct request *rq, struct slice name)
 {
     if (!name_valid(name))
@@ -136,7 +164,8 @@ enum err handle_put_stream(struct request *rq, struct reply *rp)
 {
     struct slice name = request_path(rq, "stream");
     struct settings s = { 0 };
-    bool created;
+    struct stream_row before;
+    bool created = false;
     enum err e;
 
     streams_defaults(&s.row);
@@ -146,30 +175,48 @@ enum err handle_put_stream(struct request *rq, struct reply *rp)
         return e;
     defaults_for_nulls(&s);
     s.row.name = name;
-    if ((e = streams_put(rq->app->streams, rq->db, rq->arena, &s.row, s.has_partitions, &created, &rq->fault)))
+    if ((e = audit_begin(rq->db, &rq->fault)))
         return e;
+    e = streams_put(rq->app->streams, rq->db, rq->arena, &s.row, s.has_partitions, &before, &created, &rq->fault);
+    e = recorded(rq, e, created ? "StreamCreated" : "StreamChanged", name, created ? NULL : &before, &s.row);
+    if (e)
+        return e;
+    streams_forget(rq->app->streams, s.row.stream_id);
     if (created)
         reply_header(rq, rp, "Location", arena_printf(rq->arena, "/v1/streams/%.*s", (int)name.n, name.p));
     return reply_stream_row(rq, rp, created ? 201 : 200, &s.row);
+}
+
+/* What the body names, over what is there. */
+static enum err patch(struct request *rq, struct slice name, struct settings *s, struct stream_row *ret_before)
+{
+    enum err e;
+
+    if ((e = streams_lock(rq->db, rq->arena, name, ret_before, &rq->fault)))
+        return e;
+    s->row = *ret_before;
+    if ((e = request_body(rq, settings_fields, s)))
+        return e;
+    defaults_for_nulls(s);
+    if (s->row.partitions != ret_before->partitions)
+        return fault(&rq->fault, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.",
+                     (int)ret_before->partitions);
+    return streams_update(rq->app->streams, rq->db, &s->row, &rq->fault);
 }
 
 enum err handle_patch_stream(struct request *rq, struct reply *rp)
 {
     struct slice name = request_path(rq, "stream");
     struct settings s = { 0 };
-    int64_t partitions;
+    struct stream_row before;
     enum err e;
 
-    if ((e = writable_name(rq, name)) || (e = streams_get(rq->db, rq->arena, name, &s.row, &rq->fault)))
+    if ((e = writable_name(rq, name)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;
-    partitions = s.row.partitions;
-    if ((e = request_body(rq, settings_fields, &s)))
+    e = patch(rq, name, &s, &before);
+    if ((e = recorded(rq, e, "StreamChanged", name, &before, &s.row)))
         return e;
-    defaults_for_nulls(&s);
-    if (s.row.partitions != partitions)
-        return fault(&rq->fault, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.", (int)partitions);
-    if ((e = streams_update(rq->app->streams, rq->db, &s.row, &rq->fault)))
-        return e;
+    streams_forget(rq->app->streams, s.row.stream_id);
     return reply_stream_row(rq, rp, 200, &s.row);
 }
 
@@ -184,11 +231,29 @@ enum err handle_get_stream(struct request *rq, struct reply *rp)
 enum err handle_delete_stream(struct request *rq, struct reply *rp)
 {
     struct slice name = request_path(rq, "stream");
+    struct stream_row before;
     enum err e;
 
-    if ((e = writable_name(rq, name)) || (e = streams_delete(rq->app->streams, rq->db, name, &rq->fault)))
+    if ((e = writable_name(rq, name)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;
+    if (!(e = streams_lock(rq->db, rq->arena, name, &before, &rq->fault)))
+        e = streams_delete(rq->app->streams, rq->db, name, &rq->fault);
+    if ((e = recorded(rq, e, "StreamDeleted", name, &before, NULL)))
+        return e;
+    streams_forget(rq->app->streams, before.stream_id);
     return reply_empty(rp, 204);
+}
+
+enum err auto_create_stream(struct request *rq, struct slice name)
+{
+    struct stream_row row;
+    bool created = false;
+    enum err e = audit_begin(rq->db, &rq->fault);
+
+    if (e)
+        return e;
+    e = streams_auto_create(rq->app->streams, rq->db, name, &row, &created, &rq->fault);
+    return recorded(rq, e, created ? "StreamCreated" : NULL, name, NULL, &row);
 }
 
 static bool visible(const void *who, struct slice name)

@@ -19,6 +19,12 @@ select stream_id, name, partitions, retention, dedup_window, schema_validation, 
        subject_reads, description, labels, created, updated
   from weir.streams where name = $1 and not deleted;
 
+-- name: stream_lock
+-- Inside a transaction: the definition, which nobody else changes until its end.
+select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,
+       subject_reads, description, labels, created, updated
+  from weir.streams where name = $1 and not deleted for update;
+
 -- name: stream_list
 -- Pages by name; the caller filters by rights and asks again.
 select stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template, allow_unknown_types,

@@ -69,6 +69,8 @@ struct config {
     int64_t streams_cache;           /* stream definitions kept in memory */
     int64_t retention_period_us;     /* how often expired events are looked for */
     int64_t retention_batch;         /* events removed in one transaction */
+    bool audit_enabled;
+    int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */
     /* auth */
     const char *auth_keys_file;      /* JSON, see docs/authorization.md */
     const char *auth_hs256_secret;   /* one HS256 key by environment */

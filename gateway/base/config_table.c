@@ -111,6 +111,10 @@ const struct config_row config_rows[] = {
     TIME("retention.period", retention_period_us, "1m", 100 * MS, DAY, "How often expired events are looked for."),
     INT("retention.batch", retention_batch, "5000", 1, 100000, "Most events removed in one transaction."),
 
+    BOOL("audit.enabled", audit_enabled, "true", "Record who changed what in the stream _audit; see docs/audit.md."),
+    TIME("audit.retention", audit_retention_us, "0s", 0, 36500 * DAY,
+         "How long the stream _audit keeps its events; 0s is for ever."),
+
     TEXT("auth.keys_file", auth_keys_file, "", 0, 4095,
          "JSON file of the keys that sign tokens; see docs/authorization.md."),
     SECRET("auth.hs256_secret", auth_hs256_secret, 4096, "A shared secret of at least 32 bytes for HS256 tokens."),

@@ -50,6 +50,7 @@ enum metric {
     M_REVOCATIONS,               /* gauge */
     M_TICKETS_MADE,              /* counter */
     M_TICKET_LOOKUPS,            /* counter: in PostgreSQL */
+    M_AUDIT_RECORDS,             /* counter */
     M_RETENTION_REMOVED,         /* counter: events */
     M_LOG_LINES,                 /* counter */
     M_END

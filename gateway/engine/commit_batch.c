@@ -103,7 +103,8 @@ static size_t distinct(void *v, size_t n, size_t size, int (*order)(const void *
     char *p = v;
     size_t kept = n > 0;
 
-    qsort(v, n, size, order);
+    if (n > 1) /* v may be NULL when there is nothing */
+        qsort(v, n, size, order);
     for (size_t i = 1; i < n; i++)
         if (order(p + i * size, p + (kept - 1) * size)) {
             if (kept != i)

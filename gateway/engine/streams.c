@@ -230,22 +230,6 @@ static enum err make(struct db *db, struct stream_row *row, bool *ret_made, stru
     return db_stream_create(db, row, ret_made, f);
 }
 
-enum err streams_load_or_create(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f)
-{
-    struct stream_row row;
-    bool created;
-    enum err e = streams_load(s, db, name, ret, f);
-
-    if (e != ERR_UNKNOWN_STREAM || !s->config->streams_auto_create)
-        return e;
-    streams_defaults(&row);
-    row.name = name;
-    row.partitions = s->config->streams_auto_partitions;
-    if (!(e = make(db, &row, &created, f)))
-        e = streams_load(s, db, name, ret, f); /* somebody may have made it meanwhile: theirs holds */
-    return e;
-}
-
 void streams_forget(struct streams *s, int64_t stream_id)
 {
     pthread_mutex_lock(&s->lock);
@@ -300,21 +284,30 @@ void streams_defaults(struct stream_row *row)
 }
 
 enum err streams_put(struct streams *s, struct db *db, struct arena *a, struct stream_row *row, bool partitions_given,
-                     bool *ret_created, struct fault *f)
+                     struct stream_row *ret_before, bool *ret_created, struct fault *f)
 {
-    struct stream_row now;
+    struct stream_row *now = ret_before;
     enum err e;
 
     if ((e = make(db, row, ret_created, f)) || *ret_created)
         return e;
-    if ((e = db_stream_get(db, a, row->name, &now, f)))
+    if ((e = db_stream_lock(db, a, row->name, now, f)))
         return e;
-    if (partitions_given && now.partitions != row->partitions)
-        return fault(f, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.", (int)now.partitions);
-    row->stream_id = now.stream_id;
-    row->partitions = now.partitions;
-    row->created_us = now.created_us;
+    if (partitions_given && now->partitions != row->partitions)
+        return fault(f, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.", (int)now->partitions);
+    row->stream_id = now->stream_id;
+    row->partitions = now->partitions;
+    row->created_us = now->created_us;
     return streams_update(s, db, row, f);
+}
+
+enum err streams_auto_create(struct streams *s, struct db *db, struct slice name, struct stream_row *ret, bool *ret_created,
+                             struct fault *f)
+{
+    streams_defaults(ret);
+    ret->name = name;
+    ret->partitions = s->config->streams_auto_partitions;
+    return make(db, ret, ret_created, f);
 }
 
 /* The other gateways drop the definition too; should the word get lost, age does it. */
@@ -350,6 +343,11 @@ enum err streams_delete(struct streams *s, struct db *db, struct slice name, str
 enum err streams_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f)
 {
     return db_stream_get(db, a, name, ret, f);
+}
+
+enum err streams_lock(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f)
+{
+    return db_stream_lock(db, a, name, ret, f);
 }
 
 enum err streams_heads(struct db *db, int64_t stream_id, struct head_row ret[PARTITIONS_MAX], size_t *ret_n, struct fault *f)

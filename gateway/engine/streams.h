@@ -34,8 +34,6 @@ struct streams *streams_new(const struct config *c);
 void streams_free(struct streams *s);
 struct stream *streams_cached(struct streams *s, struct slice name);  /* a reference, or NULL: ask streams_load */
 enum err streams_load(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f);
-/* As streams_load, but makes the stream if the configuration allows it. */
-enum err streams_load_or_create(struct streams *s, struct db *db, struct slice name, struct stream **ret, struct fault *f);
 void streams_forget(struct streams *s, int64_t stream_id);
 /* The streams of which a name matches one of n patterns (`*`: any run) and wanted(arg, row) says yes, by name. ret has room for
  * what that accepts: references for the caller, who drops them on failure too. */
@@ -51,15 +49,19 @@ unsigned name_forms(struct slice name);
 
 /* Settings of a PUT or PATCH: a full row of values, and which were given. */
 void streams_defaults(struct stream_row *row);
-/* Creates, or replaces the settings; `row` is completed with id and times. partitions_given: it must be what the stream has
- * (ERR_PARTITIONS_FIXED), else the stream's own number stays. */
+/* Creates, or replaces the settings: then *ret_before is what they were. `row` is completed with id and times. partitions_given: it
+ * must be what the stream has (ERR_PARTITIONS_FIXED), else the stream's own number stays. */
 enum err streams_put(struct streams *s, struct db *db, struct arena *a, struct stream_row *row, bool partitions_given,
-                     bool *ret_created, struct fault *f);
+                     struct stream_row *ret_before, bool *ret_created, struct fault *f);
+/* The stream that publishing makes, where the configuration allows it. Not created: somebody has made it meanwhile. */
+enum err streams_auto_create(struct streams *s, struct db *db, struct slice name, struct stream_row *ret, bool *ret_created,
+                             struct fault *f);
 enum err streams_update(struct streams *s, struct db *db, struct stream_row *row, struct fault *f);
 enum err streams_delete(struct streams *s, struct db *db, struct slice name, struct fault *f);
 
-/* What is stored, for management: no cache. */
+/* What is stored, for management: no cache. lock: inside a transaction, nobody else changes it until the end. */
 enum err streams_get(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
+enum err streams_lock(struct db *db, struct arena *a, struct slice name, struct stream_row *ret, struct fault *f);
 enum err streams_heads(struct db *db, int64_t stream_id, struct head_row ret[PARTITIONS_MAX], size_t *ret_n, struct fault *f);
 /* Up to `limit` streams by name, after `after`, for which visible(arg, name); *ret_more: there is another one. `heads`: of all of
  * them, by stream and partition. */

@@ -1,5 +1,6 @@
 #include "gateway/http/request.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
 
 #include "gateway/http/internal.h"
@@ -43,6 +44,22 @@ void request_headers(const struct request *rq, void (*fn)(void *arg, struct slic
     struct visit v = { fn, arg };
 
     MHD_get_connection_values_n(rq->in->connection, MHD_HEADER_KIND, visit_one, &v);
+}
+
+const char *request_address(const struct request *rq, char out[REQUEST_ADDRESS])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->in->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *from = info ? info->client_addr : NULL;
+    const struct in6_addr *six = from && from->sa_family == AF_INET6 ? &((const struct sockaddr_in6 *)from)->sin6_addr : NULL;
+
+    out[0] = '\0';
+    if (six && IN6_IS_ADDR_V4MAPPED(six))
+        inet_ntop(AF_INET, six->s6_addr + 12, out, REQUEST_ADDRESS);
+    else if (six)
+        inet_ntop(AF_INET6, six, out, REQUEST_ADDRESS);
+    else if (from && from->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)from)->sin_addr, out, REQUEST_ADDRESS);
+    return out;
 }
 
 void request_wake(struct request *rq)

@@ -72,6 +72,9 @@ size_t request_query_all(const struct request *rq, const char *name, struct slic
 struct slice request_header(const struct request *rq, const char *name); /* any case; p == NULL if absent */
 /* Visits every header. */
 void request_headers(const struct request *rq, void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
+/* The client's address as text, or that of the proxy before us; "" if it cannot be told. Loop or job thread. */
+#define REQUEST_ADDRESS 48
+const char *request_address(const struct request *rq, char out[REQUEST_ADDRESS]);
 /* Best of the offered media types by the Accept header (RFC 9110 12.5.1, q-values); NULL: none → 406. No header: the first. */
 const char *request_accept(const struct request *rq, const char *const *offers, size_t n);
 bool request_accept_gzip(const struct request *rq); /* by Accept-Encoding */

@@ -28,7 +28,7 @@ def test_health_readiness_version_root(client):
         assert client.get(path).status == 200
 
 
-def test_metrics_are_prometheus_text_and_count(client, stream):
+def test_metrics_are_prometheus_text_and_count(client, gateway, stream):
     answer = client.get("/metrics").expect(200)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     typed = set()
@@ -39,6 +39,9 @@ def test_metrics_are_prometheus_text_and_count(client, stream):
             name = re.match(r"[a-zA-Z_:][a-zA-Z0-9_:]*", line)[0]
             assert re.sub(r"_(bucket|sum|count)$", "", name) in typed or name in typed, line
             float(line.rsplit(" ", 1)[1])
+    client.create(stream)
+    while harness.psql(gateway, "select count(*) from weir.audit") != ["0"]:
+        time.sleep(0.02)                         # what is told of streams is published too
     before = metrics(client)
     client.publish(stream, [{"type": "A"}] * 7)
     client.publish(stream, {"type": "A", "id": "1"})

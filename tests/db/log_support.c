@@ -68,7 +68,7 @@ void gateway_stop(struct gateway *g)
 struct stream *stream_here(struct gateway *g, const char *name, int partitions, int64_t dedup_window_us)
 {
     struct arena *a = arena_new(1 << 16);
-    struct stream_row row;
+    struct stream_row row, before;
     struct stream *s;
     bool created;
 
@@ -76,7 +76,7 @@ struct stream *stream_here(struct gateway *g, const char *name, int partitions, 
     row.name = slice_of(name);
     row.partitions = partitions;
     row.dedup_window_us = dedup_window_us;
-    assert_ok(streams_put(g->streams, g->db, a, &row, true, &created, NULL));
+    assert_ok(streams_put(g->streams, g->db, a, &row, true, &before, &created, NULL));
     assert_ok(streams_load(g->streams, g->db, row.name, &s, NULL));
     arena_free(a);
     return s;

@@ -1,0 +1,218 @@
+"""The audit log: one event in `_audit` for each management operation that was done, and none for what was not."""
+import contextlib
+import re
+import subprocess
+import time
+import urllib.parse
+
+import harness
+import pytest
+
+MANAGER = {"iss": None, "sub": "alice", "jti": "token-1"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def audited(client, stream, count, seconds=10):
+    """The audit events of a stream, once there are so many; and no more come."""
+    subject, deadline = f"/v1/streams/{stream}", time.monotonic() + seconds * harness.SLOW
+    while True:
+        answer = client.get(harness.events_path("_audit", subject=subject, limit=1000))
+        events = answer.json()["events"] if answer.status == 200 else []
+        if len(events) >= count or time.monotonic() > deadline:
+            assert len(events) == count, events
+            return events
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def alice(gateway):
+    one = harness.Client(gateway, harness.mint(**MANAGER))
+    yield one
+    one.close()
+
+
+@contextlib.contextmanager
+def gateways(gateway, name, count=1, **settings):
+    """Gateways on a database of their own; what is left of them is stopped."""
+    harness.psql(gateway, f"drop database if exists {name} with (force)")
+    harness.psql(gateway, f"create database {name}")
+    parts = urllib.parse.urlsplit(gateway.database_url)
+    url = urllib.parse.urlunsplit(parts._replace(path=f"/{name}"))
+    started = [harness.serve(url, settings) for _ in range(count)]
+    for one in started:
+        one.token = gateway.token
+        one.database_url = url
+    yield started
+    for one in started:
+        one.kill() if one.process.poll() is not None else one.stop()
+    harness.psql(gateway, f"drop database {name} with (force)")
+
+
+class Holder:
+    """A psql session that holds locks until it is released."""
+
+    def __init__(self, gateway, sql):
+        self.process = subprocess.Popen(["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-d", gateway.database_url],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(f"begin;\n{sql};\nselect 'held';\n")
+        self.process.stdin.flush()
+        while (line := self.process.stdout.readline()) != "held\n":
+            assert line, "psql ended"
+
+    def release(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+def test_each_operation_leaves_one_event(alice, stream):
+    made = alice.request("PUT", f"/v1/streams/{stream}", {"partitions": 2, "labels": {"team": "a"}},
+                         headers={"X-Request-Id": "first", "traceparent": TRACE}).expect(201)
+    alice.put(f"/v1/streams/{stream}", {"retention": "7d"}).expect(200)
+    alice.request("PATCH", f"/v1/streams/{stream}", {"description": "it's \"new\" ✓"}).expect(200)
+    alice.request("DELETE", f"/v1/streams/{stream}").expect(204)
+    created, replaced, patched, deleted = audited(alice, stream, 4)
+    assert [e["type"] for e in (created, replaced, patched, deleted)] == [
+        "StreamCreated", "StreamChanged", "StreamChanged", "StreamDeleted"]
+    assert [e["version"] for e in (created, replaced, patched, deleted)] == [1, 2, 3, 4]
+    assert [e["data"]["operation"] for e in (created, replaced, patched, deleted)] == [
+        "putStream", "putStream", "patchStream", "deleteStream"]
+    assert (created["source"], created["subject"], created["traceparent"]) == ("/v1/streams", f"/v1/streams/{stream}", TRACE)
+    data = created["data"]
+    assert data["actor"] == {"sub": "alice", "jti": "token-1"} and data["resource"] == f"/v1/streams/{stream}"
+    assert data["request_id"] == "first" == made.headers["x-request-id"] and data["address"] == "127.0.0.1"
+    assert data["changes"]["after"]["partitions"] == 2 and data["changes"]["after"]["labels"] == {"team": "a"}
+    assert "before" not in data["changes"]
+    assert replaced["data"]["changes"]["before"] == data["changes"]["after"]
+    assert (replaced["data"]["changes"]["after"]["retention"], replaced["data"]["changes"]["after"]["labels"]) == ("7d", {})
+    changes = patched["data"]["changes"]
+    assert {k for k in changes["after"] if changes["after"][k] != changes["before"][k]} == {"description"}
+    assert changes["after"]["description"] == "it's \"new\" ✓"
+    assert deleted["data"]["changes"] == {"before": changes["after"]}
+    assert made.json()["created"][:16] == created["time"][:16] <= created["recordedtime"]
+
+
+def test_what_was_not_done_is_not_told(alice, gateway, stream):
+    alice.create(stream)
+    alice.put(f"/v1/streams/{stream}", {"partitions": 9}).problem(409, "partitions-fixed")
+    alice.request("PATCH", f"/v1/streams/{stream}", {"partitions": 9}).problem(409, "partitions-fixed")
+    alice.request("PATCH", f"/v1/streams/{stream}", {"nonsense": 9}).problem(400, "bad-body")
+    alice.request("PATCH", f"/v1/streams/{stream}.none", {}).problem(404, "unknown-stream")
+    alice.request("DELETE", f"/v1/streams/{stream}.none").problem(404, "unknown-stream")
+    harness.Client(gateway, harness.mint("manage:other")).request("DELETE", f"/v1/streams/{stream}").expect(403)
+    alice.get(f"/v1/streams/{stream}").expect(200)
+    alice.create(f"{stream}.last")
+    audited(alice, f"{stream}.last", 1)          # in order: what came before would be there
+    audited(alice, stream, 1)
+    audited(alice, f"{stream}.none", 0, 0)
+    assert harness.psql(gateway, "select count(*) from pg_stat_activity where state like 'idle in transaction%'") == ["0"]
+
+
+def test_a_refused_change_leaves_the_connection_and_the_stream_as_they_were(alice, stream):
+    alice.create(stream, description="as it was")
+    for _ in range(8):                           # every worker's connection
+        alice.request("PATCH", f"/v1/streams/{stream}", {"description": "no", "partitions": 3}).expect(409)
+    assert alice.get(f"/v1/streams/{stream}").json()["description"] == "as it was"
+    assert alice.publish(stream, {"type": "A"})["offset"] == "1"
+
+
+def test_a_stream_made_by_publishing_is_told_once(gateway, client, stream):
+    publisher = harness.Client(gateway, harness.mint(f"publish:{stream}", sub="bob"))
+    for _ in range(3):
+        publisher.publish(stream, {"type": "A"})
+    event, = audited(client, stream, 1)
+    assert (event["type"], event["data"]["operation"], event["data"]["actor"]["sub"]) == ("StreamCreated", "publishEvents", "bob")
+
+
+def test_only_who_may_reads_it_and_nobody_writes_it(client, gateway, alice, stream):
+    alice.create(stream)
+    audited(client, stream, 1)
+    reader = harness.Client(gateway, harness.mint("subscribe:_audit"))
+    assert reader.read("_audit", limit=1)["events"]
+    harness.Client(gateway, harness.mint("subscribe:orders.*")).get("/v1/streams/_audit/events").problem(403, "insufficient-scope")
+    harness.Client(gateway, "").get("/v1/streams/_audit/events").problem(401, "unauthenticated")
+    for method, body in (("PUT", {}), ("PATCH", {"retention": "1s"}), ("DELETE", None)):
+        client.request(method, "/v1/streams/_audit", body).problem(403, "reserved-name")
+    client.post("/v1/streams/_audit/events", {"type": "StreamDeleted"}).problem(403, "reserved-name")
+    about = client.get("/v1/streams/_audit").expect(200).json()
+    assert (about["partitions"], about["retention"], about["dedup_window"]) == (1, "forever", "30d")
+
+
+def test_tokens_are_never_in_it(alice, gateway, stream):
+    alice.create(stream)
+    audited(alice, stream, 1)
+    signature = alice.token.rpartition(".")[2]
+    for table in ("weir.audit", "weir.log"):
+        assert harness.psql(gateway, f"select count(*) from {table} t where t::text like '%{signature}%'") == ["0"]
+
+
+def test_a_gateway_killed_before_it_could_tell_tells_later_and_once(gateway):
+    with gateways(gateway, "audit_killed") as (first,):
+        client = harness.Client(first)
+        client.create("before")
+        audited(client, "before", 1)
+        head = Holder(first, "select head from weir.partitions for update")    # the lane waits here, management does not
+        client.create("orphan")
+        client.request("PATCH", "/v1/streams/orphan", {"description": "x"}).expect(200)
+        first.kill()
+        head.release()
+        assert harness.psql(first, "select count(*) from weir.audit") == ["2"]
+        second = harness.serve(first.database_url)
+        client = harness.Client(second, gateway.token)
+        assert [e["type"] for e in audited(client, "orphan", 2)] == ["StreamCreated", "StreamChanged"]
+        audited(client, "before", 1)
+        assert second.stop() == 0
+
+
+def test_a_gateway_killed_after_it_has_told_tells_once(gateway):
+    with gateways(gateway, "audit_told") as (first,):
+        client = harness.Client(first)
+        client.create("before")
+        audited(client, "before", 1)
+        head = Holder(first, "select head from weir.partitions for update")
+        client.create("told")
+        rows = Holder(first, "select id from weir.audit for share")            # it can be published, not removed
+        head.release()
+        event, = audited(client, "told", 1)
+        first.kill()
+        harness.psql(first, "select pg_terminate_backend(pid) from pg_stat_activity "    # it would carry on by itself
+                            "where datname = 'audit_told' and query like 'delete from weir.audit%'")
+        rows.release()
+        assert harness.psql(first, "select id from weir.audit") == [event["id"]]
+        second = harness.serve(first.database_url)
+        client = harness.Client(second, gateway.token)
+        client.create("after")
+        audited(client, "after", 1)
+        assert audited(client, "told", 1) == [event]
+        assert harness.psql(first, "select count(*) from weir.audit") == ["0"]
+        assert second.stop() == 0
+
+
+def test_two_gateways_tell_everything_once_and_in_order(gateway):
+    with gateways(gateway, "audit_two", 2) as both:
+        clients = [harness.Client(one) for one in both]
+        for i in range(40):
+            clients[i % 2].put("/v1/streams/shared", {"description": str(i)})
+        events = audited(clients[0], "shared", 40)
+        assert [e["data"]["changes"]["after"]["description"] for e in events] == [str(i) for i in range(40)]
+        assert [e["version"] for e in events] == list(range(1, 41))
+        assert re.search(r"^weir_audit_records_total [1-9]", clients[0].get("/metrics").body.decode(), re.M)
+
+
+def test_it_can_be_kept_for_a_while_or_switched_off(gateway):
+    with gateways(gateway, "audit_kept", WEIR_AUDIT_RETENTION="30d") as (first,):
+        client = harness.Client(first)
+        client.create("one")
+        audited(client, "one", 1)
+        assert client.get("/v1/streams/_audit").json()["retention"] == "30d"
+        longer = harness.serve(first.database_url, {"WEIR_AUDIT_RETENTION": "60d", "WEIR_AUDIT_ENABLED": "false"})
+        other = harness.Client(longer, gateway.token)
+        other.create("two")
+        deadline = time.monotonic() + 10 * harness.SLOW
+        while other.get("/v1/streams/_audit").json()["retention"] != "60d":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        client.create("three")
+        audited(client, "three", 1)
+        audited(client, "two", 0, 0)
+        assert longer.stop() == 0
