@@ -214,49 +214,59 @@ static struct page_query query_of(const struct reading *r, const struct cut *c, 
     };
 }
 
-/* Shares the page among the partitions that have something, the rest going to those that can use it. */
-static size_t share(const struct reading *r, size_t first, struct cut *cut)
+/* Partitions that have something, as many as a page can ask for. */
+static size_t choose(const struct reading *r, struct cut *cut)
 {
-    int64_t left = r->spec->limit, scan;
-    size_t n = 0, waiting = 0;
+    size_t n = 0, waiting = 0, first = first_part(r);
+    size_t max = r->spec->limit < PAGE_QUERIES_MAX ? (size_t)r->spec->limit : PAGE_QUERIES_MAX;
+    int64_t scan;
 
     for (size_t i = 0; i < r->n; i++)
         waiting += r->bounds[i].head > r->parts[i].at.offset;
     scan = waiting ? (r->spec->scan - 1) / (int64_t)waiting + 1 : 0;
-    if (waiting > PAGE_QUERIES_MAX)
-        waiting = PAGE_QUERIES_MAX;
-    for (size_t k = 0; waiting && left > 0 && k < r->n; k++) {
+    for (size_t k = 0; n < max && k < r->n; k++) {
         size_t i = (first + k) % r->n;
         const struct bounds_row *b = &r->bounds[i];
-        int64_t window = (b->month_last < b->head ? b->month_last : b->head) - r->parts[i].at.offset, take;
+        int64_t window = (b->month_last < b->head ? b->month_last : b->head) - r->parts[i].at.offset;
 
-        if (window <= 0)
-            continue;
-        if (window > scan)
-            window = scan;
-        take = (left + (int64_t)waiting - 1) / (int64_t)waiting;
-        waiting--;
-        if (!r->spec->filter && take > window)
-            take = window;
-        left -= take;
-        cut[n++] = (struct cut){ i, window, take };
+        if (window > 0)
+            cut[n++] = (struct cut){ i, window < scan ? window : scan, 0 };
     }
     return n;
 }
 
-/* The queries of a page, in the order of the parts. */
+static int by_window(const void *a, const void *b)
+{
+    const struct cut *x = a, *y = b;
+
+    return (x->window > y->window) - (x->window < y->window);
+}
+
+static int by_part(const void *a, const void *b)
+{
+    const struct cut *x = a, *y = b;
+
+    return (x->part > y->part) - (x->part < y->part);
+}
+
+/* The queries of a page, in the order of the parts. They share it, what the short ones leave going to the long ones. */
 static size_t make_queries(const struct reading *r, struct page_query *q, size_t *which)
 {
     struct cut cut[PAGE_QUERIES_MAX];
-    size_t first = first_part(r), n = share(r, first, cut), wrapped = 0;
+    size_t n = choose(r, cut);
+    int64_t left = r->spec->limit;
 
-    while (wrapped < n && cut[wrapped].part >= first)
-        wrapped++;
+    qsort(cut, n, sizeof *cut, by_window);
     for (size_t i = 0; i < n; i++) {
-        const struct cut *c = &cut[(wrapped + i) % n];
-
-        which[i] = c->part;
-        q[i] = query_of(r, c, n);
+        cut[i].limit = (left + (int64_t)(n - i) - 1) / (int64_t)(n - i);
+        if (!r->spec->filter && cut[i].limit > cut[i].window)
+            cut[i].limit = cut[i].window;
+        left -= cut[i].limit;
+    }
+    qsort(cut, n, sizeof *cut, by_part);
+    for (size_t i = 0; i < n; i++) {
+        which[i] = cut[i].part;
+        q[i] = query_of(r, &cut[i], n);
     }
     return n;
 }
