@@ -53,6 +53,13 @@ def expire(client, stream):
     client.request("PATCH", f"/v1/streams/{stream}", {"retention": "forever"}).expect(200)
 
 
+def create_unnoticed(gateway, name):
+    """Behind the gateways' backs: also what Weir alone creates."""
+    harness.psql(gateway, f"with s as (insert into weir.streams (stream_id, name, partitions, dedup_window, created, updated)"
+                          f" values ({random.getrandbits(62)}, '{name}', 1, 604800000000, now(), now()) returning stream_id)"
+                          f" insert into weir.partitions (stream_id, partition, recorded) select stream_id, 0, now() from s")
+
+
 # --- pages -------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("limit", [1, 4, 100])
 def test_pages_follow_each_other_over_all_streams(client, names, limit):
@@ -134,18 +141,13 @@ def test_rights_of_each_stream_decide(client, names):
 
 def test_a_pattern_leaves_out_what_is_weirs_own_unless_it_says_so(client, gateway, stream):
     ours = {f"{stream}.x": "plain", f"_{stream}": "inner", f"saga.{stream}": "saga", f"{stream}.x.dlq": "letters"}
-    for number, name in enumerate(ours):
-        harness.psql(gateway, f"with s as (insert into weir.streams (stream_id, name, partitions, dedup_window, created, updated)"
-                              f" values ({random.getrandbits(62)}, '{name}', 1, 1, now(), now()) returning stream_id)"
-                              f" insert into weir.partitions (stream_id, partition, recorded) select stream_id, 0, now() from s")
-        assert number < 4
+    for name in ours:
+        create_unnoticed(gateway, name)
 
     def covered(*patterns):
         cursors = {name: client.read([name])["cursor"] for name in ours}
-        merged = client.read(list(patterns))["cursor"]
-        # a cursor is foreign where one of its streams is not selected
-        return {ours[name] for name in ours if client.get(harness.events_path(list(patterns), after=cursors[name])).status == 200
-                and merged}
+        return {ours[name] for name in ours       # a cursor is foreign where its stream is not selected
+                if client.get(harness.events_path(list(patterns), after=cursors[name])).status == 200}
 
     assert covered(f"*{stream}*") == {"plain"}
     assert covered(f"_*{stream}*") == {"inner"}
@@ -178,14 +180,12 @@ def test_256_streams_of_one_partition(client, gateway, stream):
                           f" select (random() * 9e18)::bigint, '{stream}.' || i, 1, 1, now(), now() from generate_series(1, 256) i"
                           f" returning stream_id) insert into weir.partitions (stream_id, partition, head, earliest, recorded)"
                           f" select stream_id, 0, {high}, {high} + 1, now() from s")
-    named = [f"{stream}.{i}" for i in range(1, 257)]
+    named = [f"{stream}.{i}" for i in range(1, 101)]
     page = client.read([f"{stream}.*"], after="latest")
     assert page["events"] == [] and page["up_to_date"] and len(page["cursor"]) <= 2048
     assert client.read([f"{stream}.*"], after=page["cursor"])["cursor"] == page["cursor"]
-    # the same streams by their names; such a request is long
-    answer = client.get(harness.events_path([f"{stream}.1*"], after=page["cursor"]))
-    answer.problem(400, "cursor-foreign")
-    assert client.read([*named[:100], f"{stream}.*"], after=page["cursor"])["events"] == []
+    client.get(harness.events_path([f"{stream}.1*"], after=page["cursor"])).problem(400, "cursor-foreign")
+    assert client.read([*named, f"{stream}.*"], after=page["cursor"])["events"] == []
     harness.psql(gateway, f"update weir.partitions set head = {2**50}, earliest = {2**50} + 1 where stream_id in"
                           f" (select stream_id from weir.streams where name like '{stream}.%')")
     client.get(harness.events_path([f"{stream}.*"], after="latest")).problem(400, "too-many-partitions")
@@ -373,9 +373,7 @@ def test_a_stream_that_comes_without_a_notification_is_found(client, gateway, na
     reader = subscribe([pattern], after="latest")
     reader.up_to_date()
     time.sleep(1.2)
-    harness.psql(gateway, f"with s as (insert into weir.streams (stream_id, name, partitions, dedup_window, created, updated)"
-                          f" values ({random.getrandbits(62)}, '{streams[1]}', 1, 604800000000, now(), now()) returning stream_id)"
-                          f" insert into weir.partitions (stream_id, partition, recorded) select stream_id, 0, now() from s")
+    create_unnoticed(gateway, streams[1])
     client.publish(streams[1], {"type": "A", "data": 1})
     assert data(e for _, e in reader.events(1, 5)) == [1]
 
@@ -452,16 +450,13 @@ def test_a_reader_that_resumes_anywhere_loses_and_repeats_nothing(gateway, clien
                     assert all(w.result(30) is None for w in writers)
                 if rng.random() < 0.4:
                     reader = subscribe([pattern], after=cursor)
-                    first = reader.next()
-                    cursor = first.id
-                    blocks = [first]
                     for _ in range(rng.randint(1, 40)):
-                        blocks.append(reader.next())
-                        if stop.is_set() and blocks[-1].comment:
+                        block = reader.next()
+                        cursor = block.id
+                        if stop.is_set() and block.comment:
                             break
-                        if blocks[-1].data and blocks[-1].event is None:
-                            seen.append(blocks[-1].json())
-                        cursor = blocks[-1].id
+                        if block.data and block.event is None:
+                            seen.append(block.json())
                     reader.close()
                 else:
                     page = client.read([pattern], after=cursor, limit=rng.choice([1, 7, 100]), wait=rng.choice(["0s", "200ms"]))
