@@ -8,6 +8,7 @@
 
 #include "gateway/base/metrics.h"
 #include "gateway/http/internal.h"
+#include "gateway/http/late.h"
 
 #define UNACKED_TIMEOUT_MS 30000 /* a peer that acknowledges nothing for so long is gone */
 
@@ -89,13 +90,15 @@ static bool arriving_since(struct client *c, int64_t now_us, int64_t *ret_us)
 
 void clients_reap(struct clients *s, int64_t now_us, int64_t timeout_us)
 {
-    static const char answer[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    char answer[LATE_BYTES];
     int64_t since;
+    size_t n;
 
     for (struct client *c = s->head; c; c = c->next) {
         if (!arriving_since(c, now_us, &since) || now_us - since < timeout_us)
             continue;
-        if (send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        n = late_answer(c->in ? &c->in->rq : NULL, answer);
+        if (send(c->fd, answer, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
             metric_add(M_HTTP_REJECTED, 1);
         shutdown(c->fd, SHUT_RDWR);
     }
