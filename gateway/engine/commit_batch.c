@@ -121,13 +121,15 @@ static bool collect_keys(struct group *g, struct arena *a)
 
     for (size_t i = 0; i < g->pub_n; i++)
         n += g->pub[i]->key != NULL;
-    if (n && !(g->keys = arena_zalloc(a, n * sizeof *g->keys)))
+    if (n == 0)
+        return true;
+    if (!(g->keys = arena_zalloc(a, n * sizeof *g->keys)))
         return false;
-    for (size_t i = 0; n && i < g->pub_n; i++)
+    for (size_t i = 0; i < g->pub_n; i++)
         if (g->pub[i]->key)
             memcpy(g->keys[g->key_n++].key, g->pub[i]->key->key, 16);
     g->key_n = distinct(g->keys, g->key_n, sizeof *g->keys, by_idempotency_key);
-    for (size_t i = g->pub_n; n && i-- > 0;)
+    for (size_t i = g->pub_n; i-- > 0;)
         if (g->pub[i]->key)
             memcpy(group_key(g, g->pub[i]->key->key)->wanted, g->pub[i]->key->fingerprint, 16);
     return true;

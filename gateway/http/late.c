@@ -31,14 +31,15 @@ size_t late_answer(const struct request *rq, char out[LATE_BYTES])
     set_id(rq, id);
     gmtime_r(&now, &tm);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm); /* the program never sets another locale than C */
-    buf_printf(&body, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"request_id\":", p->code, p->title,
-               p->status, p->code);
+    buf_printf(&body, "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\",\"request_id\":", p->code,
+               p->title, p->status, p->code);
     buf_json_string(&body, slice_of(id));
     BUF_LIT(&body, "}");
     if (!body.failed)
         n = snprintf(out, LATE_BYTES,
                      "HTTP/1.1 408 Request Timeout\r\nDate: %s\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
-                     "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n\r\n%.*s",
+                     "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+                     "Content-Length: %zu\r\n\r\n%.*s",
                      date, id, body.n, (int)body.n, body.p);
     buf_free(&body);
     return n > 0 && n < LATE_BYTES ? (size_t)n : 0;
