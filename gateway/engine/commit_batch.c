@@ -88,7 +88,7 @@ struct slot_key *group_key(struct group *g, const uint8_t key[16])
     struct slot_key wanted;
 
     memcpy(wanted.key, key, 16);
-    return bsearch(&wanted, g->keys, g->key_n, sizeof *g->keys, by_idempotency_key);
+    return g->key_n ? bsearch(&wanted, g->keys, g->key_n, sizeof *g->keys, by_idempotency_key) : NULL;
 }
 
 struct slot_subject *group_subject(struct group *g, struct slice subject)
