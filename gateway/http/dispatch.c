@@ -47,6 +47,7 @@ void dispatch_end(struct request_internal *in)
     principal_unref(in->rq.who);
     body_drop(in);
     buf_free(&in->reply.body);
+    buf_free(&in->rest);
     arena_free(in->rq.arena);
     free(in);
 }

@@ -74,7 +74,11 @@ struct request_internal {
     int hovered;                   /* turns of the loop */
     bool watch, watched;           /* for the client's leaving: wanted; registered now */
     bool gone;                     /* the client left; rq.gone is told so before the next call */
-    bool broken;                   /* the stream ends with an error */
+    bool ended, broken;            /* the stream: its reader said so; it ends with an error */
+    bool direct;                   /* direct.c writes it while it is suspended */
+    struct buf rest;               /* of a chunk that the client has not taken yet */
+    size_t rest_at;
+    int64_t rest_until_us;         /* monotonic: then it is cut */
     size_t heap_at;                /* index + 1 in the heap of deadlines, or 0 */
     int64_t deadline_us;
 };
@@ -101,6 +105,8 @@ enum err vet_fault(struct request *rq);
 
 /* send.c: turns rq's reply into libmicrohttpd's response and queues it. */
 enum MHD_Result send_reply(struct request_internal *in);
+/* The stream's reader: bytes written; 0: sleep; -1: the end, or with in->broken its failure. */
+long send_read(struct request_internal *in, char *out, size_t max);
 void send_finished(struct request_internal *in);   /* access log and gauges, at completion */
 
 /* encode.c: is the reply to be packed? Notes in in->varies that it hangs on Accept-Encoding. */

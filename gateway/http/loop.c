@@ -1,4 +1,4 @@
-#include "gateway/http/loop.h"
+#include "gateway/http/loop_parts.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,39 +16,13 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/thread.h"
-#include "gateway/http/clients.h"
-#include "gateway/http/deadlines.h"
-#include "gateway/http/internal.h"
 
 #define EVENTS 64
 #define QUIET_US (300 * INT64_C(1000))        /* a keep-alive connection is closed after so long without a byte */
 #define DRAIN_TICK_US (50 * INT64_C(1000))
 #define ACCEPT_TURNS 1000                     /* bounds taking in what waits in the backlog when draining begins */
 #define CLIENT_DISCIPLINE 1                   /* as strict as RFC 9112 allows a server to be */
-#define HOVER_TURNS 16                        /* of the loop that a request waits without being suspended */
 #define HOVER_MS 1                            /* the longest sleep while requests hover */
-
-struct loop {
-    struct server *server;
-    struct MHD_Daemon *daemon;
-    int listen_fd, event_fd, epoll_fd;
-    pthread_t thread;
-    bool running;
-
-    pthread_mutex_t lock;                     /* the ready list, with `ready` and `working` of its requests */
-    struct request_internal *ready_head, *ready_tail;
-
-    atomic_bool drain, wake;                  /* asked for by another thread; the rest: loop thread only */
-    bool draining, cutting;
-    int64_t cut_us;                           /* when draining ends by force */
-    int64_t tick_us;                          /* the next look at the connections */
-    struct request_internal *requests;
-    struct clients clients;
-    struct deadlines deadlines;
-    size_t hovering;                          /* requests that said so in the last turn */
-    bool unfinished;                          /* some connection may go on without waiting for anything */
-    uint64_t unique;
-};
 
 struct server *loop_server(const struct loop *l)
 {
@@ -75,194 +49,6 @@ uint64_t loop_unique(struct loop *l)
     return z ^ (z >> 31);
 }
 
-static void poke(struct loop *l)
-{
-    uint64_t one = 1;
-
-    while (write(l->event_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-}
-
-static void poke_if_ready(struct loop *l)
-{
-    bool ready;
-
-    pthread_mutex_lock(&l->lock);
-    ready = l->ready_head != NULL;
-    pthread_mutex_unlock(&l->lock);
-    if (ready)
-        poke(l);
-}
-
-void loop_wake(struct request_internal *in, bool job_done, bool more)
-{
-    struct loop *l = in->rq.loop;
-    struct server *s = l->server;
-
-    pthread_mutex_lock(&l->lock);
-    if (job_done)
-        atomic_store(&in->working, false);
-    if (!in->ready) {
-        in->ready = true;
-        in->ready_next = NULL;
-        in->ready_prev = l->ready_tail;
-        if (l->ready_tail)
-            l->ready_tail->ready_next = in;
-        else
-            l->ready_head = in;
-        l->ready_tail = in;
-    }
-    pthread_mutex_unlock(&l->lock); /* from here on the request may be gone */
-    for (int i = 0; !more && i < s->loop_count; i++) {
-        struct loop *other = atomic_load(&s->loops[i]);
-
-        if (other)
-            poke_if_ready(other);
-    }
-}
-
-static void unready(struct loop *l, struct request_internal *in)
-{
-    if (!in->ready)
-        return;
-    if (in->ready_prev)
-        in->ready_prev->ready_next = in->ready_next;
-    else
-        l->ready_head = in->ready_next;
-    if (in->ready_next)
-        in->ready_next->ready_prev = in->ready_prev;
-    else
-        l->ready_tail = in->ready_prev;
-    in->ready = false;
-}
-
-void loop_enter(struct loop *l, struct request_internal *in)
-{
-    in->next = l->requests;
-    if (l->requests)
-        l->requests->prev = in;
-    l->requests = in;
-}
-
-void loop_leave(struct loop *l, struct request_internal *in)
-{
-    pthread_mutex_lock(&l->lock);
-    unready(l, in);
-    pthread_mutex_unlock(&l->lock);
-    deadlines_remove(&l->deadlines, in);
-    if (in->prev)
-        in->prev->next = in->next;
-    else
-        l->requests = in->next;
-    if (in->next)
-        in->next->prev = in->prev;
-    if (in->client)
-        client_idle(in->client, clock_mono_us());
-}
-
-void loop_deadline(struct request_internal *in, int64_t mono_us)
-{
-    struct loop *l = in->rq.loop;
-
-    if (mono_us)
-        deadlines_set(&l->deadlines, in, mono_us);
-    else
-        deadlines_remove(&l->deadlines, in);
-}
-
-/* A suspended connection is blind (stack.md A3): libmicrohttpd takes it out of its epoll set. Ours sees the client leave. */
-void loop_suspend(struct request_internal *in)
-{
-    struct loop *l = in->rq.loop;
-
-    MHD_suspend_connection(in->connection);
-    in->suspended = true;
-    metric_add(M_HTTP_PARKED, 1);
-    if (in->watch && !in->gone && in->client) {
-        struct epoll_event ev = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = in };
-        in->watched = epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, in->client->fd, &ev) == 0;
-    }
-}
-
-/* Suspending and resuming costs more than all the rest of a publish. A request whose answer is due in a moment hovers instead: it
- * stays on libmicrohttpd's list of those to call again, and the loop sleeps all the same. */
-void loop_park(struct request_internal *in)
-{
-    if (!in->hovers || !request_working(&in->rq) || in->hovered == HOVER_TURNS) {
-        loop_suspend(in);
-        return;
-    }
-    in->hovered++;
-    in->rq.loop->hovering++;
-}
-
-void loop_unfinished(struct loop *l)
-{
-    l->unfinished = true;
-}
-
-/* While a job runs the request is its worker's: it resumes when the job is done, which wakes again. */
-static void resume(struct loop *l, struct request_internal *in)
-{
-    if (!in->suspended || atomic_load(&in->working))
-        return;
-    if (in->watched)
-        epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, in->client->fd, NULL);
-    in->watched = false;
-    in->suspended = false;
-    metric_add(M_HTTP_PARKED, -1);
-    MHD_resume_connection(in->connection);
-}
-
-bool loop_orphan(struct loop *l, struct request_internal *in)
-{
-    pthread_mutex_lock(&l->lock);
-    in->orphan = atomic_load(&in->working);
-    pthread_mutex_unlock(&l->lock);
-    if (in->orphan && in->client) {
-        client_idle(in->client, clock_mono_us());
-        in->client = NULL;
-    }
-    return in->orphan;
-}
-
-static void resume_ready(struct loop *l)
-{
-    struct request_internal *ended = NULL;
-
-    pthread_mutex_lock(&l->lock);
-    while (l->ready_head) {
-        struct request_internal *in = l->ready_head;
-        unready(l, in);
-        if (!in->orphan) {
-            resume(l, in);
-        } else if (!atomic_load(&in->working)) {
-            in->ready_next = ended;
-            ended = in;
-        }
-    }
-    pthread_mutex_unlock(&l->lock);
-    for (struct request_internal *next; ended; ended = next) {
-        next = ended->ready_next;
-        dispatch_end(ended);
-    }
-}
-
-static void resume_due(struct loop *l, int64_t now_us)
-{
-    struct request_internal *in;
-
-    while ((in = deadlines_due(&l->deadlines, now_us)))
-        resume(l, in);
-}
-
-static void client_left(struct loop *l, struct request_internal *in)
-{
-    in->gone = true;
-    metric_add(M_HTTP_DISCONNECTS, 1);
-    resume(l, in);
-}
-
 static void wait_and_note(struct loop *l, int64_t now_us)
 {
     struct epoll_event events[EVENTS];
@@ -284,7 +70,10 @@ static void wait_and_note(struct loop *l, int64_t now_us)
             if (read(l->event_fd, &count, sizeof count) < 0)
                 log_debug("eventfd", L_INT("errno", errno));
         } else if (events[i].data.ptr != l) {
-            client_left(l, events[i].data.ptr);
+            if (events[i].events & ~(unsigned)EPOLLOUT)
+                park_client_left(l, events[i].data.ptr);
+            else
+                park_resume(l, events[i].data.ptr);
         }
     }
 }
@@ -292,7 +81,7 @@ static void wait_and_note(struct loop *l, int64_t now_us)
 static void wake_all(struct loop *l)
 {
     for (struct request_internal *in = l->requests; in; in = in->next)
-        resume(l, in);
+        park_resume(l, in);
 }
 
 static bool backlog_waits(const struct loop *l)
@@ -343,8 +132,8 @@ static void *loop_run(void *arg)
     while (!l->draining || l->clients.n || l->requests) {
         wait_and_note(l, now_us);
         now_us = clock_mono_us();
-        resume_ready(l);
-        resume_due(l, now_us);
+        park_resume_ready(l);
+        park_resume_due(l, now_us);
         l->hovering = 0;
         l->unfinished = false;
         if (atomic_exchange(&l->wake, false))
@@ -428,6 +217,8 @@ static bool prepare(struct loop *l)
     l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (!(l->daemon = daemon_start(l)))
         return false;
+    info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_FLAGS);
+    l->plain = info && !(info->flags & MHD_USE_TLS);
     info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     return info && watch_fd(l, info->epoll_fd, l) && watch_fd(l, l->event_fd, &l->event_fd);
 }
@@ -458,13 +249,13 @@ struct loop *loop_start(struct server *s, int index, int listen_fd, char err[512
 void loop_drain(struct loop *l)
 {
     atomic_store(&l->drain, true);
-    poke(l);
+    loop_poke(l);
 }
 
 void loop_wake_all(struct loop *l)
 {
     atomic_store(&l->wake, true);
-    poke(l);
+    loop_poke(l);
 }
 
 void loop_stop(struct loop *l)

@@ -27,6 +27,8 @@ void loop_leave(struct loop *l, struct request_internal *in);   /* it completes:
 /* Its connection is gone. true: somebody still works on it; then the loop itself ends it (dispatch_end) after the last wake. */
 bool loop_orphan(struct loop *l, struct request_internal *in);
 void loop_suspend(struct request_internal *in);
+bool loop_watch(struct request_internal *in, unsigned events); /* of a suspended one, for epoll, once; false: cannot */
+bool loop_plain(const struct loop *l);                         /* no TLS */
 void loop_park(struct request_internal *in);  /* until a wake or its deadline; suspends unless a job's end is near */
 void loop_unfinished(struct loop *l);         /* this turn left work that waits for nothing */
 void loop_deadline(struct request_internal *in, int64_t mono_us);

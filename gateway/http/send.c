@@ -4,37 +4,50 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
+#include "gateway/http/direct.h"
 #include "gateway/http/internal.h"
 #include "gateway/http/ticket_url.h"
 
 #define STREAM_BLOCK 1024   /* HTTP/1.0 streams only: chunks are written straight into the connection's memory */
 
-static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
+long send_read(struct request_internal *in, char *out, size_t max)
 {
-    struct request_internal *in = cls;
     struct request *rq = &in->rq;
     long n;
 
-    (void)position;
-    if (in->broken)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (in->broken || in->ended)
+        return -1;
     vet_caller(in);
     rq->gone = in->gone;
     rq->draining = loop_draining(rq->loop);
     n = in->reply.reader(rq, out, max);
-    if (n < 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    if (n == 0 && !request_working(rq) && (in->gone || loop_cutting(rq->loop)))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+    in->ended = n < 0;
     if (n > 0 && request_working(rq)) {
         log_line(LOG_ERROR, "a stream's reader must write nothing when it has started a job");
         in->broken = true;
-        n = 0;
+        return 0;
     }
-    if (n == 0)
+    if (n == 0 && !request_working(rq) && (in->gone || loop_cutting(rq->loop))) {
+        in->broken = true;
+        return -1;
+    }
+    in->sent_bytes += n > 0 ? n : 0;
+    return n;
+}
+
+static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
+{
+    struct request_internal *in = cls;
+    long n = send_read(in, out, max);
+
+    (void)position;
+    if (n < 0)
+        return in->broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == 0) {
+        in->direct = direct_possible(in);
         loop_suspend(in);
-    loop_unfinished(rq->loop);
-    in->sent_bytes += n;
+    }
+    loop_unfinished(in->rq.loop);
     return n;
 }
 
