@@ -130,7 +130,7 @@ static long read_chunk(struct request *rq, char *out, size_t max)
     if (sent >= produced)
         return 0;
     w->until_us++;
-    return snprintf(out, max, "chunk %d\n", sent);
+    return slice_is(rq->target, "/wide") ? snprintf(out, max, "%0*d", WIDE_BYTES, sent) : snprintf(out, max, "chunk %d\n", sent);
 }
 
 static enum err stream(struct request *rq, struct reply *rp)
@@ -239,6 +239,7 @@ const struct route test_routes[] = {
     { "expects", "GET", "/expects", PERM_NONE, 0, false, expects, "wait" },
     { "stubborn", "GET", "/stubborn", PERM_NONE, 0, false, stubborn, NULL },
     { "stream", "GET", "/stream", PERM_NONE, 0, false, stream, NULL },
+    { "wide", "GET", "/wide", PERM_NONE, 0, false, stream, NULL },
     { "endless", "GET", "/endless", PERM_NONE, 0, false, endless, NULL },
     { "big", "GET", "/big", PERM_NONE, 0, false, big, NULL },
     { "jobs", "GET", "/jobs", PERM_NONE, 0, false, jobs, NULL },

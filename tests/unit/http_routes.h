@@ -8,4 +8,7 @@ extern const size_t test_route_count;
 
 #define BIG_BYTES ((size_t)1 << 20)
 
+/* Of a chunk of /wide: its number, with zeros before it. */
+#define WIDE_BYTES 2000
+
 #endif

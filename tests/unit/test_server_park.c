@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/thread.h"
 #include "tests/unit/http_fixture.h"
+#include "tests/unit/http_routes.h"
 
 /* Parked requests, streams and the end of the server. */
 #define HOST "Host: weir.test\r\n"
@@ -244,6 +246,75 @@ static void a_producer_thread_reaches_every_stream_in_order(void **state)
     }
 }
 
+enum { MANY = 6000 }; /* wide chunks: more than the buffers of both sockets hold */
+
+static void open_stream_that_is_not_read(struct fixture *f, struct conn *c)
+{
+    conn_open(c, f);
+    conn_say(c, GET("/wide"));
+    assert_true(conn_until(c, "\r\n\r\n"));
+    wait_for_waiters(f, 1);
+    usleep(50000); /* suspended by now */
+    produce(f, MANY);
+    usleep(300000);
+}
+
+/* The chunked body (RFC 9112, 7.1) so far; false: closed, or nothing for 5 s. */
+static bool next_line(struct conn *c, char line[WIDE_BYTES + 1])
+{
+    char *end;
+
+    while (!(end = memmem(c->in, c->n, "\r\n", 2))) {
+        struct pollfd p = { .fd = c->fd, .events = POLLIN };
+        ssize_t n = poll(&p, 1, 5000) > 0 ? recv(c->fd, c->in + c->n, sizeof c->in - c->n, 0) : 0;
+
+        if (n <= 0)
+            return false;
+        c->n += (size_t)n;
+    }
+    size_t n = (size_t)(end - c->in);
+
+    assert_true(n <= WIDE_BYTES);
+    memcpy(line, c->in, n);
+    line[n] = '\0';
+    c->n -= n + 2;
+    memmove(c->in, end + 2, c->n);
+    return true;
+}
+
+static void a_reader_that_pauses_gets_every_byte_when_it_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    char line[WIDE_BYTES + 1];
+    struct conn c;
+
+    open_stream_that_is_not_read(f, &c);
+    c.n = 0; /* the head */
+    for (int k = 0; k < MANY; k++) {
+        assert_true(next_line(&c, line));
+        assert_int_equal(strtoul(line, NULL, 16), WIDE_BYTES);
+        assert_true(next_line(&c, line));
+        assert_int_equal(strlen(line), WIDE_BYTES);
+        assert_int_equal(strtol(line, NULL, 10), k);
+    }
+    produce(f, -10 * MANY);
+    assert_true(next_line(&c, line));
+    assert_string_equal(line, "0");
+    conn_close(&c);
+}
+
+static void a_reader_that_takes_nothing_is_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct conn c;
+
+    f->config.http_idle_timeout_us = 400000; /* read when the wait begins */
+    open_stream_that_is_not_read(f, &c);
+    assert_int_equal(app_int(f, &f->app.freed), 0);
+    wait_for_waiters(f, 0);
+    conn_close(&c);
+}
+
 static void an_http_1_0_stream_ends_with_the_connection(void **state)
 {
     struct fixture *f = *state;
@@ -399,6 +470,8 @@ int main(void)
         T(jobs_of_a_parked_request_run_one_after_the_other),
         T(a_stream_sends_each_chunk_at_once),
         T(a_producer_thread_reaches_every_stream_in_order),
+        T(a_reader_that_pauses_gets_every_byte_when_it_goes_on),
+        T(a_reader_that_takes_nothing_is_cut),
         T(an_http_1_0_stream_ends_with_the_connection),
         STOPS(the_end_answers_what_is_parked_and_in_process),
         STOPS(what_waits_in_the_backlog_is_still_answered),
