@@ -243,3 +243,16 @@ def test_the_database_does_not_hold_the_ticket_and_a_cached_one_needs_no_databas
     assert len(readers) == 16 and lookups() == before
     refused(client, joined(url, GARBAGE))
     assert lookups() == before + 1
+
+
+def test_a_ticket_for_several_streams_takes_what_the_token_may_read(client, gateway, stream):
+    for end in ("a", "b", "c"):
+        client.publish(f"{stream}.{end}", {"type": "A", "data": end})
+    url = f"/v1/events?stream={stream}.*"
+    token = harness.mint(f"admin:{stream}.a subscribe:{stream}.b publish:*")
+    target = joined(url, make(client, url, token)["ticket"])
+    got = harness.raw(gateway, f"GET {target} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode(), 0.7)
+    assert b" 200 " in got.partition(b"\r\n")[0]
+    assert b'"data":"a"' in got and b'"data":"b"' in got and b'"data":"c"' not in got
+    refused(client, target.replace(f"{stream}.*", "*"))
+    client.post("/v1/tickets", {"url": url}, token=harness.mint("publish:*")).problem(403, "insufficient-scope")
