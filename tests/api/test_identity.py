@@ -13,7 +13,8 @@ from provider import Issuer, Provider  # noqa: E402
 
 # What takes minutes and hours in production takes tenths of a second here.
 QUICK = {"WEIR_AUTH_JWKS_MIN_AGE": "300ms", "WEIR_AUTH_JWKS_MAX_AGE": "1m", "WEIR_AUTH_JWKS_MIN_REFRESH": "500ms",
-         "WEIR_AUTH_JWKS_TIMEOUT": "2s", "WEIR_STREAMS_AUTO_CREATE": "true"}
+         "WEIR_AUTH_JWKS_TIMEOUT": f"{3 * harness.SLOW}s", "WEIR_AUTH_JWKS_START_WAIT": f"{5 * harness.SLOW}s",
+         "WEIR_STREAMS_AUTO_CREATE": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,8 @@ BIG = json.dumps({"keys": [], "x": "y" * (256 << 10)})
 BAD_ANSWERS = {
     "oversized": {"body": BIG}, "cut": {"body": "{"}, "an array": {"body": "[]"}, "keys no array": {"body": '{"keys":{}}'},
     "duplicate members": {"body": '{"keys":[],"keys":[]}'}, "empty": {"body": ""}, "500": {"status": 500},
-    "101 keys": {"body": json.dumps({"keys": [{"kty": "x"}] * 101})}, "deep": {"body": '{"keys":' + "[" * 40 + "]" * 40 + "}"},
+    "101 keys": {"body": json.dumps({"keys": [{"kty": "x"}] * 101})},
+    "deep": {"body": '{"keys":' + "[" * 40 + "]" * 40 + "}"},
     "redirect": {"status": 302, "headers": {"Location": "/elsewhere"}}, "204": {"status": 204, "body": ""}, "hanging": {"hang": True},
     "compressed": {"headers": {"Content-Encoding": "gzip"}, "body": "\x1f\x8b"},
 }
@@ -197,7 +199,7 @@ def test_a_bad_answer_leaves_the_old_keys_in_force(gateway_of, provider):
         one.publish(new, **BAD_ANSWERS[name])
         began = time.monotonic()
         assert status_of(gateway, one.token(new)) == 401, name
-        assert time.monotonic() - began < 4 * harness.SLOW, name
+        assert time.monotonic() - began < 6 * harness.SLOW, name
         assert status_of(gateway, one.token(old, sub="bob")) == 200, name   # not from the cache
         one.publish(old, new)
     provider.ask("release")
@@ -311,8 +313,8 @@ def test_a_flood_of_unknown_keys_fetches_no_more_than_it_may(gateway_of, issuer)
         t.start()
     for t in threads:
         t.join()
-    assert sum(sent) > 100 and 1 <= issuer.hits() - before <= 1 + (time.monotonic() - began)
-    assert metric(gateway, "weir_token_unknown_keys_total") > 100
+    assert sum(sent) > 100 / harness.SLOW and 1 <= issuer.hits() - before <= 1 + (time.monotonic() - began)
+    assert metric(gateway, "weir_token_unknown_keys_total") > 100 / harness.SLOW
 
 
 class Load:
@@ -395,8 +397,8 @@ def test_clients_that_leave_while_they_wait_do_no_harm(gateway_of, provider, iss
     issuer.publish(kid, hang=True)
     token = issuer.token(new)
     for _ in range(5):
-        head = ["POST /v1/streams/left/events HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", "Content-Type: application/json",
-                "Content-Length: 12", "", '{"type":"A"}']
+        head = ["POST /v1/streams/left/events HTTP/1.1", "Host: x", f"Authorization: Bearer {token}",
+                "Content-Type: application/json", "Content-Length: 12", "", '{"type":"A"}']
         harness.raw(gateway, "\r\n".join(head).encode(), seconds=0.1)
     issuer.publish(kid, new)
     provider.ask("release")
