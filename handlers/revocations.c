@@ -1,6 +1,7 @@
 #include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/json.h"
+#include "handlers/audit.h"
 #include "handlers/handlers.h"
 
 #define LIST_MAX 1000
@@ -99,14 +100,30 @@ static enum err reply_revocation(struct reply *rp, int status, const struct revo
     return reply_json(rp, status, &b);
 }
 
+static const char *path_of(struct request *rq, int64_t id)
+{
+    return arena_printf(rq->arena, "/v1/revocations/%lld", (long long)id);
+}
+
 enum err handle_revoke(struct request *rq, struct reply *rp)
 {
-    struct revocation_row v;
+    struct buf changes = { 0 };
+    struct revocation_row v = { 0 };
+    const char *path;
     enum err e;
 
-    if ((e = read_revocation(rq, &v)) || (e = revocations_add(rq->app->revocation_feed, rq->db, &v, &rq->fault)))
+    if ((e = read_revocation(rq, &v)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;
-    reply_header(rq, rp, "Location", arena_printf(rq->arena, "/v1/revocations/%lld", (long long)v.id));
+    if (!(e = revocations_add(rq->app->revocation_feed, rq->db, &v, &rq->fault))) {
+        BUF_LIT(&changes, "{\"after\":");
+        put_revocation(&changes, &v);
+        buf_char(&changes, '}');
+    }
+    path = path_of(rq, v.id);
+    if ((e = audited(rq, e, "TokensRevoked", slice_of(path), &changes)))
+        return e;
+    revocations_take_effect(rq->app->revocation_feed, rq->db);
+    reply_header(rq, rp, "Location", path);
     return reply_revocation(rp, 201, &v);
 }
 
@@ -130,7 +147,13 @@ enum err handle_unrevoke(struct request *rq, struct reply *rp)
     int64_t id;
     enum err e = read_id(rq, &id);
 
-    return e || (e = revocations_remove(rq->app->revocation_feed, rq->db, id, &rq->fault)) ? e : reply_empty(rp, 204);
+    if (e || (e = audit_begin(rq->db, &rq->fault)))
+        return e;
+    e = revocations_remove(rq->db, id, &rq->fault);
+    if ((e = audited(rq, e, "RevocationRemoved", slice_of(path_of(rq, id)), NULL)))
+        return e;
+    revocations_take_effect(rq->app->revocation_feed, rq->db);
+    return reply_empty(rp, 204);
 }
 
 enum err handle_list_revocations(struct request *rq, struct reply *rp)

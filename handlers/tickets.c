@@ -1,6 +1,7 @@
 #include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
 #include "gateway/engine/tickets.h"
+#include "handlers/audit.h"
 #include "handlers/handlers.h"
 
 #define TTL_DEFAULT_US (5 * 60 * US_PER_S)
@@ -38,7 +39,7 @@ enum err handle_make_ticket(struct request *rq, struct reply *rp)
     struct asked asked = { 0 };
     struct ticket_grant grant;
     struct ticket_row row;
-    struct buf b = { 0 };
+    struct buf b = { 0 }, changes = { 0 };
     char expires[CLOCK_TEXT];
     enum err e;
 
@@ -46,9 +47,15 @@ enum err handle_make_ticket(struct request *rq, struct reply *rp)
         return e;
     row = (struct ticket_row){ .hash = { (const char *)grant.hash, sizeof grant.hash }, .url = grant.url,
                                .owner = { (const char *)grant.owner, sizeof grant.owner }, .claims = grant.claims };
-    if ((e = read_end(rq, asked.ttl_us, &row.expires_us)) || (e = tickets_add(rq->config, rq->db, &row, &rq->fault)))
+    if ((e = read_end(rq, asked.ttl_us, &row.expires_us)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;
     clock_format(row.expires_us, expires);
+    BUF_LIT(&changes, "{\"after\":{\"url\":");
+    buf_json_string(&changes, row.url);
+    buf_printf(&changes, ",\"expires\":\"%s\"}}", expires);
+    e = tickets_add(rq->config, rq->db, &row, &rq->fault);
+    if ((e = audited(rq, e, "TicketMade", SLICE("/v1/tickets"), &changes)))
+        return e;
     buf_printf(&b, "{\"ticket\":\"%s\",\"expires\":\"%s\"}", grant.text, expires);
     return reply_json(rp, 201, &b);
 }

@@ -101,8 +101,8 @@ void revocation_feed_stop(struct revocation_feed *r)
     free(r);
 }
 
-/* What was recorded holds here at once. Should reading it back fail, the ticker does it. */
-static void take_effect(struct revocation_feed *r, struct db *db)
+/* Should reading it back fail, the ticker does it. */
+void revocations_take_effect(struct revocation_feed *r, struct db *db)
 {
     if (revocation_feed_refresh(r, db, NULL))
         revocation_feed_wake(r);
@@ -120,17 +120,12 @@ enum err revocations_add(struct revocation_feed *r, struct db *db, struct revoca
                      (long long)r->config->auth_revocations_max);
     log_info("tokens revoked", L_INT("revocation", v->id), L_SLICE("jti", v->jti), L_SLICE("sub", v->sub), L_SLICE("iss", v->iss),
              L_SLICE("by", v->created_by));
-    take_effect(r, db);
     return OK;
 }
 
-enum err revocations_remove(struct revocation_feed *r, struct db *db, int64_t id, struct fault *f)
+enum err revocations_remove(struct db *db, int64_t id, struct fault *f)
 {
-    enum err e = db_revocation_remove(db, id, f);
-
-    if (!e)
-        take_effect(r, db);
-    return e;
+    return db_revocation_remove(db, id, f);
 }
 
 enum err revocations_get(struct db *db, struct arena *a, int64_t id, struct revocation_row *ret, struct fault *f)

@@ -22,7 +22,9 @@ void revocation_feed_stop(struct revocation_feed *r);     /* joins, frees; NULL-
 /* Management, on a worker thread. */
 /* Gives the row its id. ERR_REVOCATIONS_FULL. */
 enum err revocations_add(struct revocation_feed *r, struct db *db, struct revocation_row *v, struct fault *f);
-enum err revocations_remove(struct revocation_feed *r, struct db *db, int64_t id, struct fault *f);  /* ERR_NOT_FOUND */
+enum err revocations_remove(struct db *db, int64_t id, struct fault *f);  /* ERR_NOT_FOUND */
+/* What was recorded holds here at once: after the commit of either. */
+void revocations_take_effect(struct revocation_feed *r, struct db *db);
 enum err revocations_get(struct db *db, struct arena *a, int64_t id, struct revocation_row *ret, struct fault *f); /* likewise */
 /* A page of at most limit after an id; *ret_more: there are others. */
 enum err revocations_list(struct db *db, struct arena *a, int64_t after, int64_t limit, struct revocation_row **ret, size_t *ret_n,

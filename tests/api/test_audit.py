@@ -124,6 +124,23 @@ def test_a_stream_made_by_publishing_is_told_once(gateway, client, stream):
     assert (event["type"], event["data"]["operation"], event["data"]["actor"]["sub"]) == ("StreamCreated", "publishEvents", "bob")
 
 
+def test_revocations_and_tickets_are_told_without_the_ticket(alice, client, gateway, stream):
+    alice.create(stream)
+    made = alice.post("/v1/revocations", {"jti": f"of {stream}", "reason": "lost"}).expect(201)
+    path = made.headers["location"]
+    alice.request("DELETE", path).expect(204)
+    url = harness.events_path(stream)
+    ticket = alice.post("/v1/tickets", {"url": url}).expect(201).json()["ticket"]
+    alice.request("DELETE", path).expect(404)
+    alice.create(f"{stream}.last")
+    audited(client, f"{stream}.last", 1)
+    events = [e for e in client.read_all("_audit", limit=1000) if e["data"]["operation"] not in ("putStream", "publishEvents")]
+    told = [e for e in events if e["subject"] == path or e["data"].get("changes", {}).get("after", {}).get("url") == url]
+    assert [(e["type"], e["subject"]) for e in told] == [
+        ("TokensRevoked", path), ("RevocationRemoved", path), ("TicketMade", "/v1/tickets")]
+    assert told[0]["data"]["changes"]["after"]["reason"] == "lost" and ticket not in str(events)
+
+
 def test_only_who_may_reads_it_and_nobody_writes_it(client, gateway, alice, stream):
     alice.create(stream)
     audited(client, stream, 1)
