@@ -1,6 +1,7 @@
 #include "gateway/http/auth.h"
 
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "gateway/http/principal.h"
 #include "gateway/http/token.h"
 #include "gateway/http/token_cache.h"
+
+#define MEMO_MAX 2048             /* bytes of a header value that a connection remembers */
 
 struct install {                  /* where a source puts what it fetched */
     struct auth *auth;
@@ -267,6 +270,40 @@ enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t 
         return fault(f, e, "%s", why.detail);
     }
     return e;
+}
+
+struct principal *auth_recall(const struct auth *a, const struct auth_memo *m, struct slice authorization, int64_t now_unix_us)
+{
+    if (!m->who || m->n != authorization.n || memcmp(m->value, authorization.p, m->n) != 0 ||
+        m->age != token_cache_age(a->cache) || now_unix_us - a->rules.leeway_us >= principal_expires_us(m->who))
+        return NULL;
+    metric_add(M_TOKEN_CACHE_HITS, 1);
+    return principal_ref(m->who);
+}
+
+void auth_remember(const struct auth *a, struct auth_memo *m, struct slice authorization, struct principal *who, uint64_t age)
+{
+    char *value = a->cache && authorization.n <= MEMO_MAX ? malloc(authorization.n) : NULL;
+
+    auth_forget(m);
+    if (!value)
+        return;
+    memcpy(value, authorization.p, authorization.n);
+    *m = (struct auth_memo){ value, authorization.n, principal_ref(who), age };
+}
+
+uint64_t auth_age(const struct auth *a)
+{
+    return token_cache_age(a->cache);
+}
+
+void auth_forget(struct auth_memo *m)
+{
+    if (m->value)
+        OPENSSL_cleanse(m->value, m->n);
+    free(m->value);
+    principal_unref(m->who);
+    *m = (struct auth_memo){ 0 };
 }
 
 void auth_unwait(struct auth_wait *w)

@@ -62,6 +62,19 @@ struct auth_wait {
  * fetched. Ask again after the wake. Call auth_unwait before w goes away; both are for one thread at a time. */
 enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t now_unix_us, struct auth_wait *w,
                             struct principal **ret, struct fault *f);
+/* The last good token of a connection, so that its next request need not be digested. Zero-initialised; one thread. */
+struct auth_memo {
+    char *value;                  /* of the header, whole */
+    size_t n;
+    struct principal *who;
+    uint64_t age;                 /* of the cache of tokens */
+};
+/* A new reference, or NULL: ask auth_check. */
+struct principal *auth_recall(const struct auth *a, const struct auth_memo *m, struct slice authorization, int64_t now_unix_us);
+/* age: auth_age as it was before the token was checked. Keeps values of up to 2 KiB: a connection's memory is bounded. */
+void auth_remember(const struct auth *a, struct auth_memo *m, struct slice authorization, struct principal *who, uint64_t age);
+uint64_t auth_age(const struct auth *a); /* goes up when a key is gone */
+void auth_forget(struct auth_memo *m); /* wipes and frees what it holds */
 void auth_unwait(struct auth_wait *w); /* afterwards it is not woken any more; idempotent */
 
 /* For a principal that was made of a token's claims without the token (a ticket's), before it is shared: no more than its issuer may

@@ -46,12 +46,14 @@ void clients_remove(struct clients *s, struct client *c)
         c->next->prev = c->prev;
     s->n--;
     metric_add(M_HTTP_CONNECTIONS, -1);
+    auth_forget(&c->token);
     free(c);
 }
 
 void client_idle(struct client *c, int64_t now_us)
 {
     c->in = NULL;
+    c->again = true;
     c->since_us = now_us;
     c->began_us = 0;
     c->known = false;

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/http/auth.h"
+
 /* The connections of one loop, for what libmicrohttpd does not do: a bound on the time that a request may take to arrive
  * (its own timeout is of inactivity only), and closing idle ones gently at shutdown. Loop thread only. */
 struct request_internal;
@@ -17,6 +19,8 @@ struct client {
     int64_t began_us;              /* the first byte of a request was noticed; 0: none */
     uint64_t bytes;                /* received in all, when `known` */
     bool known;
+    bool again;                    /* a request of it has completed before */
+    struct auth_memo token;        /* of its last request */
 };
 
 struct clients {

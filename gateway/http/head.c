@@ -77,16 +77,23 @@ static void wake_pending(void *rq)
 static enum err check_token(struct request_internal *in)
 {
     struct request *rq = &in->rq;
+    struct auth *auth = loop_server(rq->loop)->c.auth;
     struct auth_wait *w = &in->wait;
     int64_t now_us = clock_mono_us();
+    uint64_t age;
     enum err e;
 
+    if ((rq->who = auth_recall(auth, &in->client->token, in->gate.authorization, clock_unix_us())))
+        return OK;
     auth_unwait(w);
     if (rq->route->perm == PERM_NONE || (in->wait_until_us && now_us >= in->wait_until_us))
         w = NULL;
     else
         *w = (struct auth_wait){ .wake = wake_pending, .arg = rq };
-    e = auth_check_or_wait(loop_server(rq->loop)->c.auth, in->gate.authorization, clock_unix_us(), w, &rq->who, &rq->fault);
+    age = auth_age(auth);
+    e = auth_check_or_wait(auth, in->gate.authorization, clock_unix_us(), w, &rq->who, &rq->fault);
+    if (!e && in->client->again) /* one that asks once, as subscribers do, needs no memory for it */
+        auth_remember(auth, &in->client->token, in->gate.authorization, rq->who, age);
     if (e != ERR_PARKED)
         return e;
     if (!in->wait_until_us)

@@ -146,6 +146,37 @@ static void a_token_is_verified_once(void **state)
     auth_free(a);
 }
 
+static void a_connection_remembers_its_last_token_until_it_ends_or_keys_go(void **state)
+{
+    struct auth *a = auth_of((struct config){ .auth_hs256_secret = TOKEN_SECRET });
+    char *token = auth_mint_hs256(SECRET, "publish:a", "me", NOW, US_PER_S), *header = NULL;
+    struct auth_memo m = { 0 };
+    struct principal *p = NULL, *again;
+
+    (void)state;
+    assert_non_null(token);
+    assert_true(asprintf(&header, "Bearer %s", token) > 0);
+    assert_null(auth_recall(a, &m, slice_of(header), NOW));
+    assert_int_equal(auth_check(a, slice_of(header), NOW, &p, NULL), OK);
+    auth_remember(a, &m, slice_of(header), p, auth_age(a));
+    again = auth_recall(a, &m, slice_of(header), NOW);
+    assert_ptr_equal(again, p);
+    principal_unref(again);
+    assert_null(auth_recall(a, &m, (struct slice){ header, strlen(header) - 1 }, NOW));
+    header[strlen(header) - 1] ^= 1;
+    assert_null(auth_recall(a, &m, slice_of(header), NOW));
+    header[strlen(header) - 1] ^= 1;
+    assert_null(auth_recall(a, &m, slice_of(header), NOW + US_PER_S + LEEWAY));
+    auth_remember(a, &m, slice_of(header), p, auth_age(a) - 1); /* verified before a key went */
+    assert_null(auth_recall(a, &m, slice_of(header), NOW));
+    auth_forget(&m);
+    assert_null(m.value);
+    principal_unref(p);
+    free(header);
+    free(token);
+    auth_free(a);
+}
+
 static void without_a_cache_every_use_verifies(void **state)
 {
     const struct config c = { .auth_hs256_secret = TOKEN_SECRET, .auth_leeway_us = LEEWAY };
@@ -425,6 +456,7 @@ int main(void)
         cmocka_unit_test(a_minted_token_carries_what_was_asked),
         cmocka_unit_test(expiry_is_checked_on_every_use),
         cmocka_unit_test(a_token_is_verified_once),
+        cmocka_unit_test(a_connection_remembers_its_last_token_until_it_ends_or_keys_go),
         cmocka_unit_test(without_a_cache_every_use_verifies),
         cmocka_unit_test(a_key_may_be_added_later),
         cmocka_unit_test(the_development_key_stands_beside_others),
