@@ -20,7 +20,7 @@ else
 MHD_CFLAGS := $(shell pkg-config --cflags 'libmicrohttpd >= 1.0.1' 2>/dev/null)
 MHD_LIBS   := $(shell pkg-config --libs 'libmicrohttpd >= 1.0.1' 2>/dev/null)
 endif
-PKGS       := jansson libpq libjwt libssl libcrypto libcurl zlib
+PKGS       := jansson libpq libjwt libssl libcrypto libcurl zlib gnutls
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

@@ -139,6 +139,16 @@ int app_port(const struct app *a)
     return server_port(a->in->server);
 }
 
+bool app_is_tls(const struct app *a)
+{
+    return server_is_tls(a->in->server);
+}
+
+void app_reload(struct app *a)
+{
+    server_reload(a->in->server);
+}
+
 void app_stop(struct app *a)
 {
     if (!a)

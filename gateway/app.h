@@ -8,6 +8,8 @@
 struct app;
 struct app *app_start(const struct config *c, struct slice dev_secret, char err[512]);
 int app_port(const struct app *a);
+bool app_is_tls(const struct app *a);
+void app_reload(struct app *a); /* SIGHUP: files that may change while it runs are read again; failures are logged */
 void app_stop(struct app *a); /* drains, frees; NULL-safe */
 
 #endif

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 struct run {
     struct config *config;
     bool dev, interrupted;    /* by a signal, before it was up */
+    bool terminal;            /* started on one */
     sigset_t stop_signals;
     struct ready *ready;      /* NULL: not asked for */
     struct cluster *cluster;  /* NULL: weir serve */
@@ -48,6 +50,16 @@ static bool failed(struct run *r, const char *sentence)
     return false;
 }
 
+/* When its terminal goes away, the kernel or the shell sends SIGHUP too: then nobody is left to press Ctrl-C. */
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* Every thread inherits the mask, so these signals wait for the main thread alone. */
 static void hold_signals(struct run *r)
 {
@@ -57,13 +69,21 @@ static void hold_signals(struct run *r)
     sigaddset(&r->stop_signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &r->stop_signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    r->terminal = has_terminal();
 }
 
 static bool stop_signal_within(const struct run *r, time_t seconds)
 {
     struct timespec t = { seconds, 0 };
+    int sig = sigtimedwait(&r->stop_signals, NULL, &t);
 
-    return sigtimedwait(&r->stop_signals, NULL, &t) > 0;
+    if (sig != SIGHUP)
+        return sig > 0;
+    if (r->terminal && !has_terminal())
+        return true;
+    if (r->app)
+        app_reload(r->app);
+    return false;
 }
 
 static void say_to_log(const char *line)
@@ -143,7 +163,8 @@ static bool start_app(struct run *r)
         return false;
     if (strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0)
         address = v6 ? "::1" : "127.0.0.1"; /* an address that can be called */
-    snprintf(r->url, sizeof r->url, v6 ? "http://[%s]:%d" : "http://%s:%d", address, app_port(r->app));
+    snprintf(r->url, sizeof r->url, v6 ? "%s://[%s]:%d" : "%s://%s:%d", app_is_tls(r->app) ? "https" : "http", address,
+             app_port(r->app));
     secret = r->config->auth_hs256_secret[0] ? r->config->auth_hs256_secret : r->secret;
     if (!secret || !(r->dev || r->ready))
         return true;

@@ -23,6 +23,8 @@ struct config {
     int64_t http_port;               /* 0: any free one */
     int64_t http_loops;              /* event loop threads */
     int64_t http_connections;        /* over all loops */
+    int64_t http_address_connections; /* of one client address; 0: no bound */
+    int64_t http_connection_requests; /* then it is closed; 0: no bound */
     int64_t http_backlog;
     int64_t http_body_memory;        /* bytes, over all connections */
     int64_t http_connection_memory;  /* bytes of libmicrohttpd's pool per connection: the bound of the headers */
@@ -33,6 +35,12 @@ struct config {
     bool http_access_log;
     int64_t http_gzip_bytes;         /* answers from this size on are packed; 0: never */
     const char *http_cors_origins;   /* space-separated list; empty: none */
+    /* tls: files are PEM */
+    const char *tls_certificate;     /* empty: plain HTTP */
+    const char *tls_key;
+    const char *tls_min_version;     /* 1.3 or 1.2 */
+    const char *tls_client_ca;
+    const char *tls_client_auth;     /* off, optional or required */
     /* workers: threads for what blocks */
     int64_t worker_threads;
     int64_t worker_queue;            /* waiting jobs */

@@ -103,7 +103,24 @@ static bool check_issuer(const struct config *c, char err[512])
            broken(c, from, "needs auth.audience, or tokens for other programs of the issuer would open Weir", err);
 }
 
+static bool check_tls(const struct config *c, char err[512])
+{
+    bool clients = strcmp(c->tls_client_auth, "off") != 0;
+
+    if (*c->tls_certificate && !*c->tls_key)
+        return broken(c, "tls.certificate", "needs tls.key, the file of its private key", err);
+    if (*c->tls_key && !*c->tls_certificate)
+        return broken(c, "tls.key", "is of no use without tls.certificate", err);
+    if (clients && !*c->tls_certificate)
+        return broken(c, "tls.client_auth", "needs TLS: set tls.certificate and tls.key", err);
+    if (clients && !*c->tls_client_ca)
+        return broken(c, "tls.client_auth", "needs tls.client_ca, whose certificates are accepted", err);
+    if (!clients && *c->tls_client_ca)
+        return broken(c, "tls.client_ca", "is of no use while tls.client_auth is off", err);
+    return true;
+}
+
 bool config_check(const struct config *c, char err[512])
 {
-    return check_address(c, err) && check_bounds(c, err) && check_keys(c, err) && check_issuer(c, err);
+    return check_address(c, err) && check_bounds(c, err) && check_keys(c, err) && check_issuer(c, err) && check_tls(c, err);
 }

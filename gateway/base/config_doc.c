@@ -14,6 +14,7 @@ static const struct group {
     const char *prefix, *title;
 } groups[] = {
     { "database.", "PostgreSQL" },         { "http.", "HTTP" },
+    { "tls.", "TLS" },
     { "worker.", "Worker threads" },       { "publish.", "Publishing: limits of a request" },
     { "commit.", "Group commit" },         { "tail.", "Newest events in memory" },
     { "read.", "Reading" },                { "streams.", "Streams" },

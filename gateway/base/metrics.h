@@ -10,6 +10,10 @@
 enum metric {
     M_HTTP_CONNECTIONS,          /* gauge */
     M_HTTP_REJECTED,             /* counter: refused by the gate */
+    M_HTTP_ADDRESS_REFUSED,      /* counter: connections beyond http.address_connections */
+    M_TLS_HANDSHAKES_FAILED,     /* counter */
+    M_TLS_CLIENTS_REFUSED,       /* counter: client certificates */
+    M_TLS_EXPIRES,               /* gauge: end of the server's certificate, unix seconds */
     M_HTTP_PARKED,               /* gauge: suspended connections */
     M_HTTP_SSE,                  /* gauge: open event streams */
     M_HTTP_BODY_BYTES,           /* gauge */

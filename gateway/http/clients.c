@@ -6,13 +6,17 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
+#include "gateway/http/addresses.h"
 #include "gateway/http/internal.h"
 #include "gateway/http/late.h"
+#include "gateway/http/tls.h"
 
 #define UNACKED_TIMEOUT_MS 30000 /* a peer that acknowledges nothing for so long is gone */
+#define HANDSHAKE_DRAIN_US US_PER_S /* a TLS handshake may take so long once the drain has begun */
 
-struct client *clients_add(struct clients *s, int fd, int64_t now_us)
+static struct client *add(struct clients *s, int fd, int64_t now_us)
 {
     struct client *c = calloc(1, sizeof *c);
     const int one = 1;
@@ -34,7 +38,7 @@ struct client *clients_add(struct clients *s, int fd, int64_t now_us)
     return c;
 }
 
-void clients_remove(struct clients *s, struct client *c)
+static void drop(struct clients *s, struct client *c)
 {
     if (!c)
         return;
@@ -47,7 +51,55 @@ void clients_remove(struct clients *s, struct client *c)
     s->n--;
     metric_add(M_HTTP_CONNECTIONS, -1);
     auth_forget(&c->token);
+    tls_peer_free(c->tls);
+    addresses_leave(s->addresses, c->address);
     free(c);
+}
+
+enum MHD_Result clients_on_accept(void *cls, const struct sockaddr *from, socklen_t n)
+{
+    struct clients *s = cls;
+
+    (void)n;
+    addresses_leave(s->addresses, s->admitted); /* of one that libmicrohttpd could not begin */
+    if (addresses_enter(s->addresses, from, &s->admitted))
+        return MHD_YES;
+    metric_add(M_HTTP_ADDRESS_REFUSED, 1);
+    return MHD_NO;
+}
+
+static struct client *begin(struct clients *s, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct client *c = info ? add(s, info->connect_fd, clock_mono_us()) : NULL;
+
+    if (!c)
+        return NULL;
+    c->address = s->admitted;
+    s->admitted = NULL;
+    if (s->tls && !(c->tls = tls_accept(s->tls, connection)))
+        shutdown(c->fd, SHUT_RDWR);
+    return c;
+}
+
+void clients_on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+{
+    struct clients *s = cls;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = begin(s, connection);
+        return;
+    }
+    s->slot_freed |= s->n >= s->most;
+    drop(s, *context);
+}
+
+bool clients_slot_freed(struct clients *s)
+{
+    bool freed = s->slot_freed;
+
+    s->slot_freed = false;
+    return freed;
 }
 
 void client_idle(struct client *c, int64_t now_us)
@@ -79,8 +131,17 @@ static void look(struct client *c, int64_t now_us)
     c->bytes = bytes;
 }
 
+static bool in_handshake(const struct client *c)
+{
+    return c->tls && !tls_peer_established(c->tls);
+}
+
 static bool arriving_since(struct client *c, int64_t now_us, int64_t *ret_us)
 {
+    if (in_handshake(c)) {
+        *ret_us = c->since_us;
+        return true;
+    }
     if (c->in) {
         *ret_us = c->in->rq.began_us;
         return c->in->phase < PHASE_RUN;
@@ -88,6 +149,14 @@ static bool arriving_since(struct client *c, int64_t now_us, int64_t *ret_us)
     look(c, now_us);
     *ret_us = c->began_us;
     return c->began_us != 0;
+}
+
+/* What libmicrohttpd knows nothing of, before the socket is shut. Plain text never goes into a TLS connection. */
+static bool say(struct client *c, const char *answer, size_t n)
+{
+    if (c->tls)
+        return tls_peer_farewell(c->tls, answer, n);
+    return n && send(c->fd, answer, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
 void clients_reap(struct clients *s, int64_t now_us, int64_t timeout_us)
@@ -100,7 +169,7 @@ void clients_reap(struct clients *s, int64_t now_us, int64_t timeout_us)
         if (!arriving_since(c, now_us, &since) || now_us - since < timeout_us)
             continue;
         n = late_answer(c->in ? &c->in->rq : NULL, answer);
-        if (send(c->fd, answer, n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+        if (say(c, answer, n))
             metric_add(M_HTTP_REJECTED, 1);
         shutdown(c->fd, SHUT_RDWR);
     }
@@ -122,9 +191,16 @@ void clients_close_idle(struct clients *s, int64_t now_us, int64_t quiet_us)
         }
         if (c->in)
             continue;
+        if (in_handshake(c)) {
+            if (now_us - c->since_us >= HANDSHAKE_DRAIN_US)
+                shutdown(c->fd, SHUT_RDWR);
+            continue;
+        }
         look(c, now_us);
-        if (n < 0 && errno == EAGAIN && !c->began_us && now_us - c->since_us >= quiet_us)
+        if (n < 0 && errno == EAGAIN && !c->began_us && now_us - c->since_us >= quiet_us) {
+            say(c, NULL, 0);
             shutdown(c->fd, SHUT_RDWR);
+        }
     }
 }
 

@@ -29,6 +29,7 @@ void *dispatch_target(void *cls, const char *target, struct MHD_Connection *conn
     if (!in->rq.target.p || !in->client)
         goto fail;
     in->client->in = in;
+    in->client->requests++;
     loop_enter(l, in);
     return in;
 fail:

@@ -4,6 +4,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/http/internal.h"
 #include "gateway/http/query.h"
+#include "gateway/http/tls.h"
 
 static void visit_gate(void *arg, struct slice name, struct slice value)
 {
@@ -102,6 +103,25 @@ static enum err check_token(struct request_internal *in)
     return e;
 }
 
+/* A token or a ticket wins; a client certificate that is not good any more spoils it all the same. */
+static enum err identify(struct request_internal *in)
+{
+    struct request *rq = &in->rq;
+    struct tls_peer *peer = in->client->tls;
+    struct principal *named = NULL;
+    bool ticket = ticket_present(in);
+    enum err e;
+
+    if (peer && (e = tls_peer_identify(peer, clock_unix_us(), &named, &rq->fault)))
+        return e;
+    if (!ticket && !in->gate.authorization.p && peer && tls_peer_has_certificate(peer)) {
+        rq->who = named;
+        return named ? OK : fault(&rq->fault, ERR_UNAUTHENTICATED, "There is no token, and this client certificate is not listed.");
+    }
+    principal_unref(named);
+    return ticket ? ticket_check(in) : check_token(in);
+}
+
 static enum err check_rights(struct request_internal *in)
 {
     struct request *rq = &in->rq;
@@ -110,7 +130,7 @@ static enum err check_rights(struct request_internal *in)
 
     if (public && !in->gate.authorization.p)
         return OK;
-    e = ticket_present(in) ? ticket_check(in) : check_token(in);
+    e = identify(in);
     if (public) { /* a bad token on a public route is as good as none */
         rq->fault = (struct fault){ 0 };
         return OK;

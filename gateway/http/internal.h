@@ -18,6 +18,8 @@ struct server {
     struct server_config c;
     struct router *router;
     struct token_cache *tickets;  /* found ones; NULL: none are taken */
+    struct tls *tls;             /* NULL: plain HTTP */
+    struct addresses *addresses; /* NULL: no bound per client address */
     int port;
     struct quota *quota;
     atomic_size_t body_bytes;    /* of bodies that arrive or are in process; http.body_memory bounds it */

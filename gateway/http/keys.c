@@ -307,8 +307,10 @@ static bool load_file(struct keys *ks, struct issuers *is, const struct config *
 
     if (!root)
         refuse(err, "The keys file %.120s is not JSON: line %d, column %d: %s.", path, at.line, at.column, at.text);
-    else if (!is_list(root, "keys", &known) || !is_list(root, "issuers", &known) || !known || json_object_size(root) != known)
-        refuse(err, "The keys file %.120s is not of the form {\"keys\":[…],\"issuers\":[…]}, of which one may be left out.", path);
+    else if (!is_list(root, "keys", &known) || !is_list(root, "issuers", &known) || !is_list(root, "clients", &known) || !known ||
+             json_object_size(root) != known)
+        refuse(err, "The keys file %.120s is not of the form {\"keys\":[…],\"issuers\":[…],\"clients\":[…]}, %s.", path,
+               "of which some may be left out");
     else if (!keys_read(ks, json_object_get(root, "keys"), path, true, why, sizeof why))
         refuse(err, "The keys file %.120s cannot be used: %s.", path, why);
     else

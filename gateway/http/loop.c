@@ -16,6 +16,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/thread.h"
+#include "gateway/http/addresses.h"
+#include "gateway/http/tls.h"
 
 #define EVENTS 64
 #define QUIET_US (300 * INT64_C(1000))        /* a keep-alive connection is closed after so long without a byte */
@@ -138,7 +140,9 @@ static void *loop_run(void *arg)
         l->unfinished = false;
         if (atomic_exchange(&l->wake, false))
             wake_all(l);
-        MHD_run(l->daemon);
+        do
+            MHD_run(l->daemon);
+        while (clients_slot_freed(&l->clients));
         if (!l->draining && atomic_load(&l->drain)) {
             begin_drain(l, now_us);
             l->tick_us = now_us;
@@ -147,20 +151,6 @@ static void *loop_run(void *arg)
             tick(l, now_us);
     }
     return NULL;
-}
-
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct loop *l = cls;
-    const union MHD_ConnectionInfo *info;
-
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        clients_remove(&l->clients, *context);
-        return;
-    }
-    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *context = info ? clients_add(&l->clients, info->connect_fd, clock_mono_us()) : NULL;
 }
 
 /* Paths are split raw and decoded segment by segment (router.c), so libmicrohttpd shall decode nothing. */
@@ -186,15 +176,20 @@ static void on_log(void *cls, const char *fmt, va_list args)
 
 static struct MHD_Daemon *daemon_start(struct loop *l)
 {
+    static struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
     const struct config *c = l->server->c.config;
-    unsigned limit = (unsigned)((c->http_connections + l->server->loop_count - 1) / l->server->loop_count);
+    struct tls *tls = l->server->tls;
 
+    l->clients.most = (size_t)((c->http_connections + l->server->loop_count - 1) / l->server->loop_count);
+    l->clients.addresses = l->server->addresses;
+    l->clients.tls = tls;
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, dispatch_access, l,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0u), 0, clients_on_accept, &l->clients,
+        dispatch_access, l, MHD_OPTION_ARRAY, tls ? tls_options(tls) : none,
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, l->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->http_connection_memory, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)((c->http_idle_timeout_us + US_PER_S - 1) / US_PER_S), MHD_OPTION_NOTIFY_COMPLETED,
-        dispatch_completed, l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_URI_LOG_CALLBACK,
+        (unsigned)l->clients.most, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->http_connection_memory,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((c->http_idle_timeout_us + US_PER_S - 1) / US_PER_S), MHD_OPTION_NOTIFY_COMPLETED,
+        dispatch_completed, l, MHD_OPTION_NOTIFY_CONNECTION, clients_on_connection, &l->clients, MHD_OPTION_URI_LOG_CALLBACK,
         dispatch_target, l, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_CLIENT_DISCIPLINE_LVL,
         CLIENT_DISCIPLINE, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
@@ -280,6 +275,7 @@ void loop_free(struct loop *l)
         close(l->event_fd);
     if (l->epoll_fd >= 0)
         close(l->epoll_fd);
+    addresses_leave(l->clients.addresses, l->clients.admitted);
     deadlines_free(&l->deadlines);
     pthread_mutex_destroy(&l->lock);
     free(l);

@@ -79,6 +79,22 @@ static bool read_scope(struct rights *r, struct slice scope)
     return true;
 }
 
+bool rights_scope_known(struct slice scope)
+{
+    const char *end = scope.p + scope.n;
+
+    for (const char *p = scope.p; p <= end;) {
+        const char *space = memchr(p, ' ', (size_t)(end - p));
+        size_t n = (size_t)((space ? space : end) - p);
+        const char *colon = memchr(p, ':', n);
+
+        if (!colon || colon + 1 == p + n || !action_of((struct slice){ p, (size_t)(colon - p) }))
+            return false;
+        p += n + 1;
+    }
+    return true;
+}
+
 static bool are_strings(const json_t *list)
 {
     const json_t *v;

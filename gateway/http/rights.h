@@ -25,6 +25,8 @@ bool rights_read(struct rights *r, const json_t *claims, const char **why);
 /* The same from a setting in the form of `scope`, where nothing may be misspelt. */
 bool rights_read_all(struct rights *r, struct slice grants);
 void rights_free(struct rights *r);
+/* For scopes that an operator writes: every entry is a known action with a pattern, so that a misspelt one does not go unnoticed. */
+bool rights_scope_known(struct slice scope);
 bool rights_allow(const struct rights *r, unsigned action, struct slice name);
 bool rights_allow_all(const struct rights *r, unsigned action);
 bool rights_allow_any(const struct rights *r, unsigned action);

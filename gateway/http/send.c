@@ -98,6 +98,14 @@ static bool has_header(const struct reply *rp, const char *name)
     return false;
 }
 
+/* Connections that end now and then let a load balancer spread them anew. */
+static bool last_of_connection(const struct request_internal *in)
+{
+    int64_t most = in->rq.config->http_connection_requests;
+
+    return in->reply.close || loop_draining(in->rq.loop) || (most && in->client->requests >= most);
+}
+
 enum MHD_Result send_reply(struct request_internal *in)
 {
     struct request *rq = &in->rq;
@@ -120,7 +128,7 @@ enum MHD_Result send_reply(struct request_internal *in)
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (!has_header(rp, "Cache-Control"))
         MHD_add_response_header(r, "Cache-Control", "no-store");
-    if (rp->close || loop_draining(rq->loop))
+    if (last_of_connection(in))
         MHD_add_response_header(r, "Connection", "close");
     limits_headers(in, r);
     cors_headers(in, r);

@@ -10,9 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
+#include "gateway/http/addresses.h"
 #include "gateway/http/internal.h"
 #include "gateway/http/quota.h"
+#include "gateway/http/tls.h"
+
+#define OTHER_DESCRIPTORS 64 /* what is open beside clients, database connections and loops: log, listen sockets, files */
 
 static bool parse_address(const struct config *c, struct sockaddr_storage *ret, socklen_t *ret_n, char err[512])
 {
@@ -98,14 +103,31 @@ static bool port_is_free(const struct config *c, char err[512])
     return ok;
 }
 
-static void raise_descriptor_limit(void)
+/* Without a descriptor nothing can be accepted: libmicrohttpd then waits until a connection ends. */
+static void raise_descriptor_limit(const struct config *c)
 {
+    const int64_t need = c->http_connections + c->worker_threads + c->commit_lanes + 8 * c->http_loops + OTHER_DESCRIPTORS;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && (int64_t)limit.rlim_cur < need)
+        log_warn("fewer files may be open (ulimit -n) than http.connections needs: raise the one or lower the other",
+                 L_INT("open_files", limit.rlim_cur), L_INT("needed", need));
+}
+
+static bool start_addresses(struct server *s, char err[512])
+{
+    const struct config *c = s->c.config;
+
+    if (!c->http_address_connections)
+        return true;
+    if ((s->addresses = addresses_new((size_t)c->http_address_connections, (size_t)c->http_connections)))
+        return true;
+    snprintf(err, 512, "out of memory");
+    return false;
 }
 
 static bool start_loops(struct server *s, char err[512])
@@ -142,7 +164,7 @@ struct server *server_start(const struct server_config *c, char err[512])
     }
     s->c = *c;
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    raise_descriptor_limit(c->config);
     if (c->find_ticket && !(s->tickets = token_cache_new((size_t)c->config->tickets_cache))) {
         snprintf(err, 512, "out of memory");
         goto fail;
@@ -156,7 +178,7 @@ struct server *server_start(const struct server_config *c, char err[512])
     for (size_t i = 0; i < c->route_count; i++)
         operations[i] = c->routes[i].op;
     metrics_routes(operations, c->route_count);
-    if (port_is_free(c->config, err) && start_loops(s, err))
+    if (tls_new(c->config, &s->tls, err) && start_addresses(s, err) && port_is_free(c->config, err) && start_loops(s, err))
         return s;
 fail:
     server_stop(s);
@@ -177,6 +199,25 @@ void server_vet(struct server *s)
         if (l)
             loop_wake_all(l);
     }
+}
+
+bool server_is_tls(const struct server *s)
+{
+    return s->tls != NULL;
+}
+
+void server_reload(struct server *s)
+{
+    char err[512];
+
+    if (!s->tls)
+        return;
+    if (!tls_reload(s->tls, err)) {
+        log_error("the files of TLS cannot be used; those read before stay in force", L_STR("why", err));
+        return;
+    }
+    log_line(LOG_INFO, "the files of TLS were read again");
+    server_vet(s); /* who is known by a client certificate may not be any more */
 }
 
 void server_stop(struct server *s)
@@ -200,6 +241,8 @@ void server_free(struct server *s)
     for (int i = 0; i < s->loop_count; i++)
         loop_free(s->loops[i]);
     free(s->loops);
+    tls_free(s->tls);
+    addresses_free(s->addresses);
     router_free(s->router);
     token_cache_free(s->tickets);
     quota_free(s->quota);

@@ -25,6 +25,9 @@ struct server *server_start(const struct server_config *c, char err[512]);
 int server_port(const struct server *s);
 /* Any thread: the list of revoked tokens has changed, so every request that waits looks at it once. */
 void server_vet(struct server *s);
+bool server_is_tls(const struct server *s);
+/* Reads the files of TLS again, if it is on: blocks on them; the main thread. A failure is logged, and what was in force stays. */
+void server_reload(struct server *s);
 /* Drain: no new connections, parked requests are called with `draining`, keep-alive ends with each answer; waits up to
  * http_drain_timeout_us for what is in process, then cuts. Blocks; joins the loops. The pool must still run. */
 void server_stop(struct server *s);

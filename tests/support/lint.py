@@ -23,6 +23,7 @@ LAYERS = {
 # Libraries that one folder alone may touch.
 OWNERS = {
     "microhttpd.h": "gateway/http/",
+    "gnutls/gnutls.h": "gateway/http/",
     "libpq-fe.h": "db/ gateway/dev/ tests/",
     "sql.h": "db/",
     "cmocka.h": "tests/",

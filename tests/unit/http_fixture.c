@@ -37,6 +37,7 @@ void fixture_config(struct fixture *f)
                     .http_connection_memory = 16384, .http_body_memory = 64 << 20, .http_idle_timeout_us = 60 * US_PER_S,
                     .http_request_timeout_us = 10 * US_PER_S, .http_drain_timeout_us = 5 * US_PER_S,
                     .http_cors_origins = "https://a.example https://b.example", .request_bytes = 2 << 20,
+                    .tls_certificate = "", .tls_key = "", .tls_min_version = "1.3", .tls_client_ca = "", .tls_client_auth = "off",
                     .auth_keys_file = "", .auth_hs256_secret = FIXTURE_SECRET, .auth_public_key = "",
                     .auth_public_key_alg = "", .auth_issuer = "", .auth_audience = "", .auth_cache = 16 },
     };
