@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,13 +77,18 @@ static bool stop_signal_within(const struct run *r, time_t seconds)
 {
     struct timespec t = { seconds, 0 };
     int sig = sigtimedwait(&r->stop_signals, NULL, &t);
+    char reloading[64];
 
     if (sig != SIGHUP)
         return sig > 0;
     if (r->terminal && !has_terminal())
         return true;
-    if (r->app)
+    if (r->app) {
+        snprintf(reloading, sizeof reloading, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_mono_us());
+        notify_supervisor(reloading);
         app_reload(r->app);
+        notify_supervisor("READY=1");
+    }
     return false;
 }
 

@@ -36,6 +36,23 @@ def test_ipv6_is_asked_by_ipv6(gateway):
         harness.remove(six)
 
 
+def test_a_gateway_of_tls_is_asked_by_tls(gateway):
+    directory = harness.scratch()
+    certificate = {"WEIR_TLS_CERTIFICATE": f"{directory}/cert.pem", "WEIR_TLS_KEY": f"{directory}/key.pem"}
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=weir.example", "-keyout", certificate["WEIR_TLS_KEY"], "-out", certificate["WEIR_TLS_CERTIFICATE"]],
+                   check=True, capture_output=True)
+    served = harness.serve(gateway.database_url, certificate)
+    try:
+        assert served.url.startswith("https://")
+        status, out, errors = check(served, **certificate)
+        assert status == 0 and out.startswith("200 {"), errors
+        assert check(served)[0] == 1
+    finally:
+        assert served.stop() == 0
+        harness.remove(served)
+
+
 def test_nothing_that_listens_is_not_healthy():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -66,7 +83,7 @@ def test_a_gateway_without_postgresql_is_not_healthy():
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
-def test_systemd_is_told_when_it_serves_and_when_it_stops(gateway, abstract):
+def test_systemd_is_told_when_it_serves_reloads_and_stops(gateway, abstract):
     directory = harness.scratch()
     name = f"\0weir-test-{os.getpid()}" if abstract else os.path.join(directory, "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
@@ -76,6 +93,9 @@ def test_systemd_is_told_when_it_serves_and_when_it_stops(gateway, abstract):
         try:
             assert s.recv(1000).decode().splitlines()[0] == "READY=1"
             assert harness.Client(served).get("/readyz").status == 200
+            served.process.send_signal(signal.SIGHUP)
+            assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", s.recv(1000).decode())
+            assert s.recv(1000) == b"READY=1"
         finally:
             assert served.stop() == 0
             harness.remove(served)
