@@ -15,6 +15,7 @@
 
 #define UNACKED_TIMEOUT_MS 30000 /* a peer that acknowledges nothing for so long is gone */
 #define HANDSHAKE_DRAIN_US US_PER_S /* a TLS handshake may take so long once the drain has begun */
+#define CLOSE_WAIT 8             /* of tcpi_state; netinet/tcp.h, which names it, does not go with linux/tcp.h */
 
 static struct client *add(struct clients *s, int fd, int64_t now_us)
 {
@@ -85,13 +86,18 @@ static struct client *begin(struct clients *s, struct MHD_Connection *connection
 void clients_on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
 {
     struct clients *s = cls;
+    struct client *c = *context;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = begin(s, connection);
         return;
     }
+    if (c && c->in) { /* a body refused by libmicrohttpd itself, whose sender left: it never tells that the request has ended */
+        void *state = c->in;
+        dispatch_completed(c->in->rq.loop, connection, &state, MHD_REQUEST_TERMINATED_WITH_ERROR);
+    }
     s->slot_freed |= s->n >= s->most;
-    drop(s, *context);
+    drop(s, c);
 }
 
 bool clients_slot_freed(struct clients *s)
@@ -111,20 +117,29 @@ void client_idle(struct client *c, int64_t now_us)
     c->known = false;
 }
 
-static uint64_t received(int fd)
+static uint64_t received(int fd, bool *ret_ended)
 {
     struct tcp_info info = { 0 };
     socklen_t n = sizeof info;
 
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? info.tcpi_bytes_received : 0;
+    *ret_ended = false;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n))
+        return 0;
+    *ret_ended = info.tcpi_state == CLOSE_WAIT;
+    return info.tcpi_bytes_received;
 }
 
 /* libmicrohttpd does not tell that bytes of a next request have come, the kernel does. The first look after a request only
  * takes the mark, so bytes are noticed one look late at worst. */
 static void look(struct client *c, int64_t now_us)
 {
-    uint64_t bytes = received(c->fd);
+    bool ended;
+    uint64_t bytes = received(c->fd, &ended);
+    char byte;
 
+    /* libmicrohttpd misses an end that came together with bytes: the connection would idle until its timeout */
+    if (ended && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        shutdown(c->fd, SHUT_RDWR);
     if (c->known && bytes != c->bytes && !c->began_us)
         c->began_us = now_us;
     c->known = true;
