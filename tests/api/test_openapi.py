@@ -46,7 +46,7 @@ def test_an_operation_says_who_may_call_it(name):
     operation = OPERATIONS[name][2]
     security = operation.get("security", DOCUMENT["security"])
     assert operation["x-weir-permission"] in PERMISSIONS
-    assert security == ([] if operation["x-weir-permission"] == "none" else [{"bearerAuth": []}])
+    assert security == ([] if operation["x-weir-permission"] == "none" else [{"bearerAuth": []}, {"clientCertificate": []}])
     assert ("401" in operation["responses"]) == bool(security)
     assert ("403" in operation["responses"]) == bool(security)
 

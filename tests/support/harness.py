@@ -76,7 +76,7 @@ def scratch(prefix="gateway-"):
 class Gateway:
     """A running `weir`. `dev` brings its own PostgreSQL, `serve` uses that of another gateway."""
 
-    def __init__(self, arguments, settings=None, directory=None):
+    def __init__(self, arguments, settings=None, directory=None, context=None):
         self.directory = directory or scratch()
         self.ready_file = os.path.join(self.directory, f"ready-{time.monotonic_ns()}")
         self.log_path = self.ready_file + ".log"
@@ -90,7 +90,7 @@ class Gateway:
         except BaseException:
             self.kill()
             raise
-        self.terminated = False
+        self.terminated, self.context = False, context
         self.url, self.token, self.pid, self.database_url = (ready.get(k) for k in ("url", "token", "pid", "database_url"))
         parts = urllib.parse.urlsplit(self.url)
         self.host, self.port = parts.hostname, parts.port
@@ -141,8 +141,17 @@ def dev(settings=None, directory=None):
     return Gateway(["dev", "--data-dir", os.path.join(directory, "data")], settings, directory)
 
 
-def serve(database_url, settings=None):
-    return Gateway(["serve", "--database-url", database_url], settings)
+def serve(database_url, settings=None, context=None):
+    """context: an ssl.SSLContext of clients, for a gateway that speaks TLS."""
+    return Gateway(["serve", "--database-url", database_url], settings, context=context)
+
+
+def connect(gateway, timeout, context=None):
+    """An HTTP connection, by TLS if the gateway (or the caller) has a context for it."""
+    context = context or gateway.context
+    if context:
+        return http.client.HTTPSConnection(gateway.host, gateway.port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(gateway.host, gateway.port, timeout=timeout)
 
 
 def remove(gateway):
@@ -202,8 +211,8 @@ class Answer:
 class Client:
     """One kept-alive connection. Each answer is held against the OpenAPI document."""
 
-    def __init__(self, gateway, token=None, check=True):
-        self.gateway, self.check = gateway, check
+    def __init__(self, gateway, token=None, check=True, context=None):
+        self.gateway, self.check, self.context = gateway, check, context
         self.token = gateway.token if token is None else token
         self.connection = None
 
@@ -229,7 +238,7 @@ class Client:
 
     def _send(self, method, target, body, headers, timeout):
         if not self.connection:
-            self.connection = http.client.HTTPConnection(self.gateway.host, self.gateway.port, timeout=timeout)
+            self.connection = connect(self.gateway, timeout, self.context)
             self.connection.connect()
             self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.sock.settimeout(timeout)
@@ -330,9 +339,9 @@ class Block:
 class EventStream:
     """Reads an event stream in a thread of its own. `blocks` yields Block; None is its end."""
 
-    def __init__(self, gateway, stream, token=None, headers=None, **query):
+    def __init__(self, gateway, stream, token=None, headers=None, context=None, **query):
         self.blocks, self.ended_at = queue.Queue(), None
-        self.connection = http.client.HTTPConnection(gateway.host, gateway.port, timeout=60 * SLOW)
+        self.connection = connect(gateway, 60 * SLOW, context)
         token = gateway.token if token is None else token                # "": none, as a browser that has a ticket
         self.connection.request("GET", events_path(stream, **query), headers={
             "Accept": "text/event-stream", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})})
