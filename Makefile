@@ -51,8 +51,9 @@ shared_objs   = $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(wildcard tests/$(1)/tes
 UNIT_TESTS := $(call test_programs,unit)
 DB_TESTS   := $(call test_programs,db)
 FUZZERS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*.c))
+BENCHERS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all install help deps run test soak bench lint asan tsan fuzz cover clean tests unit-tests db-tests fuzzers
+.PHONY: all install help deps run test soak bench lint asan tsan fuzz cover clean tests unit-tests db-tests fuzzers bench-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
@@ -76,7 +77,7 @@ soak: deps                      ## Run the long tests: kill -9, restarts, failin
 	@$(PYTHON) tests/support/run.py --soak
 
 bench: deps                     ## Measure the goals of the performance page and print the ratios (tests/bench)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all bench-programs
 	@$(PYTHON) tests/support/run.py --bench
 
 lint:                           ## Check format, include directions, sizes and where SQL may stand
@@ -107,6 +108,7 @@ clean:                          ## Remove what was built (deps/ stays)
 unit-tests: $(UNIT_TESTS)
 db-tests: $(DB_TESTS)
 fuzzers: $(FUZZERS)
+bench-programs: $(BENCHERS)
 tests: unit-tests db-tests fuzzers
 
 # --- rules ---------------------------------------------------------------------------------------------------------------
@@ -132,6 +134,10 @@ $(OUT)/tests/db/%: $(OBJ)/tests/db/%.o $(call shared_objs,db) $(LIB)
 $(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(BUILD)),,$(OBJ)/tests/support/replay.o) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(BUILD)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+
+$(OUT)/tests/bench/%: $(OBJ)/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
 
 # Objects are rebuilt when the compiler or its flags change, and the archive when a source goes away.
 $(OBJ)/flags: FORCE

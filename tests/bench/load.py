@@ -1,4 +1,4 @@
-"""The programs that the gateway is measured with and against: wrk, nginx, pgbench. Each measurement is a Run."""
+"""The programs that the gateway is measured with and against: wrk, nginx, pgbench. Each measurement gives a Run."""
 import contextlib
 import dataclasses
 import glob
@@ -10,9 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
+
+import cpu  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORES = len(os.sched_getaffinity(0))
@@ -23,7 +26,9 @@ DATA = json.dumps({"order": "0190f5fe-7b1c-7d4e-8a52-3f6c1e9b7a10", "customer": 
                    "lines": [{"sku": "A-1093-XL", "count": 2, "price": 39.95}, {"sku": "B-77", "count": 1, "price": 50.0}],
                    "note": "Please leave it at the door and ring twice."}, separators=(",", ":"))
 FIELDS = f'"type":"{TYPE}","data":{DATA}'
-PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "pgbench": "postgresql-contrib"}
+NCHAN = "/usr/lib/nginx/modules/ngx_nchan_module.so"
+PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "pgbench": "postgresql-contrib", "redis-server": "redis-server",
+            "webdis": "webdis", NCHAN: "libnginx-mod-nchan"}
 
 
 @dataclasses.dataclass
@@ -31,8 +36,28 @@ class Run:
     per_second: float
     p50: float                 # milliseconds
     p99: float
-    count: int = 0             # of requests
+    count: int = 0             # of requests, or of events where a request has several
     errors: int = 0
+    server_us: float = 0       # CPU microseconds of each: HTTP server, store, load generator
+    store_us: float = 0
+    client_us: float = 0
+
+
+@dataclasses.dataclass
+class Measurement:
+    """What is measured at so many connections; `server`, `store`, `client` tell the CPU seconds that they have used so far."""
+    connections: int
+    run: typing.Callable
+    server: typing.Callable = lambda: 0.0
+    store: typing.Callable = lambda: 0.0
+    client: typing.Callable = cpu.waited_for
+
+    def measure(self, seconds):
+        before = self.server(), self.store(), self.client()
+        run = self.run(seconds)
+        after = self.server(), self.store(), self.client()
+        run.server_us, run.store_us, run.client_us = ((b - a) * 1e6 / max(run.count, 1) for a, b in zip(before, after))
+        return run
 
 
 def program(name):
@@ -58,6 +83,33 @@ def output(argv, **options):
     return done.stdout + done.stderr
 
 
+# --- servers --------------------------------------------------------------------------------------------------------------
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(argv, port, **options):
+    """The process, while it serves this port."""
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert child.poll() is None and time.monotonic() < deadline, f"{argv[0]} does not serve port {port}"
+            time.sleep(0.02)
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
 # --- wrk ------------------------------------------------------------------------------------------------------------------
 def wrk(url, connections, seconds, *arguments):
     out = output([program("wrk"), f"-t{CORES}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
@@ -68,12 +120,13 @@ def wrk(url, connections, seconds, *arguments):
 
 # --- nginx ----------------------------------------------------------------------------------------------------------------
 NGINX = """
+{modules}
 daemon off;
 pid {dir}/pid;
 error_log stderr crit;
 worker_processes {cores};
-worker_rlimit_nofile 8192;
-events {{ worker_connections 4096; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections 19000; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
@@ -85,59 +138,50 @@ http {{
     scgi_temp_path {dir}/scgi;
     server {{
         listen 127.0.0.1:{port} reuseport backlog=4096;
-        location / {{ default_type text/plain; return 200 "ok"; }}
+        {locations}
     }}
 }}
 """
+STATIC = 'location / { default_type text/plain; return 200 "ok"; }'
 
 
 @contextlib.contextmanager
-def nginx():
-    """Its URL, while it runs: one worker per core, answering without a look at disk."""
+def nginx(locations=STATIC, modules=""):
+    """(process, port), while it runs: one worker per core, in memory."""
     with tempfile.TemporaryDirectory(prefix="nginx-") as directory:
         os.chmod(directory, 0o755)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        conf = os.path.join(directory, "nginx.conf")
+        conf, port = os.path.join(directory, "nginx.conf"), free_port()
         with open(conf, "w", encoding="ascii") as f:
-            f.write(NGINX.format(dir=directory, cores=CORES, port=port))
-        child = subprocess.Popen([program("nginx"), "-p", directory, "-c", conf, "-e", "stderr"], stdin=subprocess.DEVNULL)
-        try:
-            for _ in range(200):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            child.terminate()
-            child.wait(20)
+            f.write(NGINX.format(dir=directory, cores=CORES, port=port, locations=locations, modules=modules))
+        with serving([program("nginx"), "-p", directory, "-c", conf, "-e", "stderr"], port) as child:
+            yield child, port
 
 
 # --- pgbench --------------------------------------------------------------------------------------------------------------
-TABLE = """
-create schema bench;
-create table bench.events (
-    seq bigserial primary key, recorded timestamptz not null default clock_timestamp(), id text not null, source text not null,
-    type text not null, attributes text not null, data bytea not null)
-"""
-INSERT = """insert into bench.events (id, source, type, attributes, data)
-values (gen_random_uuid()::text, :source, :type, :attributes, :data);
-"""
+WARM_UP = 2                    # seconds: connections, plans and functions of 256 sessions are made in them
 
 
-def pgbench(database_url, clients, seconds):
-    """One INSERT a transaction, prepared, as an application without Weir would write its events."""
-    whole = seconds + clients // 128             # its time begins before all its connections are there
+def pgbench(database_url, script, clients, seconds):
+    """One statement a transaction, prepared. In the script :type, :data, :source, :attributes are those of an event. Rate and times
+    are of the last `seconds`, the count is of all."""
+    texts = {"source": "/v1/streams/orders", "type": TYPE, "attributes": '"time":"2025-01-01T00:00:00.000000Z"', "data": DATA}
     with tempfile.TemporaryDirectory(prefix="pgbench-") as directory:
-        script = os.path.join(directory, "insert.sql")
-        with open(script, "w", encoding="ascii") as f:
-            f.write(INSERT)
-        texts = {"source": "/v1/streams/orders", "type": TYPE, "attributes": '"time":"2025-01-01T00:00:00.000000Z"', "data": DATA}
-        out = output([program("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(CORES), "-T", str(whole),
-                      "-f", script, "--log", "--log-prefix", os.path.join(directory, "log"),
+        path = os.path.join(directory, "script.sql")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(script)
+        out = output([program("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(CORES), "-T", str(seconds + WARM_UP),
+                      "-f", path, "--log", "--log-prefix", os.path.join(directory, "log"),
                       *[word for name, text in texts.items() for word in ("-D", f"{name}={text}")], database_url],
-                     timeout=whole + 60)
-        took = sorted(int(line.split()[2]) for path in glob.glob(f"{directory}/log.*") for line in open(path, encoding="ascii"))
-    rate = float(out.partition("tps = ")[2].split()[0])
+                     timeout=seconds + WARM_UP + 60)
+        # client, number, microseconds, script, when it ended: seconds and microseconds
+        lines = [line.split() for path in glob.glob(f"{directory}/log.*") for line in open(path, encoding="ascii")]
+    ended = [(int(line[4]) * 1_000_000 + int(line[5]), int(line[2])) for line in lines]
+    begin = max(ended)[0] - seconds * 1_000_000
+    took = sorted(us for at, us in ended if at >= begin)
     failed = int(out.partition("number of failed transactions: ")[2].split()[0])
-    return Run(rate, took[len(took) // 2] / 1000, took[int(len(took) * 0.99)] / 1000, len(took), failed)
+    return Run(len(took) / seconds, took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000, len(ended), failed)
+
+
+def gateway_cpu(gateway):
+    """Of a gateway made by harness.dev: how to tell its CPU seconds, and those of its PostgreSQL."""
+    return {"server": lambda: cpu.own(gateway.pid), "store": lambda: cpu.of_children(gateway.pid)}

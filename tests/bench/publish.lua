@@ -1,5 +1,5 @@
 -- What wrk sends, and one line of JSON about what came of it.
--- Arguments: get | event FIELDS | named FIELDS NONCE | batch FIELDS COUNT, then the token.
+-- Arguments: get | put FIELDS | event FIELDS | named FIELDS NONCE | batch FIELDS COUNT, then the token (get, put: none).
 -- FIELDS is what stands between the braces of an event. "named" gives each event an id of its own and one of 10,000 subjects.
 local threads = 0
 
@@ -18,6 +18,11 @@ end
 local modes = {}
 
 function modes.get() end
+
+function modes.put(fields)
+    wrk.method = "PUT"
+    wrk.body = "{" .. fields .. "}"
+end
 
 function modes.event(fields, token)
     post(token, "{" .. fields .. "}")

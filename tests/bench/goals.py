@@ -1,0 +1,72 @@
+"""The goals of the measurements: what is wanted, and how it is found from their medians."""
+import load
+
+BATCHES = f"publish, batches of {load.BATCH}, 64"
+RATE = 5000                    # events per second from publisher to subscriber
+
+
+def ratio(field, over, under):
+    return lambda m: getattr(m[over], field) / getattr(m[under], field)
+
+
+def rate(over, under):
+    return ratio("per_second", over, under)
+
+
+def value(field, name):
+    return lambda m: getattr(m[name], field)
+
+
+def dip(m):
+    return min(m[f"publish, {n}"].per_second for n in (128, 256, 512)) / m["publish, 64"].per_second
+
+
+def spread(m):
+    """What the fan-out itself takes: neither Weir's commit nor what the bare program has instead."""
+    ours, bare = m["fan-out to 1,000, Weir"], m["fan-out to 1,000, bare epoll"]
+    return (ours.last - ours.first) / (bare.last - bare.first)
+
+
+# goal, bound, how it is found in name → medians, unit; without a bound it is only told.
+GOALS = [
+    ("publish / nginx static, 64 connections", "≥", 0.40, rate("publish, 64", "nginx, static 200, 64"), ""),
+    ("publish / nginx static, 256", "≥", 0.50, rate("publish, 256", "nginx, static 200, 256"), ""),
+    ("no dip: the least of 128, 256, 512 / 64", "≥", 0.90, dip, ""),
+    ("publish with id + subject / nginx static, 64", "≥", 0.20, rate("publish, id + subject, 64", "nginx, static 200, 64"), ""),
+    ("publish / pgbench INSERT, 64", "≥", 3, rate("publish, 64", "pgbench INSERT, 64"), ""),
+    ("publish / pgbench INSERT, 256", "≥", 8, rate("publish, 256", "pgbench INSERT, 256"), ""),
+    ("p99 of publish / of pgbench INSERT, 64", "≤", 0.3, ratio("p99", "publish, 64", "pgbench INSERT, 64"), ""),
+    ("p99 of publish / of pgbench INSERT, 256", "≤", 0.3, ratio("p99", "publish, 256", "pgbench INSERT, 256"), ""),
+    ("publish with id + subject / pgbench INSERT, 64", "≥", 1.5, rate("publish, id + subject, 64", "pgbench INSERT, 64"), ""),
+    (f"events in batches of {load.BATCH} / pgbench INSERT, 64", "≥", 15, rate(BATCHES, "pgbench INSERT, 64"), ""),
+    ("publish / pgmq.send, 64", "≥", 6, rate("publish, 64", "pgmq.send, 64"), ""),
+    ("publish / message-db, 64", "≥", 20, rate("publish, 64", "message-db, 64"), ""),
+    ("publish / webdis + Redis, 64", "≥", 1.3, rate("publish, 64", "webdis + Redis, 64"), ""),
+    ("publish, RS256 / HS256", "≥", 0.95, rate("publish, RS256, 64", "publish, 64"), ""),
+    (f"publish to subscriber at {RATE:,} events/s, reached", "≥", 0.98 * RATE, value("per_second", "publish to subscriber"), "/s"),
+    ("  p50", "≤", 2, value("p50", "publish to subscriber"), "ms"),
+    ("  p99", "≤", 10, value("p99", "publish to subscriber"), "ms"),
+    ("fan-out to 1,000, last client / bare epoll", "≤", 1.15,
+     ratio("last", "fan-out to 1,000, Weir", "fan-out to 1,000, bare epoll"), ""),
+    ("  from the first to the last client / bare epoll", "", 0, spread, ""),
+    ("  CPU per delivery / nchan", "≤", 0.75, ratio("cpu_us", "fan-out to 1,000, Weir", "fan-out to 1,000, nchan"), ""),
+    ("fan-out to 10,000, last client / bare epoll", "", 0,
+     ratio("last", "fan-out to 10,000, Weir", "fan-out to 10,000, bare epoll"), ""),
+    ("  CPU per delivery / nchan", "", 0, ratio("cpu_us", "fan-out to 10,000, Weir", "fan-out to 10,000, nchan"), ""),
+    ("memory of each of 10,000 idle subscribers", "≤", 12, value("default", "memory"), "KiB"),
+    ("  with http.connection_memory=4KiB", "≤", 6, value("small", "memory"), "KiB"),
+    ("weir dev, first start", "≤", 2, value("first", "starts"), "s"),
+    ("weir dev, later start", "≤", 0.5, value("later", "starts"), "s"),
+    ("resident memory of an idle gateway", "≤", 20, value("idle", "starts"), "MiB"),
+]
+
+
+def found(medians):
+    """(goal, sign, bound, value, unit) of those that were measured."""
+    rows = []
+    for name, sign, bound, find, unit in GOALS:
+        try:
+            rows.append((name, sign, bound, find(medians), unit))
+        except KeyError:                         # BENCH_ONLY left it out
+            continue
+    return rows
