@@ -104,12 +104,17 @@ enum err reading_too_long(struct request *rq)
 
 static enum err read_filter(struct request *rq, struct reading *r)
 {
-    r->filter.type_n = request_query_all(rq, "type", r->filter.types, FILTER_MAX);
-    r->filter.subject_n = request_query_all(rq, "subject", r->filter.subjects, FILTER_MAX);
-    if (r->filter.type_n > FILTER_MAX || r->filter.subject_n > FILTER_MAX)
+    struct filter *f;
+
+    if (!request_query(rq, "type").p && !request_query(rq, "subject").p)
+        return OK; /* most have none, and thousands may be subscribed */
+    if (!(f = arena_zalloc(rq->arena, sizeof *f)))
+        return ERR_NO_MEMORY;
+    f->type_n = request_query_all(rq, "type", f->types, FILTER_MAX);
+    f->subject_n = request_query_all(rq, "subject", f->subjects, FILTER_MAX);
+    if (f->type_n > FILTER_MAX || f->subject_n > FILTER_MAX)
         return fault(&rq->fault, ERR_BAD_PARAMETER, "At most %d types and %d subjects may be given.", FILTER_MAX, FILTER_MAX);
-    if (r->filter.type_n || r->filter.subject_n)
-        r->spec.filter = &r->filter;
+    r->spec.filter = f;
     return OK;
 }
 

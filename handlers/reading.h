@@ -32,8 +32,7 @@ struct reading {
     struct member **members;   /* room for what may be added */
     size_t n;
     struct many *many;         /* NULL: of one stream */
-    struct filter filter;
-    struct read_spec spec;     /* but for pos: see the members */
+    struct read_spec spec;     /* of each member in turn; its filter is in the arena */
     struct slice cursor_text;  /* not yet parsed: the streams must be known first */
     int64_t deadline_us;       /* long-poll: monotonic; 0: do not wait */
     int64_t expires_us;        /* of the token, monotonic: no answer is given later */

@@ -275,6 +275,8 @@ static void sleep_until_due(struct request *rq, struct reading *r, int64_t now)
 
     if (now >= keepalive) /* written by the next call */
         keepalive = now;
+    if (r->body.n == 0)
+        buf_free(&r->body); /* a page of history may have made it large */
     request_wait_until(rq, keepalive < r->expires_us ? keepalive : r->expires_us);
 }
 

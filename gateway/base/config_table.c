@@ -43,7 +43,7 @@ const struct config_row config_rows[] = {
     INT("http.connection_requests", http_connection_requests, "0", 0, 1000000000,
         "Requests after which a kept-alive connection is closed; 0 is no bound."),
     INT("http.backlog", http_backlog, "4096", 1, 65535, "Connections that may wait to be accepted, per loop."),
-    BYTES("http.connection_memory", http_connection_memory, "16KiB", 4 * KIB, MIB,
+    BYTES("http.connection_memory", http_connection_memory, "8KiB", 4 * KIB, MIB,
           "Memory of one connection; it bounds the request line and the headers (431 above)."),
     BYTES("http.body_memory", http_body_memory, "1GiB", MIB, 1024 * GIB,
           "Request bodies, all together, that may arrive or be in process at once (429 above)."),

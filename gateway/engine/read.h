@@ -18,7 +18,7 @@ enum read_from { READ_CURSOR, READ_EARLIEST, READ_LATEST, READ_TIME };
 struct read_spec {
     enum read_from from;            /* all but READ_CURSOR set pos */
     int64_t time_us;                /* READ_TIME */
-    int64_t pos[PARTITIONS_MAX];    /* the last offset seen, for every partition */
+    int64_t *pos;                   /* of one stream only: the last offset seen, for every partition */
     int only;                       /* one partition, or -1 */
     const struct filter *filter;    /* NULL: all */
     int64_t limit;                  /* events */

@@ -220,7 +220,7 @@ static enum err fetch_missing(struct tail *t)
                                   .bytes = t->config->tail_ring_bytes / 4 + 1, .scan = INT64_MAX };
         struct read_page page = { 0 };
 
-        memcpy(spec.pos, gap.pos, sizeof spec.pos);
+        spec.pos = gap.pos;
         e = a ? read_page(t->db, a, gap.stream, &spec, &page, NULL) : ERR_NO_MEMORY;
         if (e == ERR_CURSOR_EXPIRED || e == ERR_CURSOR_UNKNOWN || e == ERR_UNKNOWN_STREAM) {
             rings_lost(&t->rings, gap.stream->row.stream_id, e == ERR_UNKNOWN_STREAM);

@@ -113,7 +113,8 @@ static void a_log_that_is_over_as_a_whole_goes_on_at_its_head(void **state)
 {
     struct stream *s = stream_of_two_ages("old");
     struct retention r = { .config = &gw.config, .db = gw.db };
-    struct read_spec spec = { .from = READ_CURSOR, .pos = { 999, 1000 }, .only = -1, .limit = 10, .bytes = 1 << 20, .scan = 1000 };
+    int64_t pos[PARTITIONS_MAX] = { 999, 1000 };
+    struct read_spec spec = { .from = READ_CURSOR, .pos = pos, .only = -1, .limit = 10, .bytes = 1 << 20, .scan = 1000 };
     struct read_page page = { 0 };
     struct arena *a = arena_new(1 << 20);
     long long id = (long long)s->row.stream_id;

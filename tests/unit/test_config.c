@@ -95,7 +95,7 @@ static void the_defaults_hold_among_themselves(void **state)
     (void)state;
     assert_string_equal(c.http_address, "127.0.0.1");
     assert_int_equal(c.http_port, 8080);
-    assert_int_equal(c.http_connection_memory, 16384);
+    assert_int_equal(c.http_connection_memory, 8192);
     assert_int_equal(c.http_idle_timeout_us, 120 * US_PER_S);
     assert_int_equal(c.request_bytes, 16777216);
     assert_false(c.http_access_log);
