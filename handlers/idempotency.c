@@ -74,8 +74,10 @@ enum err idempotency_key(struct request *rq, struct publish_key **ret)
     if (!(key = arena_zalloc(rq->arena, sizeof *key)))
         return ERR_NO_MEMORY;
     d = digest_begin();
-    digest_put(&d, rq->who ? principal_issuer(rq->who) : SLICE_NONE);
-    digest_put(&d, rq->who ? principal_subject(rq->who) : SLICE_NONE);
+    digest_put(&d, principal_issuer(rq->who));
+    digest_put(&d, principal_subject(rq->who));
+    /* without sub it is not known who calls: such keys are the token's alone */
+    digest_put(&d, principal_subject(rq->who).n ? SLICE_NONE : request_header(rq, "Authorization"));
     digest_put(&d, slice_of(rq->route->method));
     digest_put(&d, slice_of(rq->route->path));
     digest_put(&d, request_path(rq, "stream"));

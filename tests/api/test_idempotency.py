@@ -107,6 +107,14 @@ def test_keys_belong_to_caller_and_stream(client, stream):
     assert len(client.read_all(stream)) == len(tokens) and len(client.read_all(f"{stream}.2")) == 1
 
 
+def test_callers_whose_tokens_do_not_name_them_share_no_keys(client, stream):
+    tokens = [harness.mint(sub=None), harness.mint(sub=None, ttl=3000), harness.mint(sub=None, iss="elsewhere"), harness.mint(sub="")]
+    first = [publish(client, stream, {"type": "A"}, "k", token=token).expect(201) for token in tokens]
+    assert len({answer.body for answer in first}) == len(tokens) == len(client.read_all(stream))
+    for token, answer in zip(tokens, first, strict=True):
+        assert_replayed(publish(client, stream, {"type": "A"}, "k", token=token), answer)
+
+
 def test_only_what_was_recorded_is_kept(client, gateway, stream):
     event = {"type": "A", "subject": "s", "expectedversion": 1}
     client.create(stream)
