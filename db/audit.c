@@ -4,6 +4,7 @@
 
 const struct stmt AUDIT_INSERT = { "audit_insert", SQL_AUDIT_INSERT, "uuid text text text text", "" };
 const struct stmt AUDIT_PENDING = { "audit_pending", SQL_AUDIT_PENDING, "int8", "uuid timestamptz text text text text" };
+const struct stmt AUDIT_SET_ASIDE = { "audit_set_aside", SQL_AUDIT_SET_ASIDE, "uuid", "" };
 const struct stmt AUDIT_REMOVE = { "audit_remove", SQL_AUDIT_REMOVE, "uuid[]", "" };
 
 enum err db_audit_commit(struct db *db, const struct audit_row *row, struct fault *f)
@@ -54,4 +55,11 @@ enum err db_audit_remove(struct db *db, struct arena *a, const struct audit_row 
     const struct arg args[] = { arg_uuid_array(a, &rows->id, sizeof *rows, n) };
 
     return db_exec(db, &AUDIT_REMOVE, args, NULL, f);
+}
+
+enum err db_audit_set_aside(struct db *db, const struct audit_row *row, struct fault *f)
+{
+    const struct arg args[] = { arg_uuid(row->id) };
+
+    return db_exec(db, &AUDIT_SET_ASIDE, args, NULL, f);
 }

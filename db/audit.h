@@ -12,12 +12,13 @@ struct audit_row {
     struct slice data;         /* a JSON object */
 };
 
-extern const struct stmt AUDIT_INSERT, AUDIT_PENDING, AUDIT_REMOVE;
+extern const struct stmt AUDIT_INSERT, AUDIT_PENDING, AUDIT_SET_ASIDE, AUDIT_REMOVE;
 
 /* Inserts the row and commits the transaction that is open, in one round trip. row == NULL: only commits. */
 enum err db_audit_commit(struct db *db, const struct audit_row *row, struct fault *f);
 /* The oldest ones, up to max, in order. */
 enum err db_audit_pending(struct db *db, struct arena *a, size_t max, struct audit_row **ret, size_t *ret_n, struct fault *f);
+enum err db_audit_set_aside(struct db *db, const struct audit_row *row, struct fault *f); /* not pending any more */
 enum err db_audit_remove(struct db *db, struct arena *a, const struct audit_row *rows, size_t n, struct fault *f);
 
 #endif

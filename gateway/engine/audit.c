@@ -234,6 +234,28 @@ static enum err pass_on(struct audit *a, struct arena *arena, const struct audit
     return e;
 }
 
+/* It would be refused for ever, for what it is. */
+static bool is_hopeless(enum err e)
+{
+    return e == ERR_BAD_EVENT || e == ERR_BAD_JSON || e == ERR_EVENT_TOO_LARGE || e == ERR_ID_REUSED || e == ERR_SUBJECT_MOVED;
+}
+
+/* Nothing of what cannot be passed on is lost, and it keeps nothing else from being told. */
+static enum err pass_on_singly(struct audit *a, struct arena *arena, const struct audit_row *rows, size_t n, struct fault *f)
+{
+    enum err e = OK;
+
+    for (const struct audit_row *row = rows; !e && row < rows + n; row++) {
+        *f = (struct fault){ 0 };
+        if (!is_hopeless(e = pass_on(a, arena, row, 1, f)))
+            continue;
+        log_error("an audit record cannot be told; it stays in weir.audit, set aside", L_SLICE("type", row->type),
+                  L_SLICE("resource", row->resource), L_STR("why", f->detail));
+        e = db_audit_set_aside(a->db, row, f);
+    }
+    return e;
+}
+
 /* One bounded batch. */
 static enum err relay(void *audit, bool *ret_more)
 {
@@ -248,6 +270,8 @@ static enum err relay(void *audit, bool *ret_more)
         e = prepare(a, arena, n > 0, &f);
     if (!e && n)
         e = pass_on(a, arena, rows, n, &f);
+    if (is_hopeless(e))
+        e = pass_on_singly(a, arena, rows, n, &f);
     *ret_more = !e && n == BATCH;
     arena_free(arena);
     if (e && e != ERR_DATABASE_UNAVAILABLE)

@@ -205,6 +205,20 @@ def test_a_gateway_killed_after_it_has_told_tells_once(gateway):
         assert second.stop() == 0
 
 
+def test_a_record_that_cannot_be_told_is_set_aside_and_holds_up_no_other(gateway):
+    with gateways(gateway, "audit_poison") as (one,):
+        client = harness.Client(one, harness.mint(**MANAGER))
+        harness.psql(one, "insert into weir.audit (id, recorded, type, resource, data) values "
+                          "(gen_random_uuid(), now() - interval '1 day', 'Broken', '/v1/x', '{'), "
+                          "(gen_random_uuid(), now() - interval '1 day', 'Long', '/v1/' || repeat('x', 3000), '{}')")
+        for name in ("first", "second"):
+            client.put(f"/v1/streams/{name}", {}).expect(201)
+            assert audited(client, name, 1)[0]["type"] == "StreamCreated"
+        assert harness.psql(one, "select type from weir.audit order by type") == ["Broken", "Long"]
+        assert one.log().count("an audit record cannot be told") == 2
+        client.close()
+
+
 def test_two_gateways_tell_everything_once_and_in_order(gateway):
     with gateways(gateway, "audit_two", 2) as both:
         clients = [harness.Client(one) for one in both]
