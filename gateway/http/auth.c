@@ -28,6 +28,7 @@ struct auth {
     struct token_rules rules;     /* strings of the configuration */
     EVP_MD *sha256;               /* fetched once: a lookup by name costs more than the digest */
     struct token_cache *cache;    /* NULL: auth.cache is 0 */
+    _Atomic uint64_t age;         /* goes up when a key is gone */
     struct issuers issuers;
     struct install installs[ISSUERS_MAX];
     pthread_rwlock_t lock;        /* guards keys, which only grow, and the set of each issuer: when one loses a key the cache is
@@ -64,8 +65,10 @@ static void install_set(void *arg, struct jwks_set *set)
     if (set)
         is->fetched_s = clock_unix_us() / US_PER_S;
     metric_set(M_JWKS_FETCHED, oldest_fetch_s(&a->issuers));
-    if (gone)
+    if (gone) {
         token_cache_outdate(a->cache);
+        atomic_fetch_add(&a->age, 1);
+    }
     pthread_rwlock_unlock(&a->lock);
     jwks_set_free(old);
     if (gone || came)
@@ -275,7 +278,7 @@ enum err auth_check_or_wait(struct auth *a, struct slice authorization, int64_t 
 struct principal *auth_recall(const struct auth *a, const struct auth_memo *m, struct slice authorization, int64_t now_unix_us)
 {
     if (!m->who || m->n != authorization.n || memcmp(m->value, authorization.p, m->n) != 0 ||
-        m->age != token_cache_age(a->cache) || now_unix_us - a->rules.leeway_us >= principal_expires_us(m->who))
+        m->age != auth_age(a) || now_unix_us - a->rules.leeway_us >= principal_expires_us(m->who))
         return NULL;
     metric_add(M_TOKEN_CACHE_HITS, 1);
     return principal_ref(m->who);
@@ -294,7 +297,24 @@ void auth_remember(const struct auth *a, struct auth_memo *m, struct slice autho
 
 uint64_t auth_age(const struct auth *a)
 {
-    return token_cache_age(a->cache);
+    return atomic_load(&a->age);
+}
+
+bool auth_stands(struct auth *a, struct slice authorization, int64_t now_unix_us)
+{
+    struct slice token = bearer(authorization);
+    unsigned char digest[TOKEN_DIGEST];
+    struct principal *p = NULL;
+    struct issuer *lacking;
+    uint64_t seen;
+    enum err e = OK;
+
+    if (a->cache && !digest_of(a, token, digest))
+        return true;
+    if (!a->cache || !(p = token_cache_get(a->cache, digest, now_unix_us, a->rules.leeway_us)))
+        e = look(a, token, digest, now_unix_us, &p, &lacking, &seen, NULL);
+    principal_unref(p);
+    return e != ERR_INVALID_TOKEN;
 }
 
 void auth_forget(struct auth_memo *m)

@@ -74,6 +74,8 @@ struct principal *auth_recall(const struct auth *a, const struct auth_memo *m, s
 /* age: auth_age as it was before the token was checked. Keeps values of up to 2 KiB: a connection's memory is bounded. */
 void auth_remember(const struct auth *a, struct auth_memo *m, struct slice authorization, struct principal *who, uint64_t age);
 uint64_t auth_age(const struct auth *a); /* goes up when a key is gone */
+/* Of a token that was good: would it still be let in? Fetches nothing, waits for nothing. Where that cannot be told it stands. */
+bool auth_stands(struct auth *a, struct slice authorization, int64_t now_unix_us);
 void auth_forget(struct auth_memo *m); /* wipes and frees what it holds */
 void auth_unwait(struct auth_wait *w); /* afterwards it is not woken any more; idempotent */
 

@@ -169,6 +169,16 @@ static enum err settle(struct request_internal *in)
     return e;
 }
 
+/* Of whom nobody knows yet no body is taken: strangers would fill the memory that http.body_memory leaves to all. */
+static bool is_known(struct request_internal *in)
+{
+    enum err e = in->pending && !in->verdict ? settle(in) : in->verdict;
+
+    if (e != ERR_PARKED)
+        in->verdict = e;
+    return e != ERR_PARKED;
+}
+
 /* Not begun, or only reading. A request that may have changed something is told what became of it. */
 static bool changes_nothing(const struct request_internal *in)
 {
@@ -225,6 +235,11 @@ enum MHD_Result dispatch_access(void *cls, struct MHD_Connection *connection, co
         return take_head(in, method, version);
     if (*upload_size) {
         size_t n = *upload_size;
+
+        if (!is_known(in)) {
+            loop_suspend(in);
+            return MHD_YES; /* called again with the same piece */
+        }
         *upload_size = 0;
         loop_unfinished(cls);
         return take_body(in, upload, n);

@@ -81,7 +81,7 @@ static enum err check_token(struct request_internal *in)
     struct auth *auth = loop_server(rq->loop)->c.auth;
     struct auth_wait *w = &in->wait;
     int64_t now_us = clock_mono_us();
-    uint64_t age;
+    uint64_t age = in->token_age = auth_age(auth); /* before the look */
     enum err e;
 
     if ((rq->who = auth_recall(auth, &in->client->token, in->gate.authorization, clock_unix_us())))
@@ -91,7 +91,6 @@ static enum err check_token(struct request_internal *in)
         w = NULL;
     else
         *w = (struct auth_wait){ .wake = wake_pending, .arg = rq };
-    age = auth_age(auth);
     e = auth_check_or_wait(auth, in->gate.authorization, clock_unix_us(), w, &rq->who, &rq->fault);
     if (!e && in->client->again) /* one that asks once, as subscribers do, needs no memory for it */
         auth_remember(auth, &in->client->token, in->gate.authorization, rq->who, age);
@@ -119,6 +118,7 @@ static enum err identify(struct request_internal *in)
         return named ? OK : fault(&rq->fault, ERR_UNAUTHENTICATED, "There is no token, and this client certificate is not listed.");
     }
     principal_unref(named);
+    in->by_token = !ticket;
     return ticket ? ticket_check(in) : check_token(in);
 }
 

@@ -30,8 +30,8 @@ struct server {
 enum phase { PHASE_HEAD, PHASE_BODY, PHASE_RUN, PHASE_ENCODE, PHASE_REPLY };
 
 /* Who calls, where that cannot be told when the head comes: keys are being fetched, a ticket must be looked up. head.c leaves it
- * in `pending`; dispatch.c asks it on the loop's thread once the body is in, and again after each wake, and no handler runs before
- * it said OK. It answers as a handler does: OK with rq->who set, an error, or ERR_PARKED after it has arranged for a wake
+ * in `pending`; dispatch.c asks it on the loop's thread before it takes any of the body, and again after each wake, and no handler
+ * runs before it said OK. It answers as a handler does: OK with rq->who set, an error, or ERR_PARKED after it has arranged for a wake
  * (request_job, request_wait_until). The first call may begin a job, head.c must not. */
 typedef enum err pending_fn(struct request_internal *in);
 
@@ -48,6 +48,7 @@ struct request_internal {
     bool holds;                    /* one of the account's streams */
     struct auth_wait wait;         /* for the key of the token */
     int64_t wait_until_us;         /* monotonic; 0: it has not had to wait */
+    uint64_t token_age;            /* auth_age when the token was last looked at */
     struct buf body;
     size_t body_limit, discarded;
     size_t body_held;              /* its part of the server's body_bytes */
@@ -58,6 +59,8 @@ struct request_internal {
     bool by_ticket;                /* who calls was told by a ticket: an event stream is the one answer */
     bool ticket_asked;             /* PostgreSQL was, or is being */
     unsigned char ticket_hash[TICKET_HASH];
+    bool by_token;                 /* a token did, and gate.authorization is it */
+    const char *objection;         /* why the caller is not let go on; NULL: nothing is known (vet.c) */
     uint64_t vetted;               /* the generation of the list of revoked tokens that the caller was looked up in; 0: none */
 
     struct job job;                /* request_work */
@@ -101,7 +104,8 @@ bool head_allows(const struct request *rq);   /* the caller's rights suffice for
 bool ticket_present(const struct request_internal *in);
 enum err ticket_check(struct request_internal *in);
 
-/* vet.c: false, with rq.revoked: the caller's token has been revoked since it was last looked at. Cheap. */
+/* vet.c: false, with rq.revoked: since the caller was last looked at the token has been revoked, its key withdrawn, or the client
+ * certificate is not accepted any more. Cheap. Loop thread, while the connection is there. */
 bool vet_caller(struct request_internal *in);
 enum err vet_fault(struct request *rq);
 

@@ -1,6 +1,7 @@
 """Real identity: tokens that an independent library signs with keys that it publishes over TLS, and keys that change."""
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -275,6 +276,52 @@ def test_a_withdrawn_key_is_refused_after_the_refresh_even_for_remembered_tokens
     eventually(lambda: status_of(gateway, gone) == 401)
     assert status_of(gateway, stays) == 200
     assert '"removed":1' in gateway.log()
+
+
+def test_streams_and_long_polls_end_when_their_key_is_withdrawn(gateway_of, issuer):
+    issuer.headers = {"Cache-Control": "max-age=0"}
+    old, new = issuer.generate(), issuer.generate()
+    issuer.publish(old, new)
+    for more in ({}, {"WEIR_AUTH_CACHE": "0"}):
+        issuer.publish(old, new)
+        gateway = gateway_of(by_url(issuer), **more)
+        client = harness.Client(gateway, harness.mint())
+        client.publish("withdrawn", {"type": "A"})
+        gone, stays = (harness.EventStream(gateway, "withdrawn", token=issuer.token(kid), after="latest") for kid in (old, new))
+        gone.up_to_date(), stays.up_to_date()
+        probe = issuer.token(old)
+        issuer.publish(new)
+        eventually(lambda gateway=gateway, probe=probe: status_of(gateway, probe) == 401)
+        client.publish("withdrawn", {"type": "B"})
+        assert [e["type"] for _, e in stays.events(1)] == ["B"]
+        blocks = gone.end(10)
+        assert [b.event for b in blocks] == ["bye"] and blocks[0].json() == {"reason": "token-revoked"}
+        stays.close()
+        client.close()
+
+
+def test_no_body_is_taken_from_strangers(gateway_of, issuer):
+    kid, new = issuer.generate(), issuer.generate()
+    issuer.publish(kid)
+    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MIN_REFRESH="100ms")
+    size, strangers = 300000, []
+    issuer.publish(kid, new, delay=1500)
+    for token in (issuer.token(new), issuer.token(new, {"kid": "unknown"})):
+        peer = socket.create_connection((gateway.host, gateway.port))
+        peer.settimeout(20 * harness.SLOW)
+        peer.setblocking(False)
+        body = json.dumps({"type": "A", "data": "x" * size}).encode()
+        head = (f"POST /v1/streams/strangers/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+        strangers.append([peer, head + body])
+        strangers[-1][1] = strangers[-1][1][peer.send(strangers[-1][1]):]
+    time.sleep(0.3)
+    assert metric(gateway, "weir_http_body_bytes") == 0
+    for (peer, rest), status in zip(strangers, (b"201", b"401"), strict=True):
+        peer.settimeout(20 * harness.SLOW)
+        peer.sendall(rest)
+        assert peer.recv(4096).split()[1] == status
+        peer.close()
 
 
 def test_old_keys_serve_on_while_the_provider_is_away_but_not_for_ever(gateway_of, issuer):
