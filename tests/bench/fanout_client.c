@@ -50,6 +50,7 @@ struct bench {
     unsigned count, answered, sent, served, receipts, refused;
     uint64_t bytes; /* that subscribers have read */
     int poll, port;
+    char buffer[READ_BYTES]; /* here, as the compiler would clear it on the stack at each read */
 };
 
 static void die(const char *what)
@@ -118,15 +119,14 @@ static void arrived(struct bench *b, struct subscriber *s)
 static void take(struct bench *b, unsigned index)
 {
     struct subscriber *s = &b->subscribers[index];
-    char buffer[READ_BYTES];
-    ssize_t n = recv(s->fd, buffer, sizeof buffer, 0);
+    ssize_t n = recv(s->fd, b->buffer, sizeof b->buffer, 0);
     bool good;
 
     if (n <= 0)
         die("a connection ended");
-    good = starts(buffer, (size_t)n, "HTTP/1.1 2");
+    good = starts(b->buffer, (size_t)n, "HTTP/1.1 2");
     if (index == b->count) {
-        bool head = starts(buffer, (size_t)n, "HTTP/1.1 ");
+        bool head = starts(b->buffer, (size_t)n, "HTTP/1.1 ");
 
         b->receipts += head;
         b->refused += head && !good;
@@ -140,7 +140,7 @@ static void take(struct bench *b, unsigned index)
         b->answered++;
     }
     b->bytes += (uint64_t)n;
-    for (const char *p = buffer, *end = buffer + n; (p = memchr(p, MARK, (size_t)(end - p))); p++)
+    for (const char *p = b->buffer, *end = p + n; (p = memchr(p, MARK, (size_t)(end - p))); p++)
         arrived(b, s);
 }
 

@@ -32,6 +32,12 @@ static void die(const char *what)
     exit(1);
 }
 
+static void end(struct floor *f)
+{
+    free(f->fds);
+    free(f->slot);
+}
+
 static void watch(const struct floor *f, int fd)
 {
     struct epoll_event wanted = { .events = EPOLLIN, .data.fd = fd };
@@ -133,8 +139,10 @@ int main(void)
         int n = epoll_wait(f.poll, ready, READY_EVENTS, -1);
 
         for (int i = 0; i < n; i++) {
-            if (ready[i].data.fd == STDIN_FILENO)
+            if (ready[i].data.fd == STDIN_FILENO) {
+                end(&f);
                 return 0;
+            }
             if (ready[i].data.fd == f.listener)
                 welcome(&f);
             else
