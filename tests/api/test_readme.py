@@ -24,13 +24,14 @@ def test_the_tour_works_when_pasted():
                               capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         steps = [step.strip() for step in done.stdout.split("----\n")]
-        assert len(steps) == 7, done.stdout
+        assert len(steps) == 8, done.stdout
         assert '"duplicate":false' in steps[1] and '"duplicate":true' in steps[2]
         winner, loser = steps[3].splitlines()
         assert '"version":2' in winner and '"code":"version-conflict"' in loser and '"current_version":2' in loser
         assert "OrderPlaced" in steps[4] and '"data":{"total":19.90}' in steps[4]
-        assert '"up_to_date":true' in steps[5] and "event: up-to-date" in steps[5] and steps[5].count("\ndata: {\"specversion\"") == 2
-        assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[6])
+        assert steps[5].count('"stream":"orders"') == 2
+        assert '"up_to_date":true' in steps[6] and "event: up-to-date" in steps[6] and steps[6].count("\ndata: {\"specversion\"") == 2
+        assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[7])
     finally:
         assert gateway.stop() == 0
         harness.remove(gateway)
