@@ -31,3 +31,14 @@ enum err fault(struct fault *f, enum err e, const char *fmt, ...)
         trim_cut_character(f->detail, sizeof f->detail - 1);
     return e;
 }
+
+bool err_tell(char err[512], const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vsnprintf(err, 512, fmt, ap) >= 512)
+        trim_cut_character(err, 511);
+    va_end(ap);
+    return false;
+}

@@ -81,4 +81,7 @@ struct fault {
 /* Sets detail (printf) and returns e; f may be NULL. */
 enum err fault(struct fault *f, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* What stands in the way of the start, or of a reload: one sentence for the operator. Always false. */
+bool err_tell(char err[512], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

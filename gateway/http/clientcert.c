@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -88,27 +87,17 @@ static const char *add_entry(struct clientcerts *cs, const json_t *entry)
     return NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static bool refuse(char err[512], const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(err, 512, fmt, ap);
-    va_end(ap);
-    return false;
-}
-
 static bool add_list(struct clientcerts *cs, const char *path, const json_t *root, char err[512])
 {
     const json_t *list = json_object_get(root, "clients");
 
     if (list && !json_is_array(list))
-        return refuse(err, "In the keys file %.200s, clients is not an array.", path);
+        return err_tell(err, "In the keys file %.200s, clients is not an array.", path);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *why = add_entry(cs, json_array_get(list, i));
 
         if (why)
-            return refuse(err, "Client %zu of the keys file %.200s cannot be used: %s.", i + 1, path, why);
+            return err_tell(err, "Client %zu of the keys file %.200s cannot be used: %s.", i + 1, path, why);
     }
     return true;
 }
@@ -122,14 +111,14 @@ static json_t *read_json(const char *path, char err[512])
     json_error_t at;
 
     if (!text) {
-        refuse(err, "The keys file (auth.keys_file) cannot be read: %.200s: %s.", path, strerror(errno));
+        err_tell(err, "The keys file (auth.keys_file) cannot be read: %.200s: %s.", path, strerror(errno));
     } else {
         size_t n = fread(text, 1, FILE_MAX + 1, file);
 
         if (n > FILE_MAX || ferror(file))
-            refuse(err, "The keys file %.200s cannot be read, or is larger than 1 MiB.", path);
+            err_tell(err, "The keys file %.200s cannot be read, or is larger than 1 MiB.", path);
         else if (!(root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &at)))
-            refuse(err, "The keys file %.120s is not JSON: line %d, column %d: %s.", path, at.line, at.column, at.text);
+            err_tell(err, "The keys file %.120s is not JSON: line %d, column %d: %s.", path, at.line, at.column, at.text);
         OPENSSL_cleanse(text, n);
     }
     free(text);
@@ -145,7 +134,7 @@ struct clientcerts *clientcerts_load(const char *path, char err[512])
     bool good = cs && !*path;
 
     if (!cs)
-        refuse(err, "Memory is out.");
+        err_tell(err, "Memory is out.");
     else if (*path && (root = read_json(path, err)))
         good = add_list(cs, path, root, err);
     json_decref(root);

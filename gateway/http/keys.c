@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "gateway/http/issuers.h"
+#include "gateway/base/err.h"
 #include "gateway/http/jose.h"
 
 enum { FILE_MAX = 1 << 20 };
@@ -62,16 +62,6 @@ const struct key *keys_verify(const struct keys *ks, struct slice kid, enum key_
                               struct slice signature)
 {
     return keys_verify_bound(ks, SLICE_NONE, SLICE_NONE, kid, alg, input, signature);
-}
-
-__attribute__((format(printf, 2, 3))) static bool refuse(char err[512], const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(err, 512, fmt, ap);
-    va_end(ap);
-    return false;
 }
 
 /* The whole file, wiped and freed by the caller. */
@@ -300,19 +290,19 @@ static bool load_file(struct keys *ks, struct issuers *is, const struct config *
     json_error_t at;
 
     if (!read_file(path, &text, &n, why, sizeof why))
-        return refuse(err, "The keys file (auth.keys_file) cannot be used: %s.", why);
+        return err_tell(err, "The keys file (auth.keys_file) cannot be used: %s.", why);
 
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &at);
     bool good = false;
 
     if (!root)
-        refuse(err, "The keys file %.120s is not JSON: line %d, column %d: %s.", path, at.line, at.column, at.text);
+        err_tell(err, "The keys file %.120s is not JSON: line %d, column %d: %s.", path, at.line, at.column, at.text);
     else if (!is_list(root, "keys", &known) || !is_list(root, "issuers", &known) || !is_list(root, "clients", &known) || !known ||
              json_object_size(root) != known)
-        refuse(err, "The keys file %.120s is not of the form {\"keys\":[…],\"issuers\":[…],\"clients\":[…]}, %s.", path,
+        err_tell(err, "The keys file %.120s is not of the form {\"keys\":[…],\"issuers\":[…],\"clients\":[…]}, %s.", path,
                "of which some may be left out");
     else if (!keys_read(ks, json_object_get(root, "keys"), path, true, why, sizeof why))
-        refuse(err, "The keys file %.120s cannot be used: %s.", path, why);
+        err_tell(err, "The keys file %.120s cannot be used: %s.", path, why);
     else
         good = issuers_read(is, json_object_get(root, "issuers"), path, c, err);
     json_decref(root);
@@ -357,13 +347,13 @@ bool keys_load(struct keys *ks, struct issuers *is, const struct config *c, char
         return false;
     if (is_set(c->auth_hs256_secret)) {
         if (!(k = key_from_secret(slice_of(c->auth_hs256_secret), why)) || !keys_add(ks, k, why))
-            return refuse(err, "The key auth.hs256_secret cannot be used: %s.", why);
+            return err_tell(err, "The key auth.hs256_secret cannot be used: %s.", why);
     }
     if (is_set(c->auth_public_key)) {
         if (!key_alg_parse(slice_of(c->auth_public_key_alg), &alg) || alg == KEY_HS256)
-            return refuse(err, "With auth.public_key, auth.public_key_alg must be RS256, PS256, ES256 or EdDSA.");
+            return err_tell(err, "With auth.public_key, auth.public_key_alg must be RS256, PS256, ES256 or EdDSA.");
         if (!(k = key_of_one_line_pem(alg, c->auth_public_key, why)) || !keys_add(ks, k, why))
-            return refuse(err, "The key auth.public_key cannot be used: %s.", why);
+            return err_tell(err, "The key auth.public_key cannot be used: %s.", why);
     }
     return issuers_of_settings(is, c, err);
 }

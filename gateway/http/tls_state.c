@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,16 +15,6 @@ struct file {
     gnutls_datum_t text;
 };
 
-__attribute__((format(printf, 2, 3))) static bool refuse(char err[512], const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(err, 512, fmt, ap);
-    va_end(ap);
-    return false;
-}
-
 static bool load(struct file *f, char err[512])
 {
     int rc;
@@ -33,7 +22,7 @@ static bool load(struct file *f, char err[512])
     errno = 0;
     if ((rc = gnutls_load_file(f->path, &f->text)) == 0)
         return true;
-    return refuse(err, "%s: cannot read %.300s: %s", f->setting, f->path, errno ? strerror(errno) : gnutls_strerror(rc));
+    return err_tell(err, "%s: cannot read %.300s: %s", f->setting, f->path, errno ? strerror(errno) : gnutls_strerror(rc));
 }
 
 static void unload(struct file *f)
@@ -63,7 +52,7 @@ static bool check_certificate(const struct file *f, char err[512])
     int rc = gnutls_x509_crt_list_import2(&chain, &n, &f->text, GNUTLS_X509_FMT_PEM, 0);
 
     if (rc < 0 || n == 0)
-        return refuse(err, "%s: %.300s holds no certificate in PEM form, or a broken one: %s", f->setting, f->path,
+        return err_tell(err, "%s: %.300s holds no certificate in PEM form, or a broken one: %s", f->setting, f->path,
                       gnutls_strerror(rc));
     look_at_times(f, chain[0]);
     for (unsigned i = 0; i < n; i++)
@@ -78,14 +67,14 @@ static bool check_key(const struct file *f, char err[512])
     int rc;
 
     if (memmem(f->text.data, f->text.size, "ENCRYPTED", 9))
-        return refuse(err, "%s: the key in %.300s is encrypted; Weir has nobody to ask for its password", f->setting, f->path);
+        return err_tell(err, "%s: the key in %.300s is encrypted; Weir has nobody to ask for its password", f->setting, f->path);
     if ((rc = gnutls_privkey_init(&key)) == 0) {
         rc = gnutls_privkey_import_x509_raw(key, &f->text, GNUTLS_X509_FMT_PEM, NULL, 0);
         gnutls_privkey_deinit(key);
     }
     if (rc == 0)
         return true;
-    return refuse(err, "%s: %.300s holds no private key in PEM form, or a broken one: %s", f->setting, f->path,
+    return err_tell(err, "%s: %.300s holds no private key in PEM form, or a broken one: %s", f->setting, f->path,
                   gnutls_strerror(rc));
 }
 
@@ -99,8 +88,8 @@ static bool add_pair(struct tls_state *s, struct file *certificate, struct file 
     if (rc >= 0)
         return true;
     if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-        return refuse(err, "tls.key: %.180s is not the key of the first certificate in %.180s", key->path, certificate->path);
-    return refuse(err, "tls.certificate: %.180s with %.180s cannot be used: %s", certificate->path, key->path,
+        return err_tell(err, "tls.key: %.180s is not the key of the first certificate in %.180s", key->path, certificate->path);
+    return err_tell(err, "tls.certificate: %.180s with %.180s cannot be used: %s", certificate->path, key->path,
                   gnutls_strerror(rc));
 }
 
@@ -148,7 +137,7 @@ static bool add_authorities(struct tls_state *s, const struct config *c, struct 
         return false;
     n = gnutls_certificate_set_x509_trust_mem(s->credentials, &ca->text, GNUTLS_X509_FMT_PEM);
     if (n <= 0)
-        return refuse(err, "%s: %.300s holds no certificate in PEM form, or a broken one: %s", ca->setting, ca->path,
+        return err_tell(err, "%s: %.300s holds no certificate in PEM form, or a broken one: %s", ca->setting, ca->path,
                       gnutls_strerror(n));
     gnutls_certificate_set_verify_function(s->credentials,
                                            strcmp(c->tls_client_auth, "required") == 0 ? verify_required : verify_optional);
@@ -163,7 +152,7 @@ struct tls_state *tls_state_load(const struct config *c, char err[512])
     bool good = false;
 
     if (!s || gnutls_certificate_allocate_credentials(&s->credentials)) {
-        refuse(err, "Memory is out.");
+        err_tell(err, "Memory is out.");
     } else {
         atomic_init(&s->refs, 1);
         good = add_pair(s, &certificate, &key, err) && (!*c->tls_client_ca || add_authorities(s, c, &ca, err));
