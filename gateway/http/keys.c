@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gateway/http/issuers.h"
 #include "gateway/base/err.h"
+#include "gateway/http/issuers.h"
 #include "gateway/http/jose.h"
 
 enum { FILE_MAX = 1 << 20 };
