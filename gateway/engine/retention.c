@@ -18,30 +18,37 @@ enum err retention_prepare(struct db *db, struct fault *f)
 }
 
 /* Every hour, and again as long as there is something to drop. */
-static enum err keep_room(struct retention *r)
+static enum err keep_room(struct retention *r, bool *ret_more)
 {
     int64_t now = clock_unix_us();
     int32_t made, dropped;
-    enum err e = db_make_room(r->db, now, &made, NULL);
+    enum err e;
 
-    if (!e && !(e = db_drop_over(r->db, now, &dropped, NULL)) && !dropped)
+    (void)ret_more;
+    if (clock_mono_us() < r->next_room_us)
+        return OK;
+    if (!(e = db_make_room(r->db, now, &made, NULL)) && !(e = db_drop_over(r->db, now, &dropped, NULL)) && !dropped)
         r->next_room_us = clock_mono_us() + ROOM_PERIOD_US;
     return e;
 }
 
-static enum err remove_expired(struct retention *r, struct arena *a, bool *ret_more)
+static enum err remove_expired(struct retention *r, bool *ret_more)
 {
+    struct arena *a = arena_new(1 << 20);
     struct due_row due[DUE_MAX];
-    size_t n;
+    size_t n = 0;
     int64_t now = clock_unix_us(), removed, total = 0;
-    enum err e = db_retention_due(r->db, now, due, DUE_MAX, &n, NULL);
+    enum err e = a ? db_retention_due(r->db, now, due, DUE_MAX, &n, NULL) : ERR_NO_MEMORY;
 
-    for (size_t i = 0; !e && i < n; i++) {
-        e = db_retention_remove(r->db, a, &due[i], r->config->retention_batch, now - due[i].retention_us, &removed, NULL);
+    for (size_t i = 0; i < n; i++) {
+        enum err one = db_retention_remove(r->db, a, &due[i], r->config->retention_batch, now - due[i].retention_us, &removed, NULL);
+
+        e = e ? e : one;
         total += removed;
         *ret_more |= removed >= r->config->retention_batch;
     }
     *ret_more |= !e && n == DUE_MAX;
+    arena_free(a);
     metric_add(M_RETENTION_REMOVED, total);
     if (total)
         log_info("retention removed events", L_INT("events", total));
@@ -82,22 +89,19 @@ static enum err forget_identity(struct retention *r, bool *ret_more)
     return e;
 }
 
+/* Each for itself: what stands in the way of one lets none of the others grow. */
 enum err retention_tick(void *retention, bool *ret_more)
 {
+    enum err (*const steps[])(struct retention *, bool *) = { keep_room, remove_expired, remove_answers, remove_deleted,
+                                                               forget_identity };
     struct retention *r = retention;
-    struct arena *a = arena_new(1 << 20);
-    enum err e = a ? db_connect(r->db, NULL) : ERR_NO_MEMORY;
+    enum err first = OK;
 
-    if (!e && clock_mono_us() >= r->next_room_us)
-        e = keep_room(r);
-    if (!e)
-        e = remove_expired(r, a, ret_more);
-    if (!e)
-        e = remove_answers(r, ret_more);
-    if (!e)
-        e = remove_deleted(r, ret_more);
-    if (!e)
-        e = forget_identity(r, ret_more);
-    arena_free(a);
-    return e;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        enum err e = db_connect(r->db, NULL);
+
+        e = e ? e : steps[i](r, ret_more);
+        first = first ? first : e;
+    }
+    return first;
 }

@@ -176,6 +176,29 @@ static void gateways_remove_and_publish_at_once(void **state)
     stream_unref(s);
 }
 
+static void what_cannot_be_removed_lets_nothing_else_grow(void **state)
+{
+    struct stream *stuck = stream_of_two_ages("stuck"), *s = stream_of_two_ages("beside");
+    struct retention r = { .config = &gw.config, .db = gw.db };
+    bool more;
+
+    (void)state;
+    gw.config.retention_batch = 1000;
+    side_do("create function weir.refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$");
+    side_do("create trigger refuse before delete on weir.events for each row when (old.stream_id = %lld)"
+            " execute function weir.refuse()", (long long)stuck->row.stream_id);
+    side_do("insert into weir.tickets values ('\\x00', '/', '\\x00', '{}', now() - interval '1 hour', now() - interval '1 minute')");
+    for (int i = 0; i < 2; i++)
+        assert_int_not_equal(retention_tick(&r, &more), OK);
+    assert_int_equal(side_int("select count(*) from weir.tickets"), 0);
+    assert_trimmed(s);
+    side_do("drop function weir.refuse() cascade");
+    tick_until_done(&r);
+    assert_trimmed(stuck);
+    stream_unref(stuck);
+    stream_unref(s);
+}
+
 static void a_deleted_stream_vanishes_wholly(void **state)
 {
     static const char *const tables[] = { "streams", "partitions", "partition_months", "events", "dedup", "subjects" };
@@ -286,6 +309,7 @@ int main(void)
         cmocka_unit_test(what_is_over_goes_in_batches_and_the_rest_stays),
         cmocka_unit_test(a_log_that_is_over_as_a_whole_goes_on_at_its_head),
         cmocka_unit_test(gateways_remove_and_publish_at_once),
+        cmocka_unit_test(what_cannot_be_removed_lets_nothing_else_grow),
         cmocka_unit_test(a_deleted_stream_vanishes_wholly),
         cmocka_unit_test(room_is_made_once_by_whoever_comes_first),
         cmocka_unit_test(tables_that_are_over_go_when_they_are_empty_and_nobody_reads_them),
