@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/http/clientcert.h"
 #include "gateway/http/jose.h"
 #include "gateway/http/principal.h"
 
@@ -167,6 +168,8 @@ static const char *party_fault(const json_t *claims, const struct signer *by, co
     bool malformed;
 
     audience_has(aud, SLICE_NONE, &malformed);
+    if (slice_is(string_of(iss), CLIENTCERT_ISSUER))
+        return "The token's issuer (iss) is a name that Weir keeps for client certificates.";
     if (malformed || (iss && !json_is_string(iss)) || (sub && !json_is_string(sub)))
         return "The token's iss, sub or aud is not a string (aud: or an array of strings).";
     if (!by->issuer && issuer.n && !slice_eq(string_of(iss), issuer))

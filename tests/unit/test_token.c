@@ -160,6 +160,7 @@ static const struct odd odds[] = {
     { "claims that are not UTF-8", BY_HS, HS, "{\"exp\":1800003600,\"sub\":\"\xff\"}", CLAIMS, NULL },
     { "a sub with a NUL", BY_HS, HS, "{\"exp\":1800003600,\"sub\":\"a\\u0000b\"}", CLAIMS, NULL },
     { "a sub as a number", BY_HS, HS, "{\"exp\":1800003600,\"sub\":7}", PARTY, NULL },
+    { "the iss of client certificates", BY_HS, HS, "{\"exp\":1800003600,\"iss\":\"tls\"}", "keeps for client certificates", NULL },
     { "an iss as an array", BY_HS, HS, "{\"exp\":1800003600,\"iss\":[\"a\"]}", PARTY, NULL },
     { "an aud as a number", BY_HS, HS, "{\"exp\":1800003600,\"aud\":1}", PARTY, NULL },
     { "an aud with a number in it", BY_HS, HS, "{\"exp\":1800003600,\"aud\":[\"a\",1]}", PARTY, NULL },
