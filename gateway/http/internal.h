@@ -18,6 +18,7 @@ struct server {
     struct server_config c;
     struct router *router;
     struct token_cache *tickets;  /* found ones; NULL: none are taken */
+    atomic_int ticket_lookups;    /* jobs that run or wait for a worker */
     struct tls *tls;             /* NULL: plain HTTP */
     struct addresses *addresses; /* NULL: no bound per client address */
     int port;

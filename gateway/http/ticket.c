@@ -13,6 +13,10 @@
 #include "gateway/http/query.h"
 #include "gateway/http/ticket_url.h"
 
+#define LOOKUPS_MAX 2                        /* at one time: strangers must not keep every worker and PostgreSQL busy */
+#define LOOKUP_TURN_US (5 * INT64_C(1000))   /* who finds so many tries again then … */
+#define LOOKUP_WAIT_US (5 * US_PER_S)        /* … and for so long */
+
 /* --- making one --- */
 
 static enum err bad_url(struct request *rq, const char *why)
@@ -145,8 +149,7 @@ static enum err refuse(struct request *rq)
     return fault(&rq->fault, ERR_INVALID_TOKEN, "The ticket is not valid for this path and query, or it has ended.");
 }
 
-/* A job. */
-static void look_up(struct request *rq)
+static void find(struct request *rq)
 {
     struct request_internal *in = rq->in;
     struct slice claims;
@@ -167,6 +170,33 @@ static void look_up(struct request *rq)
         return;
     }
     auth_limit(loop_server(rq->loop)->c.auth, rq->who);
+}
+
+/* A job. */
+static void look_up(struct request *rq)
+{
+    find(rq);
+    atomic_fetch_sub(&loop_server(rq->loop)->ticket_lookups, 1);
+}
+
+/* Begins the job, or waits for its turn. */
+static enum err ask(struct request_internal *in)
+{
+    atomic_int *lookups = &loop_server(in->rq.loop)->ticket_lookups;
+    int64_t now = clock_mono_us();
+    bool turn = atomic_fetch_add(lookups, 1) < LOOKUPS_MAX;
+
+    if ((in->ticket_asked = turn && request_work(&in->rq, look_up)))
+        return ERR_PARKED;
+    atomic_fetch_sub(lookups, 1);
+    if (!in->wait_until_us)
+        in->wait_until_us = now + LOOKUP_WAIT_US;
+    if (now >= in->wait_until_us) {
+        in->rq.fault.retry_after = 1;
+        return fault(&in->rq.fault, ERR_OVERLOADED, "Too many tickets are being looked up.");
+    }
+    request_wait_until(&in->rq, now + LOOKUP_TURN_US);
+    return ERR_PARKED;
 }
 
 static enum err begin(struct request_internal *in)
@@ -200,10 +230,8 @@ enum err ticket_check(struct request_internal *in)
     in->by_ticket = true;
     if (!in->pending)
         return begin(in);
-    if (!in->ticket_asked) {
-        in->ticket_asked = true;
-        return request_job(rq, look_up);
-    }
+    if (!in->ticket_asked)
+        return ask(in);
     if (in->result)
         return in->result == ERR_NOT_FOUND ? refuse(rq) : in->result;
     token_cache_put(cache, in->ticket_hash, rq->who, token_cache_age(cache));

@@ -1,7 +1,6 @@
 """The audit log: one event in `_audit` for each management operation that was done, and none for what was not."""
 import contextlib
 import re
-import subprocess
 import time
 import urllib.parse
 
@@ -46,23 +45,6 @@ def gateways(gateway, name, count=1, **settings):
     for one in started:
         one.kill() if one.process.poll() is not None else one.stop()
     harness.psql(gateway, f"drop database {name} with (force)")
-
-
-class Holder:
-    """A psql session that holds locks until it is released."""
-
-    def __init__(self, gateway, sql):
-        self.process = subprocess.Popen(["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-d", gateway.database_url],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.process.stdin.write(f"begin;\n{sql};\nselect 'held';\n")
-        self.process.stdin.flush()
-        while (line := self.process.stdout.readline()) != "held\n":
-            assert line, "psql ended"
-
-    def release(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
 
 
 def test_each_operation_leaves_one_event(alice, stream):
@@ -168,7 +150,7 @@ def test_a_gateway_killed_before_it_could_tell_tells_later_and_once(gateway):
         client = harness.Client(first)
         client.create("before")
         audited(client, "before", 1)
-        head = Holder(first, "select head from weir.partitions for update")    # the lane waits here, management does not
+        head = harness.Holder(first, "select head from weir.partitions for update")    # the lane waits here, management does not
         client.create("orphan")
         client.request("PATCH", "/v1/streams/orphan", {"description": "x"}).expect(200)
         first.kill()
@@ -186,9 +168,9 @@ def test_a_gateway_killed_after_it_has_told_tells_once(gateway):
         client = harness.Client(first)
         client.create("before")
         audited(client, "before", 1)
-        head = Holder(first, "select head from weir.partitions for update")
+        head = harness.Holder(first, "select head from weir.partitions for update")
         client.create("told")
-        rows = Holder(first, "select id from weir.audit for share")            # it can be published, not removed
+        rows = harness.Holder(first, "select id from weir.audit for share")     # it can be published, not removed
         head.release()
         event, = audited(client, "told", 1)
         first.kill()

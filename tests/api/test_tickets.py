@@ -110,6 +110,28 @@ def test_a_ticket_is_bound_to_its_path_and_query(client, stream):
         client.request(method, joined(target, ticket), token="", headers=SSE).problem(401, "unauthenticated")
 
 
+def test_strangers_with_tickets_do_not_keep_the_workers_busy(client, gateway, stream):
+    client.create(stream)
+    url = f"/v1/streams/{stream}/events"
+    good = make(client, url)["ticket"]
+    lock = harness.Holder(gateway, "lock table weir.tickets")
+    strangers = [harness.Client(gateway, "") for _ in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(len(strangers)) as pool:
+        asked = [pool.submit(one.get, joined(url, f"{n:043}"), headers=SSE) for n, one in enumerate(strangers)]
+        time.sleep(0.5)
+        began = time.monotonic()
+        client.get(f"/v1/streams/{stream}").expect(200)
+        assert time.monotonic() - began < 2 * harness.SLOW
+        lock.release()
+        for answer in asked:
+            answer.result().problem(401, "invalid-token")
+    refused(client, joined(url, GARBAGE))
+    with harness.EventStream(gateway, stream, token="", ticket=good) as reader:
+        reader.up_to_date()
+    for one in strangers:
+        one.close()
+
+
 def test_where_the_parameter_stands_does_not_matter_and_last_event_id_may_be_added(client, stream):
     receipts = client.publish(stream, [{"type": "A", "data": n} for n in range(3)])
     url = f"/v1/streams/{stream}/events"

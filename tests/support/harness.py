@@ -173,6 +173,23 @@ def psql(gateway, sql):
     return done.stdout.splitlines()
 
 
+class Holder:
+    """A psql session that holds locks until it is released."""
+
+    def __init__(self, gateway, sql):
+        self.process = subprocess.Popen(["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-d", gateway.database_url],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(f"begin;\n{sql};\nselect 'held';\n")
+        self.process.stdin.flush()
+        while (line := self.process.stdout.readline()) != "held\n":
+            assert line, "psql ended"
+
+    def release(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
 # --- HTTP -----------------------------------------------------------------------------------------------------------------
 class Answer:
     def __init__(self, status, headers, body):
