@@ -41,7 +41,8 @@ static enum err remove_expired(struct retention *r, bool *ret_more)
     enum err e = a ? db_retention_due(r->db, now, due, DUE_MAX, &n, NULL) : ERR_NO_MEMORY;
 
     for (size_t i = 0; i < n; i++) {
-        enum err one = db_retention_remove(r->db, a, &due[i], r->config->retention_batch, now - due[i].retention_us, &removed, NULL);
+        int64_t before = now - due[i].retention_us;
+        enum err one = db_retention_remove(r->db, a, &due[i], r->config->retention_batch, before, &removed, NULL);
 
         e = e ? e : one;
         total += removed;

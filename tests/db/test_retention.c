@@ -187,7 +187,8 @@ static void what_cannot_be_removed_lets_nothing_else_grow(void **state)
     side_do("create function weir.refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$");
     side_do("create trigger refuse before delete on weir.events for each row when (old.stream_id = %lld)"
             " execute function weir.refuse()", (long long)stuck->row.stream_id);
-    side_do("insert into weir.tickets values ('\\x00', '/', '\\x00', '{}', now() - interval '1 hour', now() - interval '1 minute')");
+    side_do("insert into weir.tickets values ('\\x00', '/', '\\x00', '{}', now() - interval '1 hour',"
+            " now() - interval '1 minute')");
     for (int i = 0; i < 2; i++)
         assert_int_not_equal(retention_tick(&r, &more), OK);
     assert_int_equal(side_int("select count(*) from weir.tickets"), 0);
