@@ -102,6 +102,8 @@ void loop_deadline(struct request_internal *in, int64_t mono_us)
 {
     struct loop *l = in->rq.loop;
 
+    if (mono_us && in->heap_at && in->deadline_us <= mono_us)
+        return; /* a call too early costs less than moving it at every event */
     if (mono_us)
         deadlines_set(&l->deadlines, in, mono_us);
     else
