@@ -167,6 +167,7 @@ def chosen(table):
 
 
 def main():
+    load.raise_limits()
     load.install()
     noise = report.Noise()
     with contextlib.ExitStack() as stack:
