@@ -169,7 +169,7 @@ static void on_done(struct publish *p, bool more)
 static enum err publish(struct audit *a, struct stream *s, const struct events *events, struct fault *f)
 {
     struct waiting w = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-    struct publish p = { .stream = s, .events = *events, .if_version = -1, .done = on_done, .arg = &w };
+    struct publish p = { .stream = s, .events = *events, .if_version = -1, .done = on_done, .alone = true, .arg = &w };
     enum err e = commit_submit(a->commit, &p, f);
 
     if (e)

@@ -331,7 +331,7 @@ static void leave_in_flight(struct lane *l, struct publish **pub, size_t n)
 static void finish(struct lane *l, struct publish **pub, size_t n)
 {
     struct stream *streams[64];
-    size_t count = 0;
+    size_t count = 0, last = n;
 
     leave_in_flight(l, pub, n);
     for (size_t i = 0; i < n; i++) {
@@ -340,8 +340,10 @@ static void finish(struct lane *l, struct publish **pub, size_t n)
         if (!known_stream(streams, count, pub[i]->stream) && count < sizeof streams / sizeof *streams)
             streams[count++] = stream_ref(pub[i]->stream);
     }
+    while (last && pub[last - 1]->alone) /* it would leave those before it asleep */
+        last--;
     for (size_t i = 0; i < n; i++)
-        pub[i]->done(pub[i], i + 1 < n); /* from here on it is its owner's */
+        pub[i]->done(pub[i], i + 1 < last); /* from here on it is its owner's */
     for (size_t i = 0; i < count; i++) {
         tail_wake(l->commit->tail, streams[i]);
         stream_unref(streams[i]);

@@ -37,6 +37,7 @@ struct publish {
     enum err err;              /* the outcome */
     struct fault fault;
     void (*done)(struct publish *p, bool more); /* on the lane's thread, once; must not block. more: another call follows */
+    bool alone;                /* done wakes its own waiter at once and pays no heed to `more` */
     void *arg;
 };
 

@@ -319,6 +319,36 @@ static void gateways_race_without_gaps_and_without_doubles(void **state)
                               id_of(stream), id_of(stream)), 0);
 }
 
+static void note(struct publish *p, bool more)
+{
+    ((struct asked *)p->arg)->p.if_version = more; /* the lane reads it no more */
+    sem_post(&((struct asked *)p->arg)->answered);
+}
+
+static void the_last_of_a_wave_is_one_that_wakes_the_others(void **state)
+{
+    struct asked *a[5];
+
+    (void)state;
+    stream = stream_here(&gw, "wave", 1, WEEK);
+    assert_ok(publish(&gw, stream, "{\"type\":\"A\"}"));
+    side_do("begin; select from weir.partitions where stream_id = %lld for update", id_of(stream));
+    for (size_t i = 0; i < 5; i++) { /* the first waits in the database; the others are the next batch */
+        a[i] = draft(stream, -1, "{\"type\":\"A\"}");
+        a[i]->p.done = note;
+        a[i]->p.alone = i >= 3;
+        assert_ok(commit_submit(gw.commit, &a[i]->p, NULL));
+        usleep(i ? 0 : 100000);
+    }
+    side_do("rollback");
+    for (size_t i = 0; i < 5; i++)
+        assert_ok(answer(a[i]));
+    assert_true(a[1]->p.if_version);
+    assert_false(a[2]->p.if_version);
+    for (size_t i = 0; i < 5; i++)
+        asked_free(a[i]);
+}
+
 #define T(f) cmocka_unit_test_teardown(f, end)
 
 int main(void)
@@ -331,6 +361,7 @@ int main(void)
         T(an_id_is_free_again_after_its_window),
         T(a_request_that_the_database_refuses_fails_alone),
         T(the_first_event_of_a_month_opens_it),
+        T(the_last_of_a_wave_is_one_that_wakes_the_others),
         T(gateways_race_without_gaps_and_without_doubles),
     };
 
