@@ -136,9 +136,9 @@ class Gateway:
         return status
 
 
-def dev(settings=None, directory=None):
+def dev(settings=None, directory=None, context=None):
     directory = directory or scratch()
-    return Gateway(["dev", "--data-dir", os.path.join(directory, "data")], settings, directory)
+    return Gateway(["dev", "--data-dir", os.path.join(directory, "data")], settings, directory, context)
 
 
 def serve(database_url, settings=None, context=None):
