@@ -78,7 +78,7 @@ static struct client *begin(struct clients *s, struct MHD_Connection *connection
         return NULL;
     c->address = s->admitted;
     s->admitted = NULL;
-    if (s->tls && !(c->tls = tls_accept(s->tls, connection)))
+    if (s->tls && !(c->tls = tls_accept(s->tls, connection, &s->handshakes)))
         shutdown(c->fd, SHUT_RDWR);
     return c;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "gateway/http/auth.h"
+#include "gateway/http/handshake.h"
 
 /* The connections of one loop, for what libmicrohttpd does not do: a bound on the time that a request may take to arrive
  * (its own timeout is of inactivity only), and closing idle ones gently at shutdown. Loop thread only. */
@@ -36,6 +37,7 @@ struct clients {
     size_t most;                   /* libmicrohttpd's limit: the next ones wait in the backlog */
     bool slot_freed;               /* there were as many, and one has gone */
     struct tls *tls;               /* the server's; NULL: plain HTTP */
+    struct handshakes handshakes;  /* under way */
     struct addresses *addresses;   /* the server's; NULL: not counted */
     struct address *admitted;      /* counted for the connection that libmicrohttpd is about to begin */
 };

@@ -71,7 +71,7 @@ static void wait_and_note(struct loop *l, int64_t now_us)
         if (events[i].data.ptr == &l->event_fd) {
             if (read(l->event_fd, &count, sizeof count) < 0)
                 log_debug("eventfd", L_INT("errno", errno));
-        } else if (events[i].data.ptr != l) {
+        } else if (events[i].data.ptr != l && !handshake_resume(&l->clients.handshakes, l->epoll_fd, events[i].data.ptr)) {
             if (events[i].events & ~(unsigned)EPOLLOUT)
                 park_client_left(l, events[i].data.ptr);
             else
@@ -143,6 +143,7 @@ static void *loop_run(void *arg)
         do
             MHD_run(l->daemon);
         while (clients_slot_freed(&l->clients));
+        handshakes_suspend(&l->clients.handshakes, l->epoll_fd);
         if (!l->draining && atomic_load(&l->drain)) {
             begin_drain(l, now_us);
             l->tick_us = now_us;

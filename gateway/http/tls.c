@@ -9,11 +9,13 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
 #include "gateway/http/clients.h"
+#include "gateway/http/tls_peer.h"
 #include "gateway/http/tls_state.h"
 
-/* TLS 1.2 without forward secrecy or with CBC is not offered. */
-static const char only_13[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:%SERVER_PRECEDENCE";
-static const char from_12[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-AES-128-CBC:-AES-256-CBC:%SERVER_PRECEDENCE";
+/* TLS 1.2 without forward secrecy or with CBC is not offered. Among what is, the client chooses: a group of ours that it has sent no
+ * share for would cost a round trip. */
+static const char only_13[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
+static const char from_12[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-AES-128-CBC:-AES-256-CBC";
 
 struct tls {
     const struct config *config;
@@ -22,16 +24,6 @@ struct tls {
     atomic_uint turn;              /* counts the states; a peer that has another one looks again */
     pthread_mutex_t lock;          /* guards state */
     struct tls_state *state;
-};
-
-struct tls_peer {
-    struct tls *tls;
-    struct tls_state *state;       /* a reference: the session uses its credentials */
-    unsigned turn;
-    gnutls_session_t session;
-    bool established, looked, has_certificate, accepted;
-    int64_t expires_us;            /* of the certificate, unix; the first in its chain to expire */
-    struct principal *who;         /* NULL: nobody that is listed */
 };
 
 /* In force until tls_accept has given the session its credentials: without them no handshake succeeds. */
@@ -128,7 +120,7 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
     return 0;
 }
 
-struct tls_peer *tls_accept(struct tls *t, struct MHD_Connection *connection)
+struct tls_peer *tls_accept(struct tls *t, struct MHD_Connection *connection, struct handshakes *running)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     struct tls_peer *peer = info ? calloc(1, sizeof *peer) : NULL;
@@ -137,9 +129,11 @@ struct tls_peer *tls_accept(struct tls *t, struct MHD_Connection *connection)
         return NULL;
     peer->tls = t;
     peer->session = info->tls_session;
+    peer->connection = connection;
     take_state(peer);
     gnutls_certificate_server_set_request(peer->session, t->ask);
     gnutls_handshake_set_hook_function(peer->session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
+    handshake_run(running, peer);
     return peer;
 }
 
@@ -147,6 +141,7 @@ void tls_peer_free(struct tls_peer *peer)
 {
     if (!peer)
         return;
+    handshake_leave(peer);
     if (!peer->established)
         metric_add(M_TLS_HANDSHAKES_FAILED, 1);
     principal_unref(peer->who);

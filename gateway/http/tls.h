@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 
 #include "gateway/http/auth.h"
+#include "gateway/http/handshake.h"
 
 /* TLS by GnuTLS under libmicrohttpd (docs/decisions/0006-tls.md). What the files hold - chain, key, authorities and names of client
  * certificates - is one immutable state. A reload puts the next one in its place: handshakes take the newest, an open connection
@@ -21,7 +22,7 @@ struct MHD_OptionItem *tls_options(struct tls *t);
 
 /* When a connection begins, before its handshake. libmicrohttpd's socket context of the connection must be a struct client by the
  * time that the handshake ends. NULL: no memory; the connection must be cut, its handshake would fail. */
-struct tls_peer *tls_accept(struct tls *t, struct MHD_Connection *connection);
+struct tls_peer *tls_accept(struct tls *t, struct MHD_Connection *connection, struct handshakes *running);
 void tls_peer_free(struct tls_peer *peer); /* NULL-safe; after libmicrohttpd has freed the session */
 bool tls_peer_established(const struct tls_peer *peer);
 /* Writes the answer (n may be 0) between libmicrohttpd's own and ends the TLS connection in order, as far as that goes without

@@ -203,7 +203,7 @@ def test_connection_and_stream_end_with_the_certificate(own, stream, gateway):
     assert own.status(short) == 0
 
 
-@pytest.mark.parametrize("clients, sentence", [
+BROKEN_LISTS = [
     ({}, "clients is not an array"),
     ([7], "it is not an object"),
     ([{"subject": "CN=a"}], "it has scope and one of"),
@@ -217,9 +217,12 @@ def test_connection_and_stream_end_with_the_certificate(own, stream, gateway):
     ([{"dns": "a", "scope": "publish:*  subscribe:*"}], "scope is a list"),
     ([{"dns": "a", "scope": "publish:"}], "scope is a list"),
     ([{"dns": "a", "scope": "publish:*"}, {"dns": "A", "scope": "publish:*"}], "another entry has this name"),
-])
-def test_a_list_that_says_something_else_is_refused(own, clients, sentence):
-    own.write(clients, own.ours)
-    own.reload("those read before stay in force")
-    last = [line for line in own.gateway.log().splitlines() if "stay in force" in line][-1]
-    assert sentence in json.loads(last)["why"]
+]
+
+
+def test_a_list_that_says_something_else_is_refused(own):
+    for clients, sentence in BROKEN_LISTS:
+        own.write(clients, own.ours)
+        own.reload("those read before stay in force")
+        last = [line for line in own.gateway.log().splitlines() if "stay in force" in line][-1]
+        assert sentence in json.loads(last)["why"]

@@ -220,6 +220,44 @@ def test_handshakes_that_never_finish_are_cut_while_others_are_served(start):
     assert idle.connection is kept
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_handshakes_that_wait_cost_nothing_and_go_on_when_bytes_come(secure):
+    pending = []
+    for n in range(60):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = secure.context.wrap_bio(incoming, outgoing, server_hostname=secure.host)
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.do_handshake()
+        hello = outgoing.read()
+        raw = socket.create_connection((secure.host, secure.port), 10 * harness.SLOW)
+        raw.sendall(hello[:n * 4])
+        pending.append((raw, tls, incoming, outgoing, hello[n * 4:]))
+    time.sleep(0.2)
+    before = cpu_seconds(secure.pid)
+    time.sleep(1.5)
+    assert cpu_seconds(secure.pid) - before < 0.5
+    for raw, tls, incoming, outgoing, rest in pending:
+        raw.sendall(rest)
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                raw.sendall(outgoing.read())
+                incoming.write(raw.recv(65536))
+        tls.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        raw.sendall(outgoing.read())
+        while got := raw.recv(65536):
+            incoming.write(got)
+        assert tls.read(100).startswith(b"HTTP/1.1 200 ")
+        raw.close()
+
+
 def test_a_request_that_is_late_is_told_so_within_tls(start):
     slow = start(WEIR_HTTP_REQUEST_TIMEOUT=f"{TIMEOUT}s")
     with tls_socket(slow) as connection:

@@ -29,8 +29,8 @@ SANITIZED = {
     "TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1",
 }
 # What the slower, sanitized servers are asked: the paths with threads, parking and parsing.
-ASAN_API = ["test_publish.py", "test_read.py", "test_longpoll.py", "test_sse.py", "test_http.py", "test_hostile.py", "test_drain.py"]
-TSAN_API = ["test_longpoll.py", "test_sse.py", "test_hostile.py", "test_two_gateways.py", "test_drain.py"]
+ASAN_API = ["test_publish.py", "test_read.py", "test_longpoll.py", "test_sse.py", "test_http.py", "test_hostile.py", "test_drain.py", "test_client_certificates.py"]
+TSAN_API = ["test_longpoll.py", "test_sse.py", "test_hostile.py", "test_two_gateways.py", "test_drain.py", "test_tls.py"]
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
 
 
