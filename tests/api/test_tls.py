@@ -240,7 +240,7 @@ def test_handshakes_that_wait_cost_nothing_and_go_on_when_bytes_come(secure):
     time.sleep(0.2)
     before = cpu_seconds(secure.pid)
     time.sleep(1.5)
-    assert cpu_seconds(secure.pid) - before < 0.5
+    assert cpu_seconds(secure.pid) - before < 0.2 * harness.SLOW
     for raw, tls, incoming, outgoing, rest in pending:
         raw.sendall(rest)
         while True:
