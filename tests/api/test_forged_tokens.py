@@ -39,7 +39,7 @@ class Forge:
                 {"issuer": self.other.iss, "audience": "weir", "jwks_url": self.other.jwks_url,
                  "grants": "subscribe:theirs.*"}]}, f)
         self.gateway = harness.dev({"WEIR_AUTH_KEYS_FILE": path, "WEIR_AUTH_JWKS_CA_FILE": self.provider.ca,
-                                    "WEIR_AUTH_JWKS_MIN_REFRESH": "1h", "WEIR_HTTP_CONNECTION_MEMORY": "32KiB"})   # room for a token that is too long
+                                    "WEIR_AUTH_JWKS_MIN_REFRESH": "1h", "WEIR_HTTP_CONNECTION_MEMORY": "32KiB"})   # a token too long fits
         self.client = harness.Client(self.gateway, harness.mint())
         self.client.create(STREAM)
 
