@@ -49,14 +49,15 @@ bool auth_add_secret(struct auth *a, struct slice secret);
  * ERR_INVALID_TOKEN: a fault sentence that helps the owner and tells an attacker nothing of the keys. */
 enum err auth_check(struct auth *a, struct slice authorization, int64_t now_unix_us, struct principal **ret, struct fault *f);
 
-/* One who waits for keys: zero-initialised with wake and arg set, used by one thread at a time. wake is called on the thread that
- * fetches, at most once for each ERR_PARKED. */
+/* One who waits for keys: zero-initialised with wake and arg set, used by one thread at a time, for one token. wake is called on the
+ * thread that fetches, at most once for each ERR_PARKED. */
 struct auth_wait {
     void (*wake)(void *arg);
     void *arg;
     struct jwks *of;              /* the rest is auth's own */
     bool linked;                  /* under the lock of `of`, as next and at */
     struct auth_wait *next, **at;
+    uint64_t enough;              /* attempts to fetch: when so many have ended the token waits for no more; 0: has not waited */
 };
 /* The same, with one outcome more, ERR_PARKED: the token names a key that its issuer may have published meanwhile, and it is being
  * fetched. Ask again after the wake. Call auth_unwait before w goes away; both are for one thread at a time. */

@@ -90,7 +90,7 @@ static enum err check_token(struct request_internal *in)
     if (rq->route->perm == PERM_NONE || (in->wait_until_us && now_us >= in->wait_until_us))
         w = NULL;
     else
-        *w = (struct auth_wait){ .wake = wake_pending, .arg = rq };
+        w->wake = wake_pending, w->arg = rq;
     e = auth_check_or_wait(auth, in->gate.authorization, clock_unix_us(), w, &rq->who, &rq->fault);
     if (!e && in->client->again) /* one that asks once, as subscribers do, needs no memory for it */
         auth_remember(auth, &in->client->token, in->gate.authorization, rq->who, age);

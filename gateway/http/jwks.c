@@ -242,8 +242,12 @@ enum jwks_ask jwks_want(struct jwks *j, uint64_t seen, struct auth_wait *wait)
     int64_t now_us = clock_mono_us();
 
     pthread_mutex_lock(&j->lock);
+    if (wait && !wait->enough) /* an attempt that runs may have begun before the key was published */
+        wait->enough = j->attempts + (j->fetching ? 2 : 1);
     if (j->attempts != seen) {
         ask = JWKS_LOOK_AGAIN;
+    } else if (wait && j->attempts >= wait->enough) {
+        ask = JWKS_REFUSED;
     } else if (!j->fetching && !j->wanted) {
         if (j->asked && now_us - j->asked_us < j->c.config->auth_jwks_min_refresh_us) {
             ask = JWKS_REFUSED;

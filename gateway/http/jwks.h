@@ -27,7 +27,7 @@ void jwks_wait_first(struct jwks *j, int64_t mono_us); /* until the first attemp
 enum jwks_ask {
     JWKS_LOOK_AGAIN,           /* one ended meanwhile */
     JWKS_COMING,               /* one runs or begins: wait (if given) is woken when it has ended */
-    JWKS_REFUSED               /* none may begin now */
+    JWKS_REFUSED               /* none may begin now, or wait has seen one that began after it came */
 };
 uint64_t jwks_attempts(struct jwks *j);
 enum jwks_ask jwks_want(struct jwks *j, uint64_t seen, struct auth_wait *wait);

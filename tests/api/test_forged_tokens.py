@@ -38,8 +38,9 @@ class Forge:
                 {"issuer": self.mine.iss, "audience": "weir", "jwks_url": self.mine.jwks_url},
                 {"issuer": self.other.iss, "audience": "weir", "jwks_url": self.other.jwks_url,
                  "grants": "subscribe:theirs.*"}]}, f)
+        # Headers have room for a token that is too long.
         self.gateway = harness.dev({"WEIR_AUTH_KEYS_FILE": path, "WEIR_AUTH_JWKS_CA_FILE": self.provider.ca,
-                                    "WEIR_AUTH_JWKS_MIN_REFRESH": "1h", "WEIR_HTTP_CONNECTION_MEMORY": "32KiB"})   # a token too long fits
+                                    "WEIR_AUTH_JWKS_MIN_REFRESH": "1h", "WEIR_HTTP_CONNECTION_MEMORY": "32KiB"})
         self.client = harness.Client(self.gateway, harness.mint())
         self.client.create(STREAM)
 
