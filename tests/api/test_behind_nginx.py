@@ -52,7 +52,7 @@ class Proxied:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
-        self.host, self.token = "127.0.0.1", gateway.token
+        self.host, self.token, self.context = "127.0.0.1", gateway.token, None
         directory = harness.scratch("nginx-")
         path = os.path.join(directory, "nginx.conf")
         with open(path, "w", encoding="ascii") as f:
