@@ -80,7 +80,7 @@ def test_the_image_serves_read_only_as_its_user(built):
         while outcome(container(root, told, check, **settings))[0]:
             assert served.poll() is None and time.monotonic() < deadline
             time.sleep(0.2)
-        place = type("Place", (), {"host": "127.0.0.1", "port": port, "token": harness.mint()})
+        place = type("Place", (), {"host": "127.0.0.1", "port": port, "token": harness.mint(), "context": None})
         client = harness.Client(place)
         client.publish("image", {"type": "A", "data": {"n": 1}})
         assert client.read("image")["events"][0]["data"] == {"n": 1}
