@@ -123,7 +123,8 @@ static void every_sqlstate_has_its_outcome(void **state)
         { "25006", ERR_DATABASE_UNAVAILABLE, false },
         { "08006", ERR_DATABASE_UNAVAILABLE, false },
         { "26000", ERR_INTERNAL, false },
-        { "22012", ERR_INTERNAL, true },
+        { "22012", ERR_DB_RETRY, true },
+        { "22003", ERR_INTERNAL, true },
         { "23503", ERR_INTERNAL, true },
     };
 
