@@ -7,6 +7,8 @@
 
 Needs no terminal and leaves nothing behind: children are ended by process id, what they write is in one temporary directory.
 """
+import concurrent.futures
+import contextlib
 import glob
 import os
 import pwd
@@ -34,6 +36,7 @@ TSAN_API = [f"test_{name}.py" for name in (
     "sse", "tickets", "tls", "two_gateways")]
 ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
     "auth", "forged_tokens", "http", "publish", "quota", "read", "slow_clients")]
+LONG = {"test_crash.py", "test_dev_cluster.py", "test_identity.py", "test_hostile.py"}     # dealt out first, so that parts end together
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
 
 
@@ -47,10 +50,14 @@ class Result:
         return self
 
 
+RUNNING = set()                                  # children, of all threads
+
+
 def run(argv, seconds, env=None, line=None):
     """Streams what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long."""
     child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    RUNNING.add(child)
     late = threading.Event()
 
     def stop():
@@ -73,6 +80,7 @@ def run(argv, seconds, env=None, line=None):
     finally:
         timer.cancel()
         child.stdout.close()
+        RUNNING.discard(child)
     if late.is_set():
         print(f"  not ok - {argv[0]}: stopped after {seconds} s", flush=True)
         return 124
@@ -204,7 +212,7 @@ def database(build, tmp):
 
 def api(build, tmp, paths, seconds=API_SECONDS, env=None):
     """pytest; the counts are of its own report."""
-    report = os.path.join(tmp, f"report-{build}.xml")
+    report = os.path.join(tempfile.mkdtemp(dir=tmp, prefix="report-"), f"{build}.xml")
     status = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", f"--junitxml={report}", *paths],
                  seconds, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "1", **SANITIZED,
                            **(env or {})})
@@ -217,8 +225,24 @@ def api(build, tmp, paths, seconds=API_SECONDS, env=None):
     return Result(count["tests"] - failed - count["skipped"], failed or int(status != 0))
 
 
-def api_files(names):
-    return [f"tests/api/{name}" for name in names]
+def api_parts(build, tmp, names):
+    """As many at once as there are cores: most tests wait more than they compute. Each part has a gateway of its own."""
+    paths = [f"tests/api/{name}" for name in sorted(names, key=lambda name: (name not in LONG, name))]
+    result, parts = Result(), len(os.sched_getaffinity(0))
+    with concurrent.futures.ThreadPoolExecutor(parts) as pool:
+        try:
+            for one in pool.map(lambda n: api(build, tmp, paths[n::parts]), range(min(parts, len(paths)))):
+                result += one
+        except BaseException:
+            for child in list(RUNNING):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGTERM)
+            raise
+    return result
+
+
+def api_files():
+    return glob.glob("test_*.py", root_dir=os.path.join(ROOT, "tests/api"))
 
 
 def suites(tmp):
@@ -228,15 +252,15 @@ def suites(tmp):
         "unit": lambda: unit("release"),
         "db": lambda: database("release", tmp),
         "fuzz": lambda: corpus("release"),
-        "api": lambda: api("release", tmp, ["tests/api"]),
+        "api": lambda: api_parts("release", tmp, api_files()),
         "asan-build": lambda: make("BUILD=asan", "all", "tests"),
         "asan-unit": lambda: unit("asan"),
         "asan-db": lambda: database("asan", tmp),
         "asan-fuzz": lambda: corpus("asan"),
-        "asan-api": lambda: api("asan", tmp, api_files(ASAN_API)),
+        "asan-api": lambda: api_parts("asan", tmp, ASAN_API),
         "tsan-build": lambda: make("BUILD=tsan", "all", "unit-tests"),
         "tsan-unit": lambda: unit("tsan"),
-        "tsan-api": lambda: api("tsan", tmp, api_files(TSAN_API)),
+        "tsan-api": lambda: api_parts("tsan", tmp, TSAN_API),
     }
 
 
@@ -262,7 +286,7 @@ def cover(tmp):
     yield "cover-unit", lambda: unit("cover")
     yield "cover-db", lambda: database("cover", tmp)
     yield "cover-fuzz", lambda: corpus("cover")
-    yield "cover-api", lambda: api("cover", tmp, ["tests/api"])
+    yield "cover-api", lambda: api_parts("cover", tmp, api_files())
     yield "covered", lambda: print_cover(counters)
 
 
