@@ -63,9 +63,11 @@ static bool send_rest(struct request_internal *in)
     if (n < 0)
         return false;
     in->rest_at += (size_t)n;
-    if (in->rest_at < in->rest.n)
+    if (in->rest_at < in->rest.n) {
+        loop_deadline(in, in->rest_until_us); /* the reader's own, which came first, is used up */
         return !in->gone && !loop_cutting(in->rq.loop) && clock_mono_us() < in->rest_until_us &&
                loop_watch(in, EPOLLRDHUP | EPOLLOUT);
+    }
     buf_free(&in->rest); /* few readers are slow: none keeps memory for it */
     in->rest_at = 0;
     return loop_watch(in, EPOLLRDHUP);

@@ -120,7 +120,7 @@ static long read_chunk(struct request *rq, char *out, size_t max)
     struct waiter *w = rq->state;
     int produced, sent = (int)w->until_us; /* counts what was sent */
 
-    request_wait_until(rq, 0);
+    request_wait_until(rq, slice_is(rq->target, "/wide") ? clock_mono_us() + 100000 : 0);
     pthread_mutex_lock(&w->app->lock);
     produced = w->app->produced;
     w->app->gone += rq->gone;
