@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "gateway/app_parts.h"
+#include "gateway/base/clock.h"
 #include "gateway/engine/retention.h"
 #include "gateway/http/server.h"
 #include "handlers/handlers.h"
@@ -95,6 +97,15 @@ static bool start_database(struct app *a, char err[512])
            (a->audit = audit_start(c, &a->db, a->commit, a->streams));
 }
 
+/* What says that it serves is ready: the lanes connect by themselves, in milliseconds; one that cannot does not hold up the start. */
+static void wait_for_lanes(const struct app *a)
+{
+    int64_t until = clock_mono_us() + a->config->database_connect_timeout_us;
+
+    while (!commit_moving(a->commit) && clock_mono_us() < until)
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
 static bool start_http(struct app *a, struct slice dev_secret, char err[512])
 {
     struct app_internal *in = a->in;
@@ -104,6 +115,7 @@ static bool start_http(struct app *a, struct slice dev_secret, char err[512])
     const struct ticker_def retention = { "weir-retain", a->config->retention_period_us, retention_tick };
     struct server *server;
 
+    wait_for_lanes(a);
     if (!(in->auth = auth_new(a->config, dev_secret, err)) || !(in->routes = configured_routes(a)))
         return false;
     if (!(in->pool = pool_new(&pool)) || !(in->retention_ticker = ticker_start(&retention, &in->retention)))

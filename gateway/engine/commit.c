@@ -249,7 +249,7 @@ static bool settled(struct lane *l, struct batch *b, enum err e, int *conflicts,
     else
         fail_all(b->pub, b->n, e == ERR_DB_UNIQUE || e == ERR_DB_RETRY ? ERR_OVERLOADED : e,
                  "The events could not be recorded; nothing was.");
-    b->group_n = 0; /* run_singly has told the tail */
+    b->lot_n = 0; /* run_singly has told the tail */
     return true;
 }
 
@@ -258,7 +258,7 @@ static void tell_tail(struct lane *l, const struct batch *b)
 {
     int64_t events = 0, bytes = 0;
 
-    for (const struct group *g = b->groups; g < b->groups + b->group_n; g++) {
+    for (const struct lot *g = b->lots; g < b->lots + b->lot_n; g++) {
         if (g->pub[0]->err != OK && g->accepted_n == 0)
             continue;
         tail_committed(l->commit->tail, g->stream, g->accepted, g->accepted_n);
@@ -286,7 +286,7 @@ static void run(struct lane *l, struct publish **pub, size_t n)
                        .key_window_us = l->commit->config->idempotency_window_us };
     int64_t began = clock_mono_us(), until = began + l->commit->config->commit_wait_us;
     int conflicts = 0;
-    enum err e = b.arena ? batch_group(&b) : ERR_NO_MEMORY;
+    enum err e = b.arena ? batch_sort_out(&b) : ERR_NO_MEMORY;
 
     for (size_t i = 0; i < n; i++)
         pub[i]->err = OK;

@@ -75,7 +75,7 @@ static int by_subject(const void *a, const void *b)
     return slice_order(((const struct slot_subject *)a)->subject, ((const struct slot_subject *)b)->subject);
 }
 
-struct slot_id *group_id(struct group *g, const uint8_t key[16])
+struct slot_id *lot_id(struct lot *g, const uint8_t key[16])
 {
     struct slot_id wanted;
 
@@ -83,7 +83,7 @@ struct slot_id *group_id(struct group *g, const uint8_t key[16])
     return bsearch(&wanted, g->ids, g->id_n, sizeof *g->ids, by_key);
 }
 
-struct slot_key *group_key(struct group *g, const uint8_t key[16])
+struct slot_key *lot_key(struct lot *g, const uint8_t key[16])
 {
     struct slot_key wanted;
 
@@ -91,7 +91,7 @@ struct slot_key *group_key(struct group *g, const uint8_t key[16])
     return g->key_n ? bsearch(&wanted, g->keys, g->key_n, sizeof *g->keys, by_idempotency_key) : NULL;
 }
 
-struct slot_subject *group_subject(struct group *g, struct slice subject)
+struct slot_subject *lot_subject(struct lot *g, struct slice subject)
 {
     struct slot_subject wanted = { .subject = subject };
 
@@ -115,7 +115,7 @@ static size_t distinct(void *v, size_t n, size_t size, int (*order)(const void *
 }
 
 /* Of two requests under one key it is the first one's answer that is asked for. */
-static bool collect_keys(struct group *g, struct arena *a)
+static bool collect_keys(struct lot *g, struct arena *a)
 {
     size_t n = 0;
 
@@ -131,12 +131,12 @@ static bool collect_keys(struct group *g, struct arena *a)
     g->key_n = distinct(g->keys, g->key_n, sizeof *g->keys, by_idempotency_key);
     for (size_t i = g->pub_n; i-- > 0;)
         if (g->pub[i]->key)
-            memcpy(group_key(g, g->pub[i]->key->key)->wanted, g->pub[i]->key->fingerprint, 16);
+            memcpy(lot_key(g, g->pub[i]->key->key)->wanted, g->pub[i]->key->fingerprint, 16);
     return true;
 }
 
 /* Room for every event; which of them have an id or a subject is seen on the way. */
-static bool group_collect(struct group *g, struct arena *a)
+static bool lot_collect(struct lot *g, struct arena *a)
 {
     bool touched[PARTITIONS_MAX] = { false };
 
@@ -170,7 +170,7 @@ static bool group_collect(struct group *g, struct arena *a)
     return true;
 }
 
-static bool group_ready_for_plain(const struct group *g, int64_t now_us)
+static bool lot_ready_for_plain(const struct lot *g, int64_t now_us)
 {
     int32_t month = month_index(now_us);
 
@@ -185,10 +185,10 @@ static bool group_ready_for_plain(const struct group *g, int64_t now_us)
     return true;
 }
 
-enum err batch_group(struct batch *b)
+enum err batch_sort_out(struct batch *b)
 {
     struct publish **sorted = arena_alloc(b->arena, b->n * sizeof *sorted);
-    struct group *g;
+    struct lot *g;
 
     if (!sorted)
         return ERR_NO_MEMORY;
@@ -196,12 +196,12 @@ enum err batch_group(struct batch *b)
     for (size_t i = 0; i < b->n; i++) /* the order of arrival breaks ties */
         sorted[i]->order = i;
     qsort(sorted, b->n, sizeof *sorted, by_stream);
-    b->group_n = 0;
+    b->lot_n = 0;
     for (size_t i = 0; i < b->n; i++)
-        b->group_n += i == 0 || sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id;
-    if (!(b->groups = arena_zalloc(b->arena, b->group_n * sizeof *b->groups)))
+        b->lot_n += i == 0 || sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id;
+    if (!(b->lots = arena_zalloc(b->arena, b->lot_n * sizeof *b->lots)))
         return ERR_NO_MEMORY;
-    g = b->groups;
+    g = b->lots;
     for (size_t i = 0; i < b->n; i++) {
         if (i && sorted[i]->stream->row.stream_id != sorted[i - 1]->stream->row.stream_id)
             g++;
@@ -211,10 +211,10 @@ enum err batch_group(struct batch *b)
         }
     }
     b->plain = true;
-    for (g = b->groups; g < b->groups + b->group_n; g++) {
-        if (!group_collect(g, b->arena))
+    for (g = b->lots; g < b->lots + b->lot_n; g++) {
+        if (!lot_collect(g, b->arena))
             return ERR_NO_MEMORY;
-        b->plain &= group_ready_for_plain(g, b->now_us);
+        b->plain &= lot_ready_for_plain(g, b->now_us);
     }
     return OK;
 }

@@ -4,7 +4,7 @@
 #include "db/publish.h"
 #include "gateway/engine/commit.h"
 
-/* One transaction of a lane: the requests that were waiting, grouped by stream.
+/* One transaction of a lane: the requests that were waiting, in lots: one a stream.
  *
  * Two ways to write it. Events without an id and subject of their own, published without an Idempotency-Key, need no decision: heads
  * move and events are appended in one round trip (`plain`). Else the first round trip locks the heads and then looks up keys, ids and
@@ -44,7 +44,7 @@ struct slot_subject {        /* a subject of the batch, by name */
     int64_t stored_version, version, last_offset;
 };
 
-struct group {               /* one stream's part */
+struct lot {               /* one stream's part */
     struct stream *stream;
     struct publish **pub;
     size_t pub_n;
@@ -68,22 +68,22 @@ struct batch {
     struct arena *arena;
     struct publish **pub;    /* all of them, in order of arrival */
     size_t n;
-    struct group *groups;    /* sorted by stream id: heads are locked in this order everywhere */
-    size_t group_n;
+    struct lot *lots;    /* sorted by stream id: heads are locked in this order everywhere */
+    size_t lot_n;
     int64_t now_us;          /* unix */
     int64_t key_window_us;   /* an answer is kept for so long */
-    bool plain;              /* all groups are, and their heads and months are known */
+    bool plain;              /* all lots are, and their heads and months are known */
 };
 
-/* commit_batch.c: groups the requests (stable), collects partitions, ids and subjects. ERR_NO_MEMORY. */
-enum err batch_group(struct batch *b);
-/* commit_decide.c, pure: settles every request of a group that was looked up: duplicates, optimistic locks, offsets. */
-void group_decide(struct group *g, int64_t now_us);
-struct slot_id *group_id(struct group *g, const uint8_t key[16]);
-struct slot_key *group_key(struct group *g, const uint8_t key[16]);
-struct slot_subject *group_subject(struct group *g, struct slice subject);
+/* commit_batch.c: sorts the requests into lots (stable), collects partitions, ids and subjects. ERR_NO_MEMORY. */
+enum err batch_sort_out(struct batch *b);
+/* commit_decide.c, pure: settles every request of a lot that was looked up: duplicates, optimistic locks, offsets. */
+void lot_decide(struct lot *g, int64_t now_us);
+struct slot_id *lot_id(struct lot *g, const uint8_t key[16]);
+struct slot_key *lot_key(struct lot *g, const uint8_t key[16]);
+struct slot_subject *lot_subject(struct lot *g, struct slice subject);
 /* commit_write.c: */
-void group_refuse(struct group *g); /* its stream was deleted */
+void lot_refuse(struct lot *g); /* its stream was deleted */
 /* One attempt at the whole transaction. OK: committed (or nothing to write). Errors as db_flush's. */
 enum err batch_write(struct batch *b, struct db *db);
 /* commit_outcome.c: after ERR_OUTCOME_UNKNOWN, on a new connection: *ret_committed. Waits for what is still running. A batch that

@@ -2,7 +2,7 @@
 
 #include "gateway/engine/commit_batch.h"
 
-/* A request is settled event by event against what the group knows; if one event is refused, what its request had changed
+/* A request is settled event by event against what the lot knows; if one event is refused, what its request had changed
  * is taken back and the neighbours never notice. */
 
 static enum err conflict(struct publish *p, const struct slot_subject *s, int64_t expected)
@@ -43,7 +43,7 @@ static int64_t stored_bytes(const struct event *ev)
     return (int64_t)(ev->attributes.n + ev->data.n);
 }
 
-static void accept(struct group *g, struct event *ev, struct slot_id *id, struct slot_subject *s)
+static void accept(struct lot *g, struct event *ev, struct slot_id *id, struct slot_subject *s)
 {
     struct slot_part *part = &g->part[g->part_of[ev->partition]];
 
@@ -67,7 +67,7 @@ static void accept(struct group *g, struct event *ev, struct slot_id *id, struct
     g->accepted[g->accepted_n++] = ev;
 }
 
-static void take_back(struct group *g, struct publish *p, size_t accepted_n)
+static void take_back(struct lot *g, struct publish *p, size_t accepted_n)
 {
     while (g->accepted_n > accepted_n) {
         struct event *ev = g->accepted[--g->accepted_n];
@@ -76,12 +76,12 @@ static void take_back(struct group *g, struct publish *p, size_t accepted_n)
         part->n--;
         part->bytes -= stored_bytes(ev);
         if (ev->subject.p) {
-            struct slot_subject *s = group_subject(g, ev->subject);
+            struct slot_subject *s = lot_subject(g, ev->subject);
 
             s->version--; /* last_offset is set anew by the next accepted one, or not used */
         }
         if (ev->client_id) {
-            struct slot_id *id = group_id(g, ev->key);
+            struct slot_id *id = lot_id(g, ev->key);
 
             id->known = id->ours = false;
         }
@@ -90,10 +90,10 @@ static void take_back(struct group *g, struct publish *p, size_t accepted_n)
         p->events.v[k].duplicate = false;
 }
 
-static enum err settle_event(struct group *g, struct publish *p, struct event *ev, bool *first)
+static enum err settle_event(struct lot *g, struct publish *p, struct event *ev, bool *first)
 {
-    struct slot_id *id = ev->client_id ? group_id(g, ev->key) : NULL;
-    struct slot_subject *s = ev->subject.p ? group_subject(g, ev->subject) : NULL;
+    struct slot_id *id = ev->client_id ? lot_id(g, ev->key) : NULL;
+    struct slot_subject *s = ev->subject.p ? lot_subject(g, ev->subject) : NULL;
     enum err e;
 
     ev->duplicate = false;
@@ -128,7 +128,7 @@ static enum err replay(struct publish *p, const struct slot_key *k)
 }
 
 /* The last step of a request, so there is never anything of it to take back. */
-static enum err keep_answer(struct group *g, struct publish *p, struct slot_key *k)
+static enum err keep_answer(struct lot *g, struct publish *p, struct slot_key *k)
 {
     enum err e = p->key->render(p);
 
@@ -144,16 +144,16 @@ static enum err keep_answer(struct group *g, struct publish *p, struct slot_key 
     return OK;
 }
 
-static struct slot_key *key_begin(struct group *g, struct publish *p)
+static struct slot_key *key_begin(struct lot *g, struct publish *p)
 {
     if (!p->key)
         return NULL;
     p->key->replayed = false;
     buf_reset(&p->key->answer);
-    return group_key(g, p->key->key);
+    return lot_key(g, p->key->key);
 }
 
-static enum err settle(struct group *g, struct publish *p)
+static enum err settle(struct lot *g, struct publish *p)
 {
     struct slot_key *k = key_begin(g, p);
     bool first = true;
@@ -173,7 +173,7 @@ static enum err settle(struct group *g, struct publish *p)
     return k ? keep_answer(g, p, k) : OK;
 }
 
-void group_decide(struct group *g, int64_t now_us)
+void lot_decide(struct lot *g, int64_t now_us)
 {
     g->accepted_n = g->kept_n = 0;
     for (size_t i = 0; i < g->part_n; i++) {
@@ -191,5 +191,5 @@ void group_decide(struct group *g, int64_t now_us)
     /* What was taken back may have left an offset of a refused event behind. */
     for (size_t i = 0; i < g->accepted_n; i++)
         if (g->accepted[i]->subject.p)
-            group_subject(g, g->accepted[i]->subject)->last_offset = g->accepted[i]->offset;
+            lot_subject(g, g->accepted[i]->subject)->last_offset = g->accepted[i]->offset;
 }

@@ -4,7 +4,7 @@
 
 bool flight_begin(struct flight *f, struct batch *b, struct db *db)
 {
-    *f = (struct flight){ .b = b, .db = db, .max = b->group_n * STATEMENTS_MAX + STATEMENTS_MAX };
+    *f = (struct flight){ .b = b, .db = db, .max = b->lot_n * STATEMENTS_MAX + STATEMENTS_MAX };
     return (f->rows = arena_zalloc(b->arena, f->max * sizeof *f->rows)) != NULL;
 }
 
@@ -42,7 +42,7 @@ void flight_end(struct flight *f)
     f->n = 0;
 }
 
-struct publish_head *flight_heads(struct batch *b, const struct group *g, bool changed_only, size_t *ret_n)
+struct publish_head *flight_heads(struct batch *b, const struct lot *g, bool changed_only, size_t *ret_n)
 {
     struct publish_head *v = arena_alloc(b->arena, g->part_n * sizeof *v);
 
@@ -56,7 +56,7 @@ struct publish_head *flight_heads(struct batch *b, const struct group *g, bool c
     return v;
 }
 
-struct publish_event *flight_events(struct batch *b, const struct group *g)
+struct publish_event *flight_events(struct batch *b, const struct lot *g)
 {
     struct publish_event *v = arena_alloc(b->arena, (g->accepted_n + 1) * sizeof *v);
     int64_t behind[PARTITIONS_MAX] = { 0 };

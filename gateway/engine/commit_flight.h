@@ -5,7 +5,7 @@
 
 /* One round trip of a batch: the statements queued so far and their results, in order. What commit_write.c and commit_outcome.c
  * share; the lane's thread. */
-#define STATEMENTS_MAX 12 /* a group's in one flush, BEGIN, COMMIT and NOTIFY included */
+#define STATEMENTS_MAX 12 /* a lot's in one flush, BEGIN, COMMIT and NOTIFY included */
 
 struct flight {
     struct batch *b;
@@ -22,7 +22,7 @@ enum err flight_flush(struct flight *f);                             /* errors a
 void flight_end(struct flight *f);                                   /* frees the rows */
 
 /* The slots as rows, in the batch's arena; NULL: out of memory. *ret_n: how many have something for the statement. */
-struct publish_head *flight_heads(struct batch *b, const struct group *g, bool changed_only, size_t *ret_n);
-struct publish_event *flight_events(struct batch *b, const struct group *g);
+struct publish_head *flight_heads(struct batch *b, const struct lot *g, bool changed_only, size_t *ret_n);
+struct publish_event *flight_events(struct batch *b, const struct lot *g);
 
 #endif

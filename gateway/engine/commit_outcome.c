@@ -9,7 +9,7 @@ static bool is_row_of(const struct rows *r, int k, const struct event *ev, bool 
            (!decided || (row_int8(r, k, 1) == ev->offset && row_time(r, k, 2) == ev->recorded_us));
 }
 
-static bool all_found(struct group *g, const struct rows *r, bool decided)
+static bool all_found(struct lot *g, const struct rows *r, bool decided)
 {
     for (size_t i = 0; i < g->accepted_n; i++) {
         struct event *ev = g->accepted[i];
@@ -25,7 +25,7 @@ static bool all_found(struct group *g, const struct rows *r, bool decided)
     return true;
 }
 
-static enum err look_for(struct batch *b, struct group *g, struct db *db)
+static enum err look_for(struct batch *b, struct lot *g, struct db *db)
 {
     struct flight f;
     size_t n;
@@ -50,14 +50,14 @@ enum err batch_outcome(struct batch *b, struct db *db, bool *ret_committed)
     enum err e;
 
     *ret_committed = false;
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
+    for (struct lot *g = b->lots; g < b->lots + b->lot_n; g++) {
         if (g->accepted_n && (e = look_for(b, g, db)))
             return e;
         *ret_committed |= g->accepted_n && g->found;
     }
     /* One transaction: what is missing of it met a deleted stream on the plain way, which decides nothing beforehand. */
-    for (struct group *g = b->groups; *ret_committed && g < b->groups + b->group_n; g++)
+    for (struct lot *g = b->lots; *ret_committed && g < b->lots + b->lot_n; g++)
         if (g->accepted_n && !g->found)
-            group_refuse(g);
+            lot_refuse(g);
     return OK;
 }

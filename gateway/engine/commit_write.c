@@ -5,11 +5,11 @@
 
 static void queue_notify(struct flight *f)
 {
-    size_t max = f->b->group_n * PARTITIONS_MAX, n = 0;
+    size_t max = f->b->lot_n * PARTITIONS_MAX, n = 0;
     int64_t *streams = arena_alloc(f->b->arena, max * sizeof *streams);
     int32_t *partitions = arena_alloc(f->b->arena, max * sizeof *partitions);
 
-    for (const struct group *g = f->b->groups; streams && partitions && g < f->b->groups + f->b->group_n; g++)
+    for (const struct lot *g = f->b->lots; streams && partitions && g < f->b->lots + f->b->lot_n; g++)
         for (size_t i = 0; i < g->part_n; i++)
             if (g->part[i].n) {
                 streams[n] = g->stream->row.stream_id;
@@ -24,7 +24,7 @@ static void queue_notify_known(struct flight *f)
     const size_t max = 8000; /* as PostgreSQL bounds a notification */
     char *text = arena_alloc(f->b->arena, max), *end = text;
 
-    for (const struct group *g = f->b->groups; text && g < f->b->groups + f->b->group_n; g++)
+    for (const struct lot *g = f->b->lots; text && g < f->b->lots + f->b->lot_n; g++)
         for (size_t i = 0; i < g->part_n; i++)
             if (g->part[i].n && end - text < (ptrdiff_t)max)
                 end += snprintf(end, max - (size_t)(end - text), "%sh%" PRId64 ":%" PRId32 ":%" PRId64, end > text ? ";" : "",
@@ -36,7 +36,7 @@ static void queue_notify_known(struct flight *f)
 
 /* --- events that need no decision: one round trip --- */
 
-static void plain_accept(struct group *g)
+static void plain_accept(struct lot *g)
 {
     g->accepted_n = 0;
     for (size_t i = 0; i < g->part_n; i++)
@@ -53,7 +53,7 @@ static void plain_accept(struct group *g)
         }
 }
 
-void group_refuse(struct group *g)
+void lot_refuse(struct lot *g)
 {
     for (size_t i = 0; i < g->pub_n; i++)
         g->pub[i]->err = fault(&g->pub[i]->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
@@ -61,7 +61,7 @@ void group_refuse(struct group *g)
 }
 
 /* The new heads came back: count the events down from them. */
-static void plain_settle(struct group *g, const struct rows *heads)
+static void plain_settle(struct lot *g, const struct rows *heads)
 {
     int64_t next[PARTITIONS_MAX];
 
@@ -85,14 +85,14 @@ static void plain_settle(struct group *g, const struct rows *heads)
     for (size_t i = 0; i < g->pub_n; i++)
         g->pub[i]->err = OK;
     if (heads->n != (int)g->part_n)
-        group_refuse(g);
+        lot_refuse(g);
 }
 
 /* One partition of one stream, as most batches are: one statement. */
 static enum err write_append(struct batch *b, struct db *db)
 {
     struct flight f;
-    struct group *g = b->groups;
+    struct lot *g = b->lots;
     struct publish_head *head;
     struct publish_event *events;
     size_t n;
@@ -117,12 +117,12 @@ static enum err write_plain(struct batch *b, struct db *db)
     size_t n, at;
     enum err e;
 
-    if (b->group_n == 1 && b->groups->part_n == 1)
+    if (b->lot_n == 1 && b->lots->part_n == 1)
         return write_append(b, db);
     if (!flight_begin(&f, b, db))
         return ERR_NO_MEMORY;
     flight_say(&f, &DB_BEGIN);
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
+    for (struct lot *g = b->lots; g < b->lots + b->lot_n; g++) {
         int64_t id = g->stream->row.stream_id;
         struct publish_head *heads;
         struct publish_event *events;
@@ -139,7 +139,7 @@ static enum err write_plain(struct batch *b, struct db *db)
     flight_say(&f, &DB_COMMIT);
     e = flight_flush(&f);
     at = 1;
-    for (struct group *g = b->groups; !e && g < b->groups + b->group_n; g++) {
+    for (struct lot *g = b->lots; !e && g < b->lots + b->lot_n; g++) {
         at += g->part_n > 1;
         plain_settle(g, &f.rows[at]);
         at += 2;
@@ -150,7 +150,7 @@ static enum err write_plain(struct batch *b, struct db *db)
 
 /* --- lock first, look second, then write --- */
 
-static void see_heads(struct group *g, const struct rows *r)
+static void see_heads(struct lot *g, const struct rows *r)
 {
     for (size_t i = 0; i < g->part_n; i++)
         g->part[i].locked = false;
@@ -165,7 +165,7 @@ static void see_heads(struct group *g, const struct rows *r)
     }
 }
 
-static void see_ids(struct group *g, const struct rows *r, int64_t now_us)
+static void see_ids(struct lot *g, const struct rows *r, int64_t now_us)
 {
     for (size_t i = 0; i < g->id_n; i++)
         g->ids[i].known = g->ids[i].ours = g->ids[i].expired = false;
@@ -186,7 +186,7 @@ static void see_ids(struct group *g, const struct rows *r, int64_t now_us)
 }
 
 /* The rows stay until all is decided: answers may be large. */
-static void see_keys(struct group *g, struct rows *r, int64_t now_us)
+static void see_keys(struct lot *g, struct rows *r, int64_t now_us)
 {
     g->key_rows = *r;
     *r = (struct rows){ 0 };
@@ -208,14 +208,14 @@ static void see_keys(struct group *g, struct rows *r, int64_t now_us)
     }
 }
 
-static void see_subjects(struct group *g, const struct rows *r)
+static void see_subjects(struct lot *g, const struct rows *r)
 {
     for (size_t i = 0; i < g->subject_n; i++) {
         g->subjects[i].stored = false;
         g->subjects[i].version = g->subjects[i].stored_version = 0;
     }
     for (int i = 0; i < r->n; i++) {
-        struct slot_subject *s = group_subject(g, row_text(r, i, 0));
+        struct slot_subject *s = lot_subject(g, row_text(r, i, 0));
 
         s->stored = true;
         s->partition = row_int4(r, i, 1);
@@ -223,7 +223,7 @@ static void see_subjects(struct group *g, const struct rows *r)
     }
 }
 
-static void queue_look(struct flight *f, const struct group *g)
+static void queue_look(struct flight *f, const struct lot *g)
 {
     struct batch *b = f->b;
     int64_t id = g->stream->row.stream_id;
@@ -260,10 +260,10 @@ static enum err look(struct batch *b, struct db *db)
     if (!flight_begin(&f, b, db))
         return ERR_NO_MEMORY;
     flight_say(&f, &DB_BEGIN);
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++)
+    for (struct lot *g = b->lots; g < b->lots + b->lot_n; g++)
         queue_look(&f, g);
     e = flight_flush(&f);
-    for (struct group *g = b->groups; !e && g < b->groups + b->group_n; g++) {
+    for (struct lot *g = b->lots; !e && g < b->lots + b->lot_n; g++) {
         see_heads(g, &f.rows[at++]);
         if (g->key_n)
             see_keys(g, &f.rows[at++], b->now_us);
@@ -276,7 +276,7 @@ static enum err look(struct batch *b, struct db *db)
     return e;
 }
 
-static void queue_ids(struct flight *f, const struct group *g)
+static void queue_ids(struct flight *f, const struct lot *g)
 {
     struct batch *b = f->b;
     int64_t id = g->stream->row.stream_id;
@@ -304,7 +304,7 @@ static void queue_ids(struct flight *f, const struct group *g)
                              db_dedup_insert(f->db, b->arena, id, made, made_n, b->now_us + g->stream->row.dedup_window_us));
 }
 
-static void queue_subjects(struct flight *f, const struct group *g)
+static void queue_subjects(struct flight *f, const struct lot *g)
 {
     struct batch *b = f->b;
     int64_t id = g->stream->row.stream_id;
@@ -331,7 +331,7 @@ static void queue_subjects(struct flight *f, const struct group *g)
     }
 }
 
-static void queue_answers(struct flight *f, const struct group *g)
+static void queue_answers(struct flight *f, const struct lot *g)
 {
     struct batch *b = f->b;
     int64_t id = g->stream->row.stream_id;
@@ -356,7 +356,7 @@ static void queue_answers(struct flight *f, const struct group *g)
     flight_queued(f, kept_n && db_idempotency_insert(f->db, b->arena, id, kept, kept_n, b->now_us + b->key_window_us));
 }
 
-static void queue_events(struct flight *f, const struct group *g)
+static void queue_events(struct flight *f, const struct lot *g)
 {
     struct batch *b = f->b;
     int64_t id = g->stream->row.stream_id;
@@ -390,9 +390,9 @@ static enum err write_decided(struct batch *b, struct db *db)
     if (e)
         return e;
     begun = flight_begin(&f, b, db);
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
+    for (struct lot *g = b->lots; g < b->lots + b->lot_n; g++) {
         if (begun)
-            group_decide(g, b->now_us);
+            lot_decide(g, b->now_us);
         if (begun && g->accepted_n)
             queue_events(&f, g);
         if (begun && g->kept_n)
@@ -417,7 +417,7 @@ enum err batch_write(struct batch *b, struct db *db)
 {
     enum err e = b->plain ? write_plain(b, db) : write_decided(b, db);
 
-    for (struct group *g = b->groups; !e && g < b->groups + b->group_n; g++)
+    for (struct lot *g = b->lots; !e && g < b->lots + b->lot_n; g++)
         for (size_t i = 0; i < g->part_n; i++)
             if (g->part[i].n && g->part[i].locked)
                 g->stream->lane[g->part[i].partition] =

@@ -255,7 +255,7 @@ static void a_lost_commit_without_events_is_decided_again(void **state)
     a = keyed(stream, "k", "{\"id\":\"1\",\"type\":\"A\"}");
     b.pub = list;
     list[0] = &a->p;
-    assert_ok(batch_group(&b));
+    assert_ok(batch_sort_out(&b));
     assert_ok(batch_write(&b, gw.db));
     assert_false(a->p.key->replayed);
     lost = *a->p.key;

@@ -56,14 +56,14 @@ static struct batch batch_of(struct stream *const *s, size_t n, const char *body
         ret[i] = draft(s[i], -1, body);
         b.pub[i] = &ret[i]->p;
     }
-    assert_ok(batch_group(&b));
+    assert_ok(batch_sort_out(&b));
     return b;
 }
 
 /* As it was when COMMIT had been sent and nothing was heard. */
 static void forget_answer(struct batch *b)
 {
-    for (struct group *g = b->groups; g < b->groups + b->group_n; g++) {
+    for (struct lot *g = b->lots; g < b->lots + b->lot_n; g++) {
         g->accepted_n = g->event_n;
         for (size_t i = 0; i < g->pub_n; i++) {
             g->pub[i]->err = OK;
@@ -183,7 +183,7 @@ static void a_lost_commit_is_found_below_the_head_that_was_remembered(void **sta
     s = stream;
     b = batch_of(&s, 1, "{\"type\":\"A\"}", &a);
     assert_ok(batch_write(&b, gw.db));
-    b.groups[0].part[0].head = 7; /* as the lane had it from the other server */
+    b.lots[0].part[0].head = 7; /* as the lane had it from the other server */
     forget_answer(&b);
     assert_ok(batch_outcome(&b, gw.db, &committed));
     assert_true(committed);

@@ -48,9 +48,9 @@ struct event *add(const char *id, const char *content, const char *subject, int6
 
 void looked(int64_t head)
 {
-    assert_int_equal(batch_group(&w.batch), OK);
-    assert_int_equal(w.batch.group_n, 1);
-    w.g = w.batch.groups;
+    assert_int_equal(batch_sort_out(&w.batch), OK);
+    assert_int_equal(w.batch.lot_n, 1);
+    w.g = w.batch.lots;
     for (size_t i = 0; i < w.g->part_n; i++) {
         w.g->part[i].locked = true;
         w.g->part[i].head = head;
@@ -64,7 +64,7 @@ void stored_id(const char *id, const char *content, int32_t partition, int64_t o
     struct slot_id *s;
 
     memcpy(key, id, strnlen(id, 16));
-    assert_non_null(s = group_id(w.g, key));
+    assert_non_null(s = lot_id(w.g, key));
     s->known = true;
     s->partition = partition;
     s->offset = offset;
@@ -75,7 +75,7 @@ void stored_id(const char *id, const char *content, int32_t partition, int64_t o
 
 struct slot_subject *stored_subject(const char *subject, int32_t partition, int64_t version)
 {
-    struct slot_subject *s = group_subject(w.g, slice_of(subject));
+    struct slot_subject *s = lot_subject(w.g, slice_of(subject));
 
     assert_non_null(s);
     s->stored = true;

@@ -7,12 +7,12 @@
 #define NOW INT64_C(1769903999000001)
 #define BATCH_MAX 64
 
-/* The requests of a batch, all of one stream, and what is stored: group_decide is asked without a database. */
+/* The requests of a batch, all of one stream, and what is stored: lot_decide is asked without a database. */
 struct world {
     struct arena *arena;
     struct stream *stream;
     struct batch batch;
-    struct group *g;
+    struct lot *g;
     struct publish pub[BATCH_MAX], *list[BATCH_MAX];
     struct event events[BATCH_MAX][BATCH_MAX];
 };

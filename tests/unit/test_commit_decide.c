@@ -15,7 +15,7 @@ static void offsets_follow_the_head_in_the_order_of_requests(void **state)
     request(-1);
     add("b", "zzz", NULL, -1, 0);
     looked(10);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.events[0][0].offset, 11);
     assert_int_equal(w.events[0][1].offset, 11);
     assert_int_equal(w.events[1][0].offset, 12);
@@ -32,7 +32,7 @@ static void time_does_not_go_back(void **state)
     add(NULL, "x", NULL, -1, 0);
     looked(0);
     part(0)->recorded_us = NOW + 7; /* another gateway's clock is ahead */
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.events[0][0].recorded_us, NOW + 7);
 }
 
@@ -50,7 +50,7 @@ static void a_repeated_id_is_answered_with_the_first_receipt(void **state)
     looked(10);
     stored_id("old", "x", 1, 3, 1);
     stored_subject("s", 1, 4);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     for (int i = 0; i < 3; i++)
         assert_int_equal(w.pub[i].err, OK);
     assert_true(w.events[0][0].duplicate);
@@ -78,14 +78,14 @@ static void an_id_with_other_content_refuses_its_request_alone(void **state)
     request(-1);
     add("fresh", "2", NULL, -1, 0); /* not reused: the request before wrote nothing */
     looked(10);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, OK);
     assert_int_equal(w.pub[1].err, ERR_ID_REUSED);
     assert_string_equal(w.pub[1].fault.pointer, "/1");
     assert_int_equal(w.pub[2].err, OK);
     assert_false(w.events[2][0].duplicate);
     assert_int_equal(w.events[2][0].offset, 12);
-    assert_memory_equal(group_id(w.g, w.events[2][0].key)->fingerprint, w.events[2][0].fingerprint, 16);
+    assert_memory_equal(lot_id(w.g, w.events[2][0].key)->fingerprint, w.events[2][0].fingerprint, 16);
     assert_int_equal(w.g->accepted_n, 2);
     assert_no_gap();
 }
@@ -102,14 +102,14 @@ static void expected_versions_are_checked_in_the_order_of_the_requests(void **st
     request(-1);
     add(NULL, "x", "s", 2, 0);
     looked(0);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, OK);
     assert_int_equal(w.pub[1].err, ERR_VERSION_CONFLICT);
     assert_true(w.pub[1].fault.has_version);
     assert_int_equal(w.pub[1].fault.current_version, 2);
     assert_int_equal(w.pub[2].err, OK);
     assert_int_equal(w.events[2][0].version, 3);
-    assert_int_equal(group_subject(w.g, SLICE("s"))->last_offset, 3);
+    assert_int_equal(lot_subject(w.g, SLICE("s"))->last_offset, 3);
     assert_no_gap();
 }
 
@@ -122,7 +122,7 @@ static void a_duplicate_is_decided_before_the_lock(void **state)
     looked(10);
     stored_id("a", "x", 0, 5, 5);
     stored_subject("s", 0, 9);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, OK);
     assert_true(w.events[0][0].duplicate);
     assert_int_equal(w.g->accepted_n, 0);
@@ -143,7 +143,7 @@ static void if_match_holds_against_the_version_before_the_request(void **state)
     add(NULL, "x", "t", -1, 0);
     looked(0);
     stored_subject("s", 0, 3);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, OK);
     assert_int_equal(w.events[0][1].version, 5);
     assert_int_equal(w.pub[1].err, ERR_VERSION_CONFLICT);
@@ -166,12 +166,12 @@ static void a_subject_does_not_move(void **state)
     add(NULL, "x", "new", -1, 2); /* nobody had it after all */
     looked(0);
     stored_subject("s", 1, 1);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, ERR_SUBJECT_MOVED);
     assert_int_equal(w.pub[1].err, ERR_SUBJECT_MOVED);
     assert_string_equal(w.pub[1].fault.pointer, "/1");
     assert_int_equal(w.pub[2].err, OK);
-    assert_int_equal(group_subject(w.g, SLICE("new"))->partition, 2);
+    assert_int_equal(lot_subject(w.g, SLICE("new"))->partition, 2);
     assert_no_gap();
 }
 
@@ -192,16 +192,16 @@ static void a_refused_request_leaves_no_trace(void **state)
     add("e", "x", "u", -1, 1);
     looked(10);
     stored_subject("s", 0, 1);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[1].err, ERR_VERSION_CONFLICT);
     assert_int_equal(w.pub[1].fault.current_version, 3);
     assert_string_equal(w.pub[1].fault.pointer, "/3");
     assert_false(w.events[1][2].duplicate);
-    s = group_subject(w.g, SLICE("s"));
+    s = lot_subject(w.g, SLICE("s"));
     assert_int_equal(s->version, 2);
     assert_int_equal(s->last_offset, 11);
-    assert_int_equal(group_subject(w.g, SLICE("t"))->version, 0);
-    assert_false(group_id(w.g, w.events[1][0].key)->known || group_id(w.g, w.events[1][0].key)->ours);
+    assert_int_equal(lot_subject(w.g, SLICE("t"))->version, 0);
+    assert_false(lot_id(w.g, w.events[1][0].key)->known || lot_id(w.g, w.events[1][0].key)->ours);
     assert_int_equal(w.events[2][0].offset, 11);
     assert_int_equal(w.g->accepted_n, 2);
     assert_no_gap();
@@ -218,7 +218,7 @@ static void a_deleted_stream_is_unknown_even_to_duplicates(void **state)
     looked(0);
     stored_id("a", "x", 1, 5, 0);
     part(0)->locked = part(1)->locked = false;
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, ERR_UNKNOWN_STREAM);
     assert_int_equal(w.pub[1].err, ERR_UNKNOWN_STREAM);
     assert_int_equal(w.g->accepted_n, 0);
@@ -235,7 +235,7 @@ static void deciding_again_gives_the_same(void **state)
     add("b", "x", "s", 7, 0);
     for (int i = 0; i < 2; i++) { /* the first attempt was rolled back: what is stored is read anew */
         looked(10 + i);
-        group_decide(w.g, NOW);
+        lot_decide(w.g, NOW);
         assert_int_equal(w.pub[0].err, OK);
         assert_int_equal(w.pub[1].err, ERR_VERSION_CONFLICT);
         assert_int_equal(w.events[0][0].offset, 11 + i);

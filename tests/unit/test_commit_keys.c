@@ -5,7 +5,7 @@
 #include "handlers/publishing.h"
 #include "tests/unit/commit_fixture.h"
 
-/* Idempotency-Keys in a batch: group_decide is asked without a database. */
+/* Idempotency-Keys in a batch: lot_decide is asked without a database. */
 static struct publish_key keys[BATCH_MAX];
 static enum err render_as;
 
@@ -35,7 +35,7 @@ static struct slot_key *slot(char name)
 {
     const uint8_t key[16] = { (uint8_t)name };
 
-    return group_key(w.g, key);
+    return lot_key(w.g, key);
 }
 
 /* As the look-up gives it: the answer only if it is the asked request's. */
@@ -79,7 +79,7 @@ static void what_is_kept_is_answered_before_ids_and_locks(void **state)
     stored('k', 'x', "first");
     stored_id("id", "content", 0, 3, 1);
     stored_subject("s", 0, 5);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_answer(0, "first", true);
     assert_string_equal(keys[0].cursor, "stored");
     assert_answer(1, "11,", false);
@@ -99,7 +99,7 @@ static void two_requests_under_one_key_are_one(void **state)
         add(NULL, "x", "s", -1, i % 2);
     }
     looked(0);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_answer(0, "1,", false);
     assert_answer(1, "1,", true);
     assert_int_equal(w.pub[2].err, ERR_IDEMPOTENCY_KEY_REUSED);
@@ -117,7 +117,7 @@ static void an_answer_that_was_not_asked_for_is_waited_for(void **state)
     }
     looked(0);
     stored('k', 'y', "kept");
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, ERR_IDEMPOTENCY_KEY_REUSED);
     assert_int_equal(w.pub[1].err, ERR_IDEMPOTENCY_IN_FLIGHT);
     assert_true(w.pub[1].fault.retry_after > 0);
@@ -133,7 +133,7 @@ static void a_refused_request_leaves_its_key_free(void **state)
     keyed('k', 'y');
     add(NULL, "x", "s", 0, 0);
     looked(0);
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, ERR_VERSION_CONFLICT);
     assert_answer(1, "1,", false);
     assert_int_equal(w.g->kept_n, 1);
@@ -148,14 +148,14 @@ static void an_answer_that_cannot_be_kept_takes_its_events_back(void **state)
     add("id", "x", "s", -1, 0);
     looked(0);
     render_as = ERR_BODY_TOO_LARGE;
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_int_equal(w.pub[0].err, ERR_BODY_TOO_LARGE);
     assert_false(slot('k')->known);
     assert_int_equal(w.g->accepted_n + w.g->kept_n, 0);
-    assert_int_equal(group_subject(w.g, SLICE("s"))->version, 0);
+    assert_int_equal(lot_subject(w.g, SLICE("s"))->version, 0);
     assert_no_gap();
     render_as = OK; /* the next attempt begins anew */
-    group_decide(w.g, NOW);
+    lot_decide(w.g, NOW);
     assert_answer(0, "1,", false);
 }
 
@@ -167,11 +167,11 @@ static void a_key_takes_a_request_off_the_plain_way(void **state)
         w.stream->lane[i] = (struct lane_partition){ 0, month_index(NOW) };
     request(-1);
     add(NULL, "x", NULL, -1, 0);
-    assert_int_equal(batch_group(&w.batch), OK);
+    assert_int_equal(batch_sort_out(&w.batch), OK);
     assert_true(w.batch.plain);
     keyed('k', 'x');
     add(NULL, "x", NULL, -1, 0);
-    assert_int_equal(batch_group(&w.batch), OK);
+    assert_int_equal(batch_sort_out(&w.batch), OK);
     assert_false(w.batch.plain);
 }
 
@@ -246,7 +246,7 @@ static void every_batch_is_decided_as_one_request_after_the_other(void **state)
         for (int batch = 0; batch < BATCHES; batch++) {
             world_begin(1);
             random_batch(&m);
-            group_decide(w.g, NOW);
+            lot_decide(w.g, NOW);
             for (size_t r = 0; r < w.batch.n; r++) {
                 char answer[64];
                 enum err e = model_request(&m, &w.pub[r], answer);

@@ -1,6 +1,6 @@
 #include "tests/unit/commit_fixture.h"
 
-/* group_decide against a model that does one request after the other on a copy of everything. */
+/* lot_decide against a model that does one request after the other on a copy of everything. */
 enum { IDS = 8, SUBJECTS = 5, PARTS = 3 };
 
 struct model {
@@ -109,11 +109,11 @@ static void look(const struct model *m)
     for (int i = 0; i < IDS; i++) {
         uint8_t key[16] = { (uint8_t)ids[i][0], (uint8_t)ids[i][1] };
 
-        if (m->id[i].known && group_id(w.g, key))
+        if (m->id[i].known && lot_id(w.g, key))
             stored_id(ids[i], m->id[i].content == 'x' ? "x" : "y", m->id[i].partition, m->id[i].offset, m->id[i].version);
     }
     for (int s = 0; s < SUBJECTS; s++)
-        if (m->subject[s].version && group_subject(w.g, slice_of(subjects[s])))
+        if (m->subject[s].version && lot_subject(w.g, slice_of(subjects[s])))
             stored_subject(subjects[s], m->subject[s].partition, m->subject[s].version)->last_offset = m->subject[s].last;
 }
 
@@ -158,7 +158,7 @@ static void every_batch_is_decided_as_one_request_after_the_other(void **state)
             random_batch();
             look(&m);
             memcpy(wanted, w.events, sizeof wanted);
-            group_decide(w.g, NOW);
+            lot_decide(w.g, NOW);
             for (size_t r = 0; r < w.batch.n; r++) {
                 enum err e = model_request(&m, &w.pub[r], wanted[r]);
 
