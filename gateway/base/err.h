@@ -29,6 +29,7 @@ enum err {
     /* 404, 405, 406 */
     ERR_NOT_FOUND,           /* no such route or resource */
     ERR_UNKNOWN_STREAM,
+    ERR_UNKNOWN_GROUP,
     ERR_METHOD_NOT_ALLOWED,
     ERR_NOT_ACCEPTABLE,
     /* 409 */

@@ -52,6 +52,8 @@ const struct problem problems[] = {
         "No route or resource has this path. The paths are listed at /docs." },
     [ERR_UNKNOWN_STREAM] = { 404, "unknown-stream", "There is no such stream",
         "Create it with PUT, or let publishing create it with the setting streams.auto_create." },
+    [ERR_UNKNOWN_GROUP] = { 404, "unknown-group", "There is no such consumer group",
+        "Create it with PUT on its path." },
     [ERR_METHOD_NOT_ALLOWED] = { 405, "method-not-allowed", "The path has no such method",
         "The header Allow lists the methods that it has." },
     [ERR_NOT_ACCEPTABLE] = { 406, "not-acceptable", "No acceptable media type",
