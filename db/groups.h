@@ -28,9 +28,11 @@ extern const struct stmt GROUP_CREATE, GROUP_GET, GROUP_LOCK, GROUP_LIST, GROUP_
     GROUP_SEEK;
 
 /* On any connection; strings in the arena. ERR_UNKNOWN_GROUP where there is none. */
-enum err db_group_get(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret, struct fault *f);
+enum err db_group_get(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret,
+                      struct fault *f);
 /* The rest inside a transaction. lock: nobody else changes or deletes it until the end. */
-enum err db_group_lock(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret, struct fault *f);
+enum err db_group_lock(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret,
+                       struct fault *f);
 enum err db_group_list(struct db *db, struct arena *a, int64_t stream_id, struct slice after, int limit, struct group_row **ret,
                        size_t *ret_n, struct fault *f);
 /* With its first state: `next` of each partition. *ret_made: false when the name is taken. */

@@ -52,7 +52,8 @@ create table weir.leases (
     items     bytea  not null,                     -- which events: runs of (partition, round, offset, length), varints
     keys      bytea  not null,                     -- of their order, 8 bytes each; empty: none has one
     done      bytea  not null,                     -- how each ended, 2 bits; empty: none has
-    open      integer not null,                    -- how many have not
+    extended  bytea  not null,                     -- deadlines of their own, 8 bytes each, 0: the lease's; empty: none has one
+    open      integer not null,                    -- how many have not ended
     primary key (stream_id, group_id, lease_id)
 );
 

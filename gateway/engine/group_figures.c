@@ -1,0 +1,114 @@
+#include <stdlib.h>
+
+#include "gateway/base/json.h"
+#include "gateway/engine/group_parts.h"
+
+void group_state_figures(const struct group_state *s, struct group_figures *ret)
+{
+    *ret = (struct group_figures){ .in_flight = (int64_t)s->in_flight, .retrying = (int64_t)s->retrying, .next_due_us = INT64_MAX };
+    for (size_t p = 0; p < PARTITIONS_MAX; p++)
+        ret->oldest_offset[p] = INT64_MAX;
+    memcpy(ret->next, s->next, sizeof ret->next);
+    for (size_t i = 0; i < s->items.cap; i++)
+        for (const struct node *n = s->items.v[i]; n; n = n->next) {
+            const struct item *it = (const struct item *)n;
+            int32_t p = it->at.partition;
+
+            ret->part_in_flight[p] += it->state == ITEM_LEASED;
+            ret->part_retrying[p] += it->state == ITEM_WAITING;
+            ret->part_skipped[p] += it->state == ITEM_SKIPPED;
+            ret->skipped += it->state == ITEM_SKIPPED;
+            if (it->at.offset < ret->oldest_offset[p])
+                ret->oldest_offset[p] = it->at.offset;
+        }
+    for (size_t i = 0; i < s->keys.cap; i++)
+        for (const struct node *n = s->keys.v[i]; n; n = n->next)
+            ret->blocked_keys += ((const struct key *)n)->n > 1;
+    if (s->ready_n)
+        ret->next_due_us = s->ready[0]->state == ITEM_WAITING ? s->ready[0]->not_before_us : 0;
+    for (const struct lease *l = s->leases; l; l = l->next)
+        if (l->soonest_us < ret->next_due_us)
+            ret->next_due_us = l->soonest_us;
+}
+
+/* What its key waits for: what is handed out, else the first one. */
+static const struct item *blocker(const struct key *k)
+{
+    const struct item *it = k->first;
+
+    while (k->leased && it->state != ITEM_LEASED)
+        it = it->key_next;
+    return it;
+}
+
+static struct group_blocker describe(const struct key *k)
+{
+    const struct item *it = blocker(k);
+    struct group_blocker b = { .at = it->at, .behind = (int64_t)(k->n - (k->leased ? k->leased : 1)),
+                               .leased = it->state == ITEM_LEASED, .failures = it->failures };
+
+    if (b.leased)
+        b.until_us = it->lease->v[it->lease_at].deadline_us ? it->lease->v[it->lease_at].deadline_us : it->lease->deadline_us;
+    else
+        b.until_us = it->state == ITEM_WAITING ? it->not_before_us : 0;
+    return b;
+}
+
+size_t group_state_blockers(const struct group_state *s, struct group_blocker *ret, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->keys.cap; i++)
+        for (const struct node *n = s->keys.v[i]; n; n = n->next) {
+            struct group_blocker b = describe((const struct key *)n);
+            size_t at = count;
+
+            if (b.behind < 1)
+                continue;
+            while (at && ret[at - 1].behind < b.behind)
+                at--;
+            if (at == max)
+                continue;
+            count += count < max;
+            memmove(&ret[at + 1], &ret[at], (count - at - 1) * sizeof *ret);
+            ret[at] = b;
+        }
+    return count;
+}
+
+/* --- delivery ids: base64url of packed numbers --- */
+
+void delivery_id_format(const struct delivery_id *id, char out[DELIVERY_ID])
+{
+    struct buf b = { 0 }, text = { 0 };
+
+    varint_put(&b, id->tag);
+    varint_put(&b, (uint64_t)id->generation);
+    varint_put(&b, (uint64_t)id->lease);
+    varint_put(&b, (uint64_t)id->at.partition);
+    varint_put(&b, (uint64_t)id->at.round);
+    varint_put(&b, (uint64_t)id->at.offset);
+    base64url_encode(&text, (struct slice){ b.p, b.n });
+    memcpy(out, text.p, text.n);
+    out[text.n] = '\0';
+    buf_free(&b);
+    buf_free(&text);
+}
+
+bool delivery_id_parse(struct slice text, struct delivery_id *ret)
+{
+    struct arena *a = text.n && text.n < DELIVERY_ID ? arena_new(1024) : NULL;
+    struct slice raw = SLICE_NONE;
+    uint64_t v[6];
+    bool good = a && base64url_decode(a, text, &raw);
+
+    for (size_t i = 0; good && i < 6; i++)
+        good = varint_get(&raw, &v[i]);
+    good = good && !raw.n && v[0] <= UINT16_MAX && v[1] <= INT32_MAX && v[2] <= INT64_MAX && v[3] < PARTITIONS_MAX &&
+           v[4] <= INT32_MAX && v[5] <= INT64_MAX;
+    if (good)
+        *ret = (struct delivery_id){ (uint16_t)v[0], (int32_t)v[1], (int64_t)v[2],
+                                     { (int32_t)v[3], (int32_t)v[4], (int64_t)v[5] } };
+    arena_free(a);
+    return good;
+}
