@@ -1,5 +1,6 @@
 #include "db/audit.h"
 #include "db/db.h"
+#include "db/letters.h"
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
@@ -26,6 +27,9 @@ const struct stmt *const db_statements[] = {
     /* identity */
     &REVOCATION_ADD, &REVOCATION_REMOVE, &REVOCATION_GET, &REVOCATIONS_LIST, &REVOCATIONS_VERSION, &REVOCATIONS_ALL,
     &REVOCATIONS_FORGET, &TICKET_ADD, &TICKET_FIND, &TICKETS_FORGET,
+    /* dead letters */
+    &LETTERS_LIST, &LETTER_GET, &LETTER_LOCK, &LETTERS_SUMMARY, &LETTERS_MATCH, &LETTERS_COUNT, &LETTERS_GROUPS, &LETTERS_LOCK,
+    &LETTERS_REDRIVE, &LETTERS_DISCARD, &LETTER_REPAIR,
     /* audit */
     &AUDIT_INSERT, &AUDIT_PENDING, &AUDIT_SET_ASIDE, &AUDIT_REMOVE,
     /* retention */

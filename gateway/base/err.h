@@ -30,6 +30,7 @@ enum err {
     ERR_NOT_FOUND,           /* no such route or resource */
     ERR_UNKNOWN_STREAM,
     ERR_UNKNOWN_GROUP,
+    ERR_UNKNOWN_LETTER,      /* of a dead letter queue */
     ERR_METHOD_NOT_ALLOWED,
     ERR_NOT_ACCEPTABLE,
     /* 409 */
@@ -38,6 +39,7 @@ enum err {
     ERR_ID_REUSED,
     ERR_SUBJECT_MOVED,
     ERR_IDEMPOTENCY_IN_FLIGHT,
+    ERR_PATCH_TEST_FAILED,   /* a `test` of a JSON Patch */
     /* 410 */
     ERR_CURSOR_EXPIRED,
     ERR_CURSOR_UNKNOWN,
@@ -49,6 +51,7 @@ enum err {
     ERR_TOO_MANY_EVENTS,
     ERR_UNSUPPORTED_MEDIA_TYPE,
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
+    ERR_PATCH_FAILED,        /* 422: it does not fit what it is to change */
     ERR_OVERLOADED,
     ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
     ERR_TOO_MANY_TICKETS,    /* 429: of one principal */

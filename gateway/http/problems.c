@@ -54,6 +54,8 @@ const struct problem problems[] = {
         "Create it with PUT, or let publishing create it with the setting streams.auto_create." },
     [ERR_UNKNOWN_GROUP] = { 404, "unknown-group", "There is no such consumer group",
         "Create it with PUT on its path." },
+    [ERR_UNKNOWN_LETTER] = { 404, "unknown-letter", "There is no such dead letter",
+        "The stream has no letter of this id: it never had one, or retention has removed it." },
     [ERR_METHOD_NOT_ALLOWED] = { 405, "method-not-allowed", "The path has no such method",
         "The header Allow lists the methods that it has." },
     [ERR_NOT_ACCEPTABLE] = { 406, "not-acceptable", "No acceptable media type",
@@ -73,6 +75,8 @@ const struct problem problems[] = {
     [ERR_IDEMPOTENCY_IN_FLIGHT] = { 409, "idempotency-in-flight", "A request with this Idempotency-Key is in process",
         "The first request under the key has not been answered yet. Send this one again after Retry-After: it is then "
         "answered as the first was." },
+    [ERR_PATCH_TEST_FAILED] = { 409, "patch-test-failed", "A test of the JSON Patch failed",
+        "The data are not what an operation test of the patch expects, so nothing was changed. The pointer names the operation." },
 
     [ERR_CURSOR_EXPIRED] = { 410, "cursor-expired", "Events after the cursor have been removed",
         "Retention has removed events that come after this cursor: they cannot be read any more. The member "
@@ -99,6 +103,9 @@ const struct problem problems[] = {
     [ERR_IDEMPOTENCY_KEY_REUSED] = { 422, "idempotency-key-reused", "The Idempotency-Key was used for another request",
         "A key stands for one request: the same query, content type, ce- headers, If-Match, If-None-Match and body. Send a "
         "retry as it was, and give a new request a new key. Nothing was recorded." },
+    [ERR_PATCH_FAILED] = { 422, "patch-failed", "The patch does not fit the data",
+        "The data are not JSON, or have nothing where the patch points to. Nothing was changed. Read them again and make the "
+        "patch anew." },
     [ERR_OVERLOADED] = { 429, "overloaded", "Weir is busy",
         "A queue is full and the request was not begun. Try again after the seconds in Retry-After, with growing "
         "pauses." },
