@@ -75,6 +75,16 @@ struct arg arg_int8(int64_t v)
     return a;
 }
 
+struct arg arg_float8(double v)
+{
+    struct arg a = { .n = 8 };
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof bits);
+    put8(a.inline_, bits);
+    return a;
+}
+
 struct arg arg_time(int64_t unix_us)
 {
     struct arg a = { .n = 8 };

@@ -51,6 +51,7 @@ struct arg arg_bool(bool v);
 struct arg arg_int2(int16_t v);
 struct arg arg_int4(int32_t v);
 struct arg arg_int8(int64_t v);
+struct arg arg_float8(double v);
 struct arg arg_time(int64_t unix_us);                 /* timestamptz */
 struct arg arg_text(struct slice s);                  /* p == NULL: NULL; also json, and jsonb via a ::text::jsonb cast in SQL */
 struct arg arg_bytea(struct slice s);
@@ -81,6 +82,7 @@ bool row_bool(const struct rows *r, int row, int col);
 int32_t row_int2(const struct rows *r, int row, int col);
 int32_t row_int4(const struct rows *r, int row, int col);
 int64_t row_int8(const struct rows *r, int row, int col);
+double row_float8(const struct rows *r, int row, int col);
 int64_t row_time(const struct rows *r, int row, int col);     /* unix us */
 struct slice row_text(const struct rows *r, int row, int col);/* text, bytea, json; p == NULL for NULL; lives as long as r */
 const uint8_t *row_uuid(const struct rows *r, int row, int col);

@@ -24,13 +24,21 @@ struct group_row {
     int64_t created_us, updated_us;
 };
 
-extern const struct stmt GROUP_CREATE, GROUP_GET, GROUP_LOCK, GROUP_LIST, GROUP_UPDATE, GROUP_DELETE, GROUP_CLEAR, GROUP_CLAIM,
-    GROUP_SEEK;
+extern const struct stmt GROUP_CREATE, GROUP_GET, GROUP_LOCK, GROUP_LIST, GROUP_COUNT, GROUP_UPDATE, GROUP_DELETE, GROUP_CLEAR,
+    GROUP_PARK, GROUP_CLAIM, GROUP_SEEK, GROUP_DEAD, GROUP_OLDEST;
 
 /* On any connection; strings in the arena. ERR_UNKNOWN_GROUP where there is none. */
 enum err db_group_get(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret,
                       struct fault *f);
-/* The rest inside a transaction. lock: nobody else changes or deletes it until the end. */
+enum err db_group_count(struct db *db, int64_t stream_id, int64_t *ret, struct fault *f);
+/* Its parked letters. */
+enum err db_group_dead(struct db *db, const struct group_row *g, int64_t *ret, struct fault *f);
+/* When the first of n events was recorded; INT64_MAX: none of them is left. */
+enum err db_group_oldest(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets,
+                         size_t n, int64_t *ret_us, struct fault *f);
+/* The rest inside a transaction. lock: nobody else changes or deletes it until the end (FOR UPDATE). A lane takes the same row FOR
+ * KEY SHARE *before* it inserts its state: left to the foreign key's check it would come after, and who claims under this lock
+ * and a lane would wait for each other. */
 enum err db_group_lock(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret,
                        struct fault *f);
 enum err db_group_list(struct db *db, struct arena *a, int64_t stream_id, struct slice after, int limit, struct group_row **ret,

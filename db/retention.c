@@ -10,6 +10,7 @@ const struct stmt RETENTION_REMOVE = { "retention_remove", SQL_RETENTION_REMOVE,
 const struct stmt ANSWERS_REMOVE = { "answers_remove", SQL_ANSWERS_REMOVE, "timestamptz int8", "" };
 const struct stmt DELETED_STREAMS = { "deleted_streams", SQL_DELETED_STREAMS, "", "int8" };
 const struct stmt DELETED_REMOVE = { "deleted_remove", SQL_DELETED_REMOVE, "int8 int8", "" };
+const struct stmt DELETED_LETTERS = { "deleted_letters", SQL_DELETED_LETTERS, "int8 int8", "" };
 const struct stmt DELETED_FORGET = { "deleted_forget", SQL_DELETED_FORGET, "int8", "" };
 const struct stmt CLOCK_LOOK = { "clock_look", SQL_CLOCK_LOOK, "", "timestamptz" };
 
@@ -96,16 +97,19 @@ enum err db_deleted_streams(struct db *db, int64_t *ret_ids, size_t max, size_t 
 
 enum err db_deleted_remove(struct db *db, int64_t stream_id, int64_t batch, int64_t *ret_removed, struct fault *f)
 {
+    static const struct stmt *const large[] = { &DELETED_REMOVE, &DELETED_LETTERS };
     const struct arg args[] = { arg_int8(stream_id), arg_int8(batch) };
     struct rows r = { 0 };
-    enum err e = db_exec(db, &DELETED_REMOVE, args, &r, f);
+    enum err e = OK;
 
-    *ret_removed = r.affected;
-    rows_free(&r);
-    if (!e && *ret_removed == 0) {
-        e = db_exec(db, &DELETED_FORGET, args, &r, f);
+    *ret_removed = 0;
+    for (size_t i = 0; !e && *ret_removed == 0 && i < sizeof large / sizeof *large; i++) {
+        e = db_exec(db, large[i], args, &r, f);
+        *ret_removed = r.affected;
         rows_free(&r);
     }
+    if (!e && *ret_removed == 0)
+        e = db_exec(db, &DELETED_FORGET, args, NULL, f);
     return e;
 }
 

@@ -4,7 +4,7 @@
 #include "db/db.h"
 
 extern const struct stmt MAKE_ROOM, DROP_OVER, RETENTION_DUE, RETENTION_REMOVE, ANSWERS_REMOVE, DELETED_STREAMS, DELETED_REMOVE,
-    DELETED_FORGET, CLOCK_LOOK;
+    DELETED_LETTERS, DELETED_FORGET, CLOCK_LOOK;
 
 /* A partition whose oldest events are over. */
 struct due_row {
@@ -24,7 +24,7 @@ enum err db_retention_remove(struct db *db, struct arena *a, const struct due_ro
 /* One batch of answers whose Idempotency-Key is over. */
 enum err db_answers_remove(struct db *db, int64_t now_us, int64_t batch, int64_t *ret_removed, struct fault *f);
 enum err db_deleted_streams(struct db *db, int64_t *ret_ids, size_t max, size_t *ret_n, struct fault *f);
-/* A batch of a deleted stream's events; when none is left, all else of it. */
+/* A batch of a deleted stream's events, or dead letters; when none is left, all else of it. */
 enum err db_deleted_remove(struct db *db, int64_t stream_id, int64_t batch, int64_t *ret_removed, struct fault *f);
 enum err db_clock(struct db *db, int64_t *ret_us, struct fault *f); /* PostgreSQL's clock */
 

@@ -51,6 +51,15 @@ int64_t row_int8(const struct rows *r, int row, int col)
     return (int64_t)be64toh(v);
 }
 
+double row_float8(const struct rows *r, int row, int col)
+{
+    int64_t bits = row_int8(r, row, col);
+    double v;
+
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
 int64_t row_time(const struct rows *r, int row, int col)
 {
     int64_t us;

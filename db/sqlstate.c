@@ -10,6 +10,7 @@ static const struct {
     bool drop;
 } outcomes[] = {
     { "23505", ERR_DB_UNIQUE, false },
+    { "23503", ERR_DB_RETRY, false },             /* a parent row is gone: look again */
     { "22012", ERR_DB_RETRY, false },             /* division by zero: heads_advance or log_append met a head that was set back */
     { "40001", ERR_DB_RETRY, false },             /* serialization failure */
     { "40P01", ERR_DB_RETRY, false },             /* deadlock */

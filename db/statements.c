@@ -1,5 +1,6 @@
 #include "db/audit.h"
 #include "db/db.h"
+#include "db/groups.h"
 #include "db/letters.h"
 #include "db/publish.h"
 #include "db/read.h"
@@ -24,6 +25,9 @@ const struct stmt *const db_statements[] = {
     &SUBJECTS_INSERT, &SUBJECTS_UPDATE, &MONTHS_INSERT, &OUTCOME_LOOK, &BACKEND_END,
     /* read */
     &PAGE, &PAGE_FILTERED, &READ_BOUNDS, &RECORDED_AT,
+    /* groups */
+    &GROUP_CREATE, &GROUP_GET, &GROUP_LOCK, &GROUP_LIST, &GROUP_COUNT, &GROUP_UPDATE, &GROUP_DELETE, &GROUP_CLEAR, &GROUP_PARK,
+    &GROUP_CLAIM, &GROUP_SEEK, &GROUP_DEAD, &GROUP_OLDEST,
     /* identity */
     &REVOCATION_ADD, &REVOCATION_REMOVE, &REVOCATION_GET, &REVOCATIONS_LIST, &REVOCATIONS_VERSION, &REVOCATIONS_ALL,
     &REVOCATIONS_FORGET, &TICKET_ADD, &TICKET_FIND, &TICKETS_FORGET,
@@ -33,7 +37,7 @@ const struct stmt *const db_statements[] = {
     /* audit */
     &AUDIT_INSERT, &AUDIT_PENDING, &AUDIT_SET_ASIDE, &AUDIT_REMOVE,
     /* retention */
-    &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &ANSWERS_REMOVE, &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_FORGET,
-    &CLOCK_LOOK,
+    &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &ANSWERS_REMOVE, &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_LETTERS,
+    &DELETED_FORGET, &CLOCK_LOOK,
 };
 const size_t db_statement_count = sizeof db_statements / sizeof *db_statements;

@@ -52,11 +52,20 @@ delete from weir.events e
  using (select partition, "offset", recorded from weir.events where stream_id = $1 limit $2) as batch
  where e.stream_id = $1 and e.partition = batch.partition and e."offset" = batch."offset" and e.recorded = batch.recorded;
 
+-- name: deleted_letters
+delete from weir.dead_letters
+ where stream_id = $1 and letter_id = any (array(select letter_id from weir.dead_letters where stream_id = $1 limit $2));
+
 -- name: deleted_forget
+-- Not what is in the outbox: it tells of what has happened, and goes on its way.
 with d as (delete from weir.dedup where stream_id = $1),
      j as (delete from weir.subjects where stream_id = $1),
      m as (delete from weir.partition_months where stream_id = $1),
-     k as (delete from weir.idempotency where stream_id = $1)
+     k as (delete from weir.idempotency where stream_id = $1),
+     l as (delete from weir.leases where stream_id = $1),
+     r as (delete from weir.retries where stream_id = $1),
+     s as (delete from weir.skips where stream_id = $1),
+     b as (delete from weir.jobs where stream_id = $1)
 delete from weir.streams where stream_id = $1;
 
 -- name: clock_look

@@ -52,13 +52,15 @@ update weir.streams
 returning stream_id;
 
 -- name: stream_delete
--- Frees the name at once and takes the heads away, so that no lane writes to it any more; retention removes the events.
+-- Frees the name at once and takes heads and groups away, so that no lane writes to it any more; retention removes the rest.
 with gone as (
     update weir.streams set deleted = true, name = '!' || stream_id, updated = $2
      where name = $1 and not deleted
     returning stream_id
 ), heads as (
     delete from weir.partitions p using gone where p.stream_id = gone.stream_id
+), groups as (
+    delete from weir.groups g using gone where g.stream_id = gone.stream_id
 )
 select stream_id from gone;
 

@@ -67,7 +67,7 @@ enum err {
     ERR_REVOCATIONS_FULL,     /* 507 */
     /* inside only, never answered */
     ERR_DB_UNIQUE,            /* unique violation */
-    ERR_DB_RETRY,             /* serialization failure, deadlock: try again */
+    ERR_DB_RETRY,             /* serialization failure, deadlock, a parent row that is gone: try again */
     ERR_END
 };
 

@@ -1,12 +1,12 @@
 #include "gateway/engine/streams.h"
 
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/glob.h"
+#include "gateway/base/random.h"
 
 #define DEFINITION_AGE_US (30 * US_PER_S)
 #define BUCKETS 4096
@@ -208,17 +208,6 @@ enum err streams_match(struct streams *s, struct db *db, struct arena *a, const 
         }
     } while (!e && got == LIST_PAGE);
     return e;
-}
-
-/* 63 random bits: an incarnation is never mistaken for another, on any server, without a sequence. */
-static bool random_id(int64_t *ret)
-{
-    uint64_t v = 0;
-
-    if (RAND_bytes((unsigned char *)&v, sizeof v) != 1)
-        return false;
-    *ret = (int64_t)(v >> 1);
-    return *ret > 0;
 }
 
 /* false in *ret_made: the name is taken. */

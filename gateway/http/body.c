@@ -5,6 +5,8 @@
 #include "gateway/base/clock.h"
 #include "gateway/http/body.h"
 
+static enum err fill(struct arena *a, const json_t *root, const struct field *fields, void *out, struct fault *f);
+
 static void *at(void *out, size_t offset)
 {
     return (char *)out + offset;
@@ -19,22 +21,30 @@ static const struct field *find(const struct field *fields, const char *name)
     return f->name ? f : NULL;
 }
 
-/* Points at a member (RFC 6901: '~' and '/' are escaped); one whose name is too long to show goes without. */
+/* Puts a member before the pointer (RFC 6901: '~' and '/' are escaped); what is too long to show goes without. */
+static void point(struct fault *f, const char *name)
+{
+    char p[sizeof f->pointer];
+    size_t n = 0, rest = strlen(f->pointer);
+
+    p[n++] = '/';
+    for (; *name; name++) {
+        if (n + 3 + rest > sizeof p) {
+            f->pointer[0] = '\0';
+            return;
+        }
+        if (*name == '~' || *name == '/')
+            p[n++] = '~';
+        p[n++] = *name == '~' ? '0' : *name == '/' ? '1' : *name;
+    }
+    memcpy(p + n, f->pointer, rest + 1);
+    memcpy(f->pointer, p, n + rest + 1);
+}
+
 static enum err bad(struct fault *f, const char *name, const char *sentence)
 {
-    size_t n = 0;
-
-    f->pointer[n++] = '/';
-    for (const char *p = name; *p; p++) {
-        if (n + 3 > sizeof f->pointer) {
-            n = 0;
-            break;
-        }
-        if (*p == '~' || *p == '/')
-            f->pointer[n++] = '~';
-        f->pointer[n++] = *p == '~' ? '0' : *p == '/' ? '1' : *p;
-    }
-    f->pointer[n] = '\0';
+    f->pointer[0] = '\0';
+    point(f, name);
     return fault(f, ERR_BAD_BODY, "%s", sentence);
 }
 
@@ -70,21 +80,35 @@ static enum err set_int(const struct field *fd, const json_t *v, void *out, stru
     return OK;
 }
 
+static enum err set_number(const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    char text[200];
+    double d = json_number_value(v);
+
+    if (!json_is_number(v) || d < (double)fd->min || d > (double)fd->max) {
+        snprintf(text, sizeof text, "It must be a number from %lld to %lld.", (long long)fd->min, (long long)fd->max);
+        return bad(f, fd->name, text);
+    }
+    *(double *)at(out, fd->offset) = d;
+    return OK;
+}
+
 static enum err set_duration(const struct field *fd, const json_t *v, void *out, struct fault *f)
 {
     char text[200], least[32], most[32];
+    const char *word = fd->values;
     struct slice s = { json_string_value(v), json_string_length(v) };
     int64_t us;
 
-    if (json_is_string(v) && fd->values && slice_is(s, fd->values)) {
+    if (json_is_string(v) && word && slice_is(s, word)) {
         *(int64_t *)at(out, fd->offset) = -1;
         return OK;
     }
     if (!json_is_string(v) || !duration_parse(s, &us) || us < fd->min || us > fd->max) {
         duration_format(fd->min, least);
         duration_format(fd->max, most);
-        snprintf(text, sizeof text, "It must be a duration from %s to %s%s%s.", least, most, fd->values ? ", or " : "",
-                 fd->values ? fd->values : "");
+        snprintf(text, sizeof text, "It must be a duration from %s to %s%s%s.", least, most, word ? ", or " : "",
+                 word ? word : "");
         return bad(f, fd->name, text);
     }
     *(int64_t *)at(out, fd->offset) = us;
@@ -105,7 +129,7 @@ static enum err set_enum(const struct field *fd, const json_t *v, void *out, str
         }
         p += n + strspn(p + n, " ");
     }
-    snprintf(text, sizeof text, "It must be one of: %s.", fd->values);
+    snprintf(text, sizeof text, "It must be one of: %s.", (const char *)fd->values);
     return bad(f, fd->name, text);
 }
 
@@ -137,6 +161,45 @@ static enum err set_labels(struct arena *a, const struct field *fd, const json_t
     return OK;
 }
 
+/* Each is a field of its own, named by its index. */
+static enum err set_strings(struct arena *a, const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    char text[200], index[24];
+    struct field item = *(const struct field *)fd->values;
+    struct strings *ret = at(out, fd->offset);
+    size_t n = json_array_size(v);
+    struct slice *items;
+    enum err e;
+
+    if (!json_is_array(v) || (int64_t)n < fd->min || (int64_t)n > fd->max) {
+        snprintf(text, sizeof text, "It must be an array of %lld to %lld strings.", (long long)fd->min, (long long)fd->max);
+        return bad(f, fd->name, text);
+    }
+    if (!(items = arena_alloc(a, (n + 1) * sizeof *items)))
+        return ERR_NO_MEMORY;
+    item.name = index;
+    for (size_t i = 0; i < n; i++) {
+        snprintf(index, sizeof index, "%zu", i);
+        if ((e = set_string(a, &item, json_array_get(v, i), &items[i], f))) {
+            point(f, fd->name);
+            return e;
+        }
+    }
+    *ret = (struct strings){ items, n };
+    return OK;
+}
+
+static enum err set_object(struct arena *a, const struct field *fd, const json_t *v, void *out, struct fault *f)
+{
+    enum err e;
+
+    if (!json_is_object(v))
+        return bad(f, fd->name, "It must be an object.");
+    if ((e = fill(a, v, fd->values, at(out, fd->offset), f)))
+        point(f, fd->name);
+    return e;
+}
+
 static enum err set_bool(const struct field *fd, const json_t *v, void *out, struct fault *f)
 {
     if (!json_is_boolean(v))
@@ -161,6 +224,8 @@ static enum err set(struct arena *a, const struct field *fd, const json_t *v, vo
         return set_string(a, fd, v, out, f);
     case F_INT:
         return set_int(fd, v, out, f);
+    case F_NUMBER:
+        return set_number(fd, v, out, f);
     case F_BOOL:
         return set_bool(fd, v, out, f);
     case F_DURATION:
@@ -169,6 +234,10 @@ static enum err set(struct arena *a, const struct field *fd, const json_t *v, vo
         return set_enum(fd, v, out, f);
     case F_LABELS:
         return set_labels(a, fd, v, out, f);
+    case F_STRINGS:
+        return set_strings(a, fd, v, out, f);
+    case F_OBJECT:
+        return set_object(a, fd, v, out, f);
     }
     return ERR_INTERNAL;
 }

@@ -111,15 +111,20 @@ enum err request_charge(struct request *rq, size_t events, size_t bytes);
 enum err request_hold(struct request *rq);
 
 /* Body field tables → structs, with jansson (small management bodies only; publish scans its own). */
-enum field_type { F_STRING, F_INT, F_BOOL, F_DURATION, F_ENUM, F_LABELS };
+enum field_type { F_STRING, F_INT, F_NUMBER, F_BOOL, F_DURATION, F_ENUM, F_LABELS, F_STRINGS, F_OBJECT };
+struct strings {
+    const struct slice *v;     /* in the arena */
+    size_t n;
+};
 struct field {
     const char *name;
     enum field_type type;
-    size_t offset;             /* of struct slice, int64_t, bool, int64_t us, int; LABELS: struct slice, the JSON text of an
-                                * object of strings */
+    size_t offset;             /* of struct slice, int64_t, double, bool, int64_t us, int; LABELS: struct slice, the JSON text of an
+                                * object of strings; STRINGS: struct strings; OBJECT: where the offsets of its fields begin */
     bool required;
-    int64_t min, max;          /* INT value, STRING/LABELS bytes, DURATION us */
-    const char *values;        /* ENUM: space-separated; the index is stored. DURATION: a word that stands for -1 ("forever") */
+    int64_t min, max;          /* INT, NUMBER value, STRING/LABELS bytes, DURATION us, STRINGS count */
+    const void *values;        /* ENUM: its words, space-separated; the index is stored. DURATION: a word that stands for -1
+                                * ("forever"). STRINGS: a struct field for each of them (F_STRING). OBJECT: its fields */
     size_t present;            /* offset of a bool set when the member is there and not null, or SIZE_MAX */
     bool nullable;             /* null allowed: sets *null_at true (merge-patch: back to the default) */
     size_t null_at;            /* offset of a bool, or SIZE_MAX */

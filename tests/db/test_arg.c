@@ -8,8 +8,10 @@
 #define ARENA (8u << 20)
 
 static const struct stmt VALUES = {
-    "values", "select $1::bool, $2::int2, $3::int4, $4::int8, $5::timestamptz, $6::text, $7::bytea, $8::uuid, $9::interval",
-    "bool int2 int4 int8 timestamptz text bytea uuid interval", "bool int2 int4 int8 timestamptz text bytea uuid interval"
+    "values", "select $1::bool, $2::int2, $3::int4, $4::int8, $5::timestamptz, $6::text, $7::bytea, $8::uuid, $9::interval,"
+              " $10::float8",
+    "bool int2 int4 int8 timestamptz text bytea uuid interval float8",
+    "bool int2 int4 int8 timestamptz text bytea uuid interval float8"
 };
 static const struct stmt AS_TEXT = { "as_text", "select $1::timestamptz::text, $2::interval::text, $3::uuid::text",
                                      "timestamptz interval uuid", "text text text" };
@@ -49,7 +51,7 @@ static void values_come_back_as_they_went(void **state)
     static const uint8_t uuid[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 255 };
     const struct arg args[] = { arg_bool(true),    arg_int2(-2), arg_int4(INT32_MIN), arg_int8(INT64_MIN),
                                 arg_time(1),       arg_text(SLICE("")), arg_bytea(SLICE("a\0b")), arg_uuid(uuid),
-                                arg_interval_us(5) };
+                                arg_interval_us(5), arg_float8(-0.1) };
     struct rows r;
 
     assert_ok(db_exec(*state, &VALUES, args, &r, NULL));
@@ -62,19 +64,20 @@ static void values_come_back_as_they_went(void **state)
     assert_int_equal(row_text(&r, 0, 5).n, 0);
     assert_true(slice_eq(row_text(&r, 0, 6), SLICE("a\0b")));
     assert_memory_equal(row_uuid(&r, 0, 7), uuid, 16);
+    assert_true(row_float8(&r, 0, 9) == -0.1);
     rows_free(&r);
 }
 
 static void nulls_come_back_as_nulls(void **state)
 {
-    struct arg args[9];
+    struct arg args[10];
     struct rows r;
 
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < 10; i++)
         args[i] = arg_null();
     args[5] = arg_text(SLICE_NONE);
     assert_ok(db_exec(*state, &VALUES, args, &r, NULL));
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < 10; i++)
         assert_true(row_null(&r, 0, i));
     assert_null(row_text(&r, 0, 5).p);
     assert_null(row_uuid(&r, 0, 7));
