@@ -45,6 +45,6 @@ enum edit_result json_patch(struct arena *a, struct slice value, struct slice pa
 /* Have two valid JSON texts the same value (RFC 6902, 4.6)? Numbers by value, decimals exactly and of any size (an exponent of more than
  * 18 digits equals only one that is spelled alike); strings without their escapes; objects without order, the last member of a name
  * counts. The arena is for work; false with *ret_failed when it is exhausted. */
-bool json_equal(struct arena *a, struct slice x, struct slice y, bool *ret_failed);
+bool json_values_equal(struct arena *a, struct slice x, struct slice y, bool *ret_failed);
 
 #endif

@@ -26,4 +26,14 @@ static inline size_t utf8_sequence(const char *s, const char *end)
     return n;
 }
 
+/* How many of the n bytes of UTF-8 at s are left when it is cut, between characters, to at most max. */
+static inline size_t utf8_cut(const char *s, size_t n, size_t max)
+{
+    if (n <= max)
+        return n;
+    while (max && ((unsigned char)s[max] & 0xC0) == 0x80)
+        max--;
+    return max;
+}
+
 #endif
