@@ -251,3 +251,8 @@ struct arg arg_uuid_array(struct arena *a, const uint8_t (*v)[16], size_t stride
     }
     return arg;
 }
+
+struct arg arg_uuid_array_nullable(struct arena *a, const struct slice *v, size_t stride, size_t n)
+{
+    return slices(a, OID_UUID, v, stride, n);
+}

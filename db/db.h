@@ -69,6 +69,7 @@ struct arg arg_time_array(struct arena *a, const int64_t *unix_us, size_t stride
 struct arg arg_text_array(struct arena *a, const struct slice *v, size_t stride, size_t n);
 struct arg arg_bytea_array(struct arena *a, const struct slice *v, size_t stride, size_t n);
 struct arg arg_uuid_array(struct arena *a, const uint8_t (*v)[16], size_t stride, size_t n);
+struct arg arg_uuid_array_nullable(struct arena *a, const struct slice *v, size_t stride, size_t n); /* of 16 bytes, or p == NULL */
 
 /* Rows of a result, in binary. Accessors do not check types: the declaration was checked when prepared. */
 struct rows {
@@ -86,6 +87,7 @@ double row_float8(const struct rows *r, int row, int col);
 int64_t row_time(const struct rows *r, int row, int col);     /* unix us */
 struct slice row_text(const struct rows *r, int row, int col);/* text, bytea, json; p == NULL for NULL; lives as long as r */
 const uint8_t *row_uuid(const struct rows *r, int row, int col);
+size_t row_int8_array(const struct rows *r, int row, int col, int64_t *ret, size_t max); /* how many there are; at most max are read */
 
 /* One statement in its own transaction. ret may be NULL. Errors: ERR_DB_UNIQUE (the detail is the constraint's name),
  * ERR_DB_RETRY, ERR_DATABASE_FULL, ERR_DATABASE_UNAVAILABLE (nothing was recorded; db_connected is then false),
@@ -102,10 +104,13 @@ enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, st
  * next one fails. */
 #define DB_QUEUE_MAX 768
 void db_queue(struct db *db, const struct stmt *s, const struct arg *args);
+/* The same with n arguments that are copied to the arena, which must live until the flush; false: one of them, or the arena, is out of
+ * memory, and nothing was queued. */
+bool db_queue_kept(struct db *db, struct arena *a, const struct stmt *s, const struct arg *args, size_t n);
 enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f);
 void db_abandon(struct db *db);                       /* forgets what is queued, and the connection with its open transaction */
 void db_rollback(struct db *db);                      /* ends the transaction that is open, if one is */
-extern const struct stmt DB_BEGIN, DB_COMMIT, DB_ROLLBACK;
+extern const struct stmt DB_BEGIN, DB_SNAPSHOT, DB_COMMIT, DB_ROLLBACK; /* SNAPSHOT: begins one that reads a single state */
 
 /* LISTEN connections (listen.c): a connection without prepared statements that only listens. */
 struct listen;

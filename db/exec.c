@@ -290,3 +290,17 @@ void db_rollback(struct db *db)
     if (db->conn && PQtransactionStatus(db->conn) != PQTRANS_IDLE && db_exec(db, &DB_ROLLBACK, NULL, NULL, NULL))
         db_disconnect(db);
 }
+
+bool db_queue_kept(struct db *db, struct arena *a, const struct stmt *s, const struct arg *args, size_t n)
+{
+    struct arg *kept = arena_alloc(a, n * sizeof *kept);
+
+    for (size_t i = 0; kept && i < n; i++)
+        if (args[i].n < 0)
+            return false;
+    if (!kept)
+        return false;
+    memcpy(kept, args, n * sizeof *kept);
+    db_queue(db, s, kept);
+    return true;
+}

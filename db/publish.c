@@ -39,21 +39,7 @@ const struct stmt OUTCOME_LOOK = { "outcome_look", SQL_OUTCOME_LOOK, "int8 int4[
                                    "int4 int8 timestamptz text text int8" };
 const struct stmt BACKEND_END = { "backend_end", SQL_BACKEND_END, "int4 text", "bool" };
 
-/* The arguments move to the arena, where they live until the flush. */
-static bool queue(struct db *db, struct arena *a, const struct stmt *s, const struct arg *args, size_t n)
-{
-    struct arg *kept = arena_alloc(a, n * sizeof *kept);
-
-    for (size_t i = 0; kept && i < n; i++)
-        if (args[i].n < 0)
-            return false;
-    if (!kept)
-        return false;
-    memcpy(kept, args, n * sizeof *kept);
-    db_queue(db, s, kept);
-    return true;
-}
-#define QUEUE(db, a, s, args) queue((db), (a), (s), (args), sizeof(args) / sizeof *(args))
+#define QUEUE(db, a, s, args) db_queue_kept((db), (a), (s), (args), sizeof(args) / sizeof *(args))
 
 #define INT4S(m) arg_int4_array(a, &v->m, sizeof *v, n)
 #define INT8S(m) arg_int8_array(a, &v->m, sizeof *v, n)

@@ -80,3 +80,19 @@ const uint8_t *row_uuid(const struct rows *r, int row, int col)
 {
     return row_null(r, row, col) ? NULL : (const uint8_t *)PQgetvalue(r->res, row, col);
 }
+
+/* Dimensions, nulls, type; then size and lower bound of the only dimension; then length and value of each. */
+size_t row_int8_array(const struct rows *r, int row, int col, int64_t *ret, size_t max)
+{
+    const char *p = PQgetvalue(r->res, row, col), *end = p + PQgetlength(r->res, row, col);
+    size_t n = 0;
+
+    for (p += 20; p + 12 <= end; p += 12, n++) {
+        uint64_t v;
+
+        memcpy(&v, p + 4, sizeof v);
+        if (n < max)
+            ret[n] = (int64_t)be64toh(v);
+    }
+    return n;
+}

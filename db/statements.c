@@ -1,5 +1,6 @@
 #include "db/audit.h"
 #include "db/db.h"
+#include "db/deliveries.h"
 #include "db/groups.h"
 #include "db/letters.h"
 #include "db/publish.h"
@@ -10,12 +11,13 @@
 #include "db/tickets.h"
 
 const struct stmt DB_BEGIN = { "begin", "BEGIN", "", "" };
+const struct stmt DB_SNAPSHOT = { "snapshot", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "", "" };
 const struct stmt DB_COMMIT = { "commit", "COMMIT", "", "" };
 const struct stmt DB_ROLLBACK = { "rollback", "ROLLBACK", "", "" };
 
 /* Every statement of the program: each is prepared and compared with the server when a connection opens. */
 const struct stmt *const db_statements[] = {
-    &DB_BEGIN, &DB_COMMIT, &DB_ROLLBACK,
+    &DB_BEGIN, &DB_SNAPSHOT, &DB_COMMIT, &DB_ROLLBACK,
     /* streams */
     &STREAM_CREATE, &STREAM_GET, &STREAM_LOCK, &STREAM_LIST, &STREAM_MATCH, &STREAM_IDS, &STREAM_MARK, &STREAM_UPDATE,
     &STREAM_DELETE, &STREAM_HEADS, &STREAM_FIGURES, &NOTIFY,
@@ -28,6 +30,10 @@ const struct stmt *const db_statements[] = {
     /* groups */
     &GROUP_CREATE, &GROUP_GET, &GROUP_LOCK, &GROUP_LIST, &GROUP_COUNT, &GROUP_UPDATE, &GROUP_DELETE, &GROUP_CLEAR, &GROUP_PARK,
     &GROUP_CLAIM, &GROUP_SEEK, &GROUP_DEAD, &GROUP_OLDEST,
+    /* deliveries of groups */
+    &GROUP_HOLD, &GROUP_STATE, &GROUP_WRITTEN, &GROUP_RETRIES, &GROUP_LEASES, &GROUP_SKIPS, &GROUP_ADVANCE, &GROUP_TRIM,
+    &LEASES_INSERT, &LEASES_UPDATE, &LEASES_DELETE, &RETRIES_PUT, &RETRIES_DELETE, &SKIPS_PUT, &SKIPS_DELETE, &GROUP_PAGE,
+    &EVENTS_AT, &LETTERS_AT, &EARLIEST_OF, &LETTERS_KNOWN, &LETTERS_BURY, &LETTERS_PARK, &LETTERS_RESOLVE,
     /* identity */
     &REVOCATION_ADD, &REVOCATION_REMOVE, &REVOCATION_GET, &REVOCATIONS_LIST, &REVOCATIONS_VERSION, &REVOCATIONS_ALL,
     &REVOCATIONS_FORGET, &TICKET_ADD, &TICKET_FIND, &TICKETS_FORGET,

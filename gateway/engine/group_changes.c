@@ -12,7 +12,7 @@ static struct slice taken(struct group_state *s, struct buf *b)
     return text;
 }
 
-static bool follows(const struct place *a, const struct place *b)
+static bool follows(const struct group_place *a, const struct group_place *b)
 {
     return b->partition == a->partition && b->round == a->round && b->offset == a->offset + 1;
 }
@@ -22,7 +22,7 @@ static struct slice put_items(struct group_state *s, const struct lease *l)
     struct buf b = { 0 };
 
     for (size_t i = 0, run; i < l->n; i += run) {
-        const struct place *at = &l->v[i].at;
+        const struct group_place *at = &l->v[i].at;
 
         for (run = 1; i + run < l->n && follows(&l->v[i + run - 1].at, &l->v[i + run].at); run++)
             ;

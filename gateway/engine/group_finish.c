@@ -81,7 +81,7 @@ static void die(struct group_state *s, struct item *it, const struct finish_call
 
 static void retry_gone(struct group_state *s, const struct item *it)
 {
-    struct place *gone = it->kept ? list_add(s, &s->retries_gone, sizeof *gone) : NULL;
+    struct group_place *gone = it->kept ? list_add(s, &s->retries_gone, sizeof *gone) : NULL;
 
     if (gone)
         *gone = it->at;
@@ -301,7 +301,7 @@ static void drop(struct group_state *s, struct item *it)
     item_free(s, it);
 }
 
-void group_state_forget(struct group_state *s, const struct place *at)
+void group_state_forget(struct group_state *s, const struct group_place *at)
 {
     struct item *it = item_find(s, at);
 

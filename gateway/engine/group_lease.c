@@ -135,7 +135,7 @@ static bool load_items(struct lease *l, struct slice items)
 
             if (!e)
                 return false;
-            e->at = (struct place){ (int32_t)run[0], (int32_t)run[1], (int64_t)(run[2] + i) };
+            e->at = (struct group_place){ (int32_t)run[0], (int32_t)run[1], (int64_t)(run[2] + i) };
         }
     }
     return true;

@@ -29,7 +29,7 @@ enum item_state {
 /* An event that was looked at and is not finished. */
 struct item {
     struct node node;          /* by place */
-    struct place at;
+    struct group_place at;
     uint64_t hash;             /* of its key; 0: none, and then nothing waits for it */
     struct key *key;
     struct item *key_prev, *key_next; /* of its key, in order of offset and round */
@@ -56,7 +56,7 @@ struct key {
 enum entry_state { ENTRY_OPEN, ENTRY_OVER, ENTRY_HELD }; /* HELD: see item.acked. Stored as 2 bits */
 
 struct entry {
-    struct place at;
+    struct group_place at;
     uint64_t hash;
     enum entry_state state;
     int64_t deadline_us;       /* its own; 0: the lease's */
@@ -123,8 +123,8 @@ struct group_state {
 };
 
 /* group_state.c */
-struct item *item_find(const struct group_state *s, const struct place *at);
-struct item *item_new(struct group_state *s, const struct place *at, uint64_t hash, enum item_state state);
+struct item *item_find(const struct group_state *s, const struct group_place *at);
+struct item *item_new(struct group_state *s, const struct group_place *at, uint64_t hash, enum item_state state);
 void item_free(struct group_state *s, struct item *it);   /* out of everything; who waited behind it may be first now */
 void item_set(struct group_state *s, struct item *it, enum item_state state); /* keeps the counts and the heap true */
 bool item_free_to_go(const struct item *it);               /* first of its key, of which nothing is handed out */

@@ -90,7 +90,7 @@ static bool goes_along(const struct group_state *s, const struct key *k)
            k->last->lease == s->lease && !k->first->acked;
 }
 
-static void passed(struct group_state *s, const struct place *at)
+static void passed(struct group_state *s, const struct group_place *at)
 {
     s->next[at->partition] = at->offset + 1;
     s->moved = true;
@@ -99,7 +99,7 @@ static void passed(struct group_state *s, const struct place *at)
 enum offer group_state_offer(struct group_state *s, int32_t partition, int64_t offset, uint64_t hash, bool wanted,
                              struct handed *ret)
 {
-    struct place at = { partition, 0, offset };
+    struct group_place at = { partition, 0, offset };
     struct key *k;
     struct item *it;
 

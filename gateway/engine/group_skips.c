@@ -86,7 +86,7 @@ bool group_state_load_skip(struct group_state *s, const struct skip_row *r)
         return false;
     c->stored = true;
     while (c->n < (size_t)r->n) {
-        struct place at = { r->partition, 0, 0 };
+        struct group_place at = { r->partition, 0, 0 };
         uint64_t hash;
 
         if (!varint_get(&offsets, &step))

@@ -22,7 +22,7 @@ uint64_t group_key_hash(struct slice key)
     return h ? h : 1;
 }
 
-static uint64_t place_hash(const struct place *at)
+static uint64_t place_hash(const struct group_place *at)
 {
     return mix((uint64_t)at->offset ^ (uint64_t)at->partition << 48 ^ (uint64_t)at->round << 56);
 }
@@ -134,7 +134,7 @@ void *list_add(struct group_state *s, struct list *l, size_t size)
 
 /* --- items and their keys --- */
 
-struct item *item_find(const struct group_state *s, const struct place *at)
+struct item *item_find(const struct group_state *s, const struct group_place *at)
 {
     uint64_t hash = place_hash(at);
 
@@ -163,7 +163,7 @@ static struct key *key_of(struct group_state *s, uint64_t hash)
     return k;
 }
 
-static bool before(const struct place *a, const struct place *b)
+static bool before(const struct group_place *a, const struct group_place *b)
 {
     return a->offset != b->offset ? a->offset < b->offset : a->round < b->round;
 }
@@ -217,7 +217,7 @@ static void count(struct group_state *s, const struct item *it, int by)
         s->skipped[it->at.partition] += n;
 }
 
-struct item *item_new(struct group_state *s, const struct place *at, uint64_t hash, enum item_state state)
+struct item *item_new(struct group_state *s, const struct group_place *at, uint64_t hash, enum item_state state)
 {
     struct item *it = calloc(1, sizeof *it);
     struct key *k = NULL;

@@ -1,6 +1,7 @@
 #ifndef WEIR_ENGINE_GROUP_STATE_H
 #define WEIR_ENGINE_GROUP_STATE_H
 
+#include "db/deliveries.h"
 #include "db/groups.h"
 #include "gateway/base/buf.h"
 #include "gateway/engine/cursor.h"
@@ -11,13 +12,6 @@
  *
  * Of an event only this is known here: where it is, and the hash of its key. */
 struct group_state;
-
-/* An event in a group. Round 0: from the log; n: the nth redrive of its letter. */
-struct place {
-    int32_t partition;
-    int32_t round;
-    int64_t offset;
-};
 
 /* The hash of what events are ordered by: partitionkey, else subject; 0: it has none. */
 uint64_t group_key_hash(struct slice key);
@@ -36,7 +30,7 @@ struct delivery_id {
     uint16_t tag;               /* of the group's incarnation */
     int32_t generation;
     int64_t lease;
-    struct place at;
+    struct group_place at;
 };
 void delivery_id_format(const struct delivery_id *id, char out[DELIVERY_ID]);
 bool delivery_id_parse(struct slice text, struct delivery_id *ret); /* false: malformed */
@@ -63,11 +57,11 @@ void group_state_expire(struct group_state *s);
 /* Retention has removed what is before `earliest`. true: some had not been looked at, from *ret_from on. */
 bool group_state_lost(struct group_state *s, int32_t partition, int64_t earliest, int64_t *ret_from);
 /* An event that was handed out cannot be read any more. */
-void group_state_forget(struct group_state *s, const struct place *at);
+void group_state_forget(struct group_state *s, const struct group_place *at);
 
 /* A receive: begin, then what is due, then fresh events in the order of their partitions, then end. */
 struct handed {
-    struct place at;
+    struct group_place at;
     int32_t attempt;            /* from 1 */
     bool has_letter;
     uint8_t letter[16];         /* the event is this letter's */
@@ -85,7 +79,7 @@ int32_t group_state_generation(const struct group_state *s);
 
 /* --- what has changed since begin --- */
 struct retry_change {
-    struct place at;
+    struct group_place at;
     uint64_t key;
     int32_t failures;
     int64_t not_before_us;
@@ -94,7 +88,7 @@ struct retry_change {
     struct slice entry;         /* of the history: a JSON object */
 };
 struct death {
-    struct place at;
+    struct group_place at;
     uint64_t key;
     int32_t failures;
     const char *reason;         /* max-retries, rejected */
@@ -102,23 +96,13 @@ struct death {
     uint8_t letter[16];
     struct slice entry, error, error_type, error_message; /* the call's, but for entry */
 };
-struct lease_row {
-    int64_t lease_id, began_us, deadline_us;
-    struct slice consumer, items, keys, done, extended;
-    int32_t open;
-};
-struct skip_row {
-    int64_t chunk_id;
-    int32_t partition, n;
-    struct slice offsets, keys;
-};
 struct letter_ref {
     uint8_t id[16];
 };
 struct group_changes {
     struct retry_change *retries;
     size_t retries_n;
-    struct place *retries_gone;
+    struct group_place *retries_gone;
     size_t retries_gone_n;
     struct lease_row *leases;
     size_t leases_n;         /* new */
@@ -161,7 +145,7 @@ struct group_figures {
 void group_state_figures(const struct group_state *s, struct group_figures *ret);
 /* Up to max keys that block others, by how many wait behind them: what each waits for. */
 struct group_blocker {
-    struct place at;            /* the event that blocks */
+    struct group_place at;            /* the event that blocks */
     int64_t behind;             /* events that wait for it */
     bool leased;                /* handed out; else it waits for until_us */
     int64_t until_us;           /* its deadline, or when its backoff ends */

@@ -1,0 +1,160 @@
+-- What a group's lane says: the state of a group, its leases, retries and skips, and the events of its deliveries.
+
+-- name: group_hold
+-- The right to change the group until the end of the transaction. Those who wait for it get it in turn.
+select group_id from weir.groups where stream_id = $1 and group_id = $2 for no key update;
+
+-- name: group_state
+-- The newest: from the end of the index, so dead versions are not walked over.
+select seq, token, generation, next, lease_floor from weir.group_states
+ where stream_id = $1 and group_id = $2 order by seq desc limit 1;
+
+-- name: group_written
+-- After a lost COMMIT: whose row is it?
+select token from weir.group_states where stream_id = $1 and group_id = $2 and seq = $3;
+
+-- name: group_retries
+select partition, "offset", round, letter_id, failures, key, not_before, single from weir.retries
+ where stream_id = $1 and group_id = $2 order by partition, "offset", round;
+
+-- name: group_leases
+select lease_id, began, deadline, consumer, items, keys, done, extended from weir.leases
+ where stream_id = $1 and group_id = $2 and lease_id >= $3 order by lease_id;
+
+-- name: group_skips
+select chunk_id, partition, n, offsets, keys from weir.skips where stream_id = $1 and group_id = $2 order by chunk_id;
+
+-- name: group_advance
+-- Whoever inserts this number may change the group.
+insert into weir.group_states (stream_id, group_id, seq, token, generation, next, lease_floor, written)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: group_trim
+delete from weir.group_states where stream_id = $1 and group_id = $2 and seq = $3;
+
+-- name: leases_insert
+insert into weir.leases (stream_id, group_id, lease_id, began, deadline, consumer, items, keys, done, extended, open)
+select $1, $2, u.lease_id, u.began, u.deadline, u.consumer, u.items, u.keys, u.done, u.extended, u.open
+  from unnest($3::int8[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[],
+              $11::int4[])
+       as u (lease_id, began, deadline, consumer, items, keys, done, extended, open);
+
+-- name: leases_update
+update weir.leases l set done = u.done, extended = u.extended, open = u.open
+  from unnest($3::int8[], $4::bytea[], $5::bytea[], $6::int4[]) as u (lease_id, done, extended, open)
+ where l.stream_id = $1 and l.group_id = $2 and l.lease_id = u.lease_id;
+
+-- name: leases_delete
+delete from weir.leases where stream_id = $1 and group_id = $2 and lease_id = any($3::int8[]);
+
+-- name: retries_put
+insert into weir.retries as r (stream_id, group_id, partition, "offset", round, letter_id, failures, key, not_before, single, history)
+select $1, $2, u.partition, u."offset", u.round, u.letter_id, u.failures, u.key, u.not_before, u.single, u.entry
+  from unnest($3::int4[], $4::int8[], $5::int4[], $6::uuid[], $7::int4[], $8::int8[], $9::timestamptz[], $10::int4[]::bool[], $11::text[])
+       as u (partition, "offset", round, letter_id, failures, key, not_before, single, entry)
+on conflict (stream_id, group_id, partition, "offset", round) do update
+   set failures = excluded.failures, not_before = excluded.not_before, single = excluded.single,
+       history = case when r.history = '' then excluded.history else r.history || ',' || excluded.history end;
+
+-- name: retries_delete
+delete from weir.retries r
+ using unnest($3::int4[], $4::int8[], $5::int4[]) as u (partition, "offset", round)
+ where r.stream_id = $1 and r.group_id = $2 and r.partition = u.partition and r."offset" = u."offset" and r.round = u.round;
+
+-- name: skips_put
+insert into weir.skips (stream_id, group_id, chunk_id, partition, n, offsets, keys)
+select $1, $2, u.chunk_id, u.partition, u.n, u.offsets, u.keys
+  from unnest($3::int8[], $4::int4[], $5::int4[], $6::bytea[], $7::bytea[]) as u (chunk_id, partition, n, offsets, keys)
+on conflict (stream_id, group_id, chunk_id) do update set n = excluded.n, offsets = excluded.offsets, keys = excluded.keys;
+
+-- name: skips_delete
+delete from weir.skips where stream_id = $1 and group_id = $2 and chunk_id = any($3::int8[]);
+
+-- name: group_page
+-- The next events of partitions: each from its offset on, until it has $4 of them or $5 bytes; at least one.
+select e.partition, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e.version, e.attributes, e.data_format, e.data
+  from unnest($2::int4[], $3::int8[]) as u (partition, "next")
+ cross join lateral (
+    select x.*, sum(octet_length(x.attributes) + coalesce(octet_length(x.data), 0) + 200) over w as running,
+           row_number() over w as nth
+      from (select * from weir.events y
+             where y.stream_id = $1 and y.partition = u.partition and y."offset" >= u."next"
+               and y.recorded >= coalesce((select m.month::timestamp at time zone 'UTC' from weir.partition_months m
+                                            where m.stream_id = $1 and m.partition = u.partition and m.first_offset <= u."next"
+                                            order by m.month desc limit 1), '-infinity')
+             order by y."offset" limit $4) as x
+    window w as (order by x."offset" rows unbounded preceding)) as e
+ where e.running <= $5 or e.nth = 1
+ order by e.partition, e."offset";
+
+-- name: events_at
+select u.ord::int4 as ord, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e.version, e.attributes, e.data_format, e.data
+  from unnest($2::int4[], $3::int8[]) with ordinality as u (partition, "offset", ord)
+ cross join lateral (
+    select * from weir.events y
+     where y.stream_id = $1 and y.partition = u.partition and y."offset" = u."offset"
+       and y.recorded >= coalesce((select m.month::timestamp at time zone 'UTC' from weir.partition_months m
+                                    where m.stream_id = $1 and m.partition = u.partition and m.first_offset <= u."offset"
+                                    order by m.month desc limit 1), '-infinity')
+    offset 0) as e;
+
+-- name: letters_at
+select u.ord::int4 as ord, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e.version, e.attributes, e.data_format, e.data
+  from unnest($2::uuid[]) with ordinality as u (letter_id, ord)
+ cross join lateral (select * from weir.dead_letters y where y.stream_id = $1 and y.letter_id = u.letter_id offset 0) as e;
+
+-- name: earliest_of
+select partition, earliest from weir.partitions where stream_id = $1 and partition = any($2::int4[]);
+
+-- name: letters_known
+-- Letters of events that died before; a seek has brought them back.
+select u.ord::int4 as ord, y.letter_id
+  from unnest($3::int4[], $4::int8[]) with ordinality as u (partition, "offset", ord)
+ cross join lateral (select * from weir.dead_letters y where y.stream_id = $1 and y.group_name = $2 and y.partition = u.partition
+                        and y."offset" = u."offset" offset 0) as y;
+
+-- name: letters_bury
+-- Events from the log, copied as they are. What the log does not have any more is not buried.
+insert into weir.dead_letters as l (stream_id, letter_id, group_name, partition, "offset", key, state, reason, error, error_type,
+                                    error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, source, type, subject,
+                                    version, attributes, data_format, data)
+select $1, u.letter_id, $3, u.partition, u."offset", u.key, 0, u.reason, u.error, u.error_type, u.masked,
+       encode(substr(sha256(convert_to($3 || E'\n' || e.type || E'\n' || u.error_type || E'\n' || u.masked, 'UTF8')), 1, 16),
+              'hex')::uuid,
+       coalesce(nullif(r.history, '') || ',', '') || u.entry, $4, $4, e.recorded, e.id, e.source, e.type, e.subject, e.version,
+       e.attributes, e.data_format, e.data
+  from unnest($5::uuid[], $6::int4[], $7::int8[], $8::int8[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+       as u (letter_id, partition, "offset", key, reason, error, error_type, masked, entry)
+ cross join lateral (
+    select * from weir.events y
+     where y.stream_id = $1 and y.partition = u.partition and y."offset" = u."offset"
+       and y.recorded >= coalesce((select m.month::timestamp at time zone 'UTC' from weir.partition_months m
+                                    where m.stream_id = $1 and m.partition = u.partition and m.first_offset <= u."offset"
+                                    order by m.month desc limit 1), '-infinity')
+    offset 0) as e
+  left join weir.retries r on r.stream_id = $1 and r.group_id = $2 and r.partition = u.partition and r."offset" = u."offset"
+                          and r.round = 0
+on conflict (stream_id, group_name, partition, "offset") do update
+   set state = 0, reason = excluded.reason, error = excluded.error, error_type = excluded.error_type,
+       error_masked = excluded.error_masked, fingerprint = excluded.fingerprint, attempts = l.attempts || ',' || excluded.attempts,
+       dead_at = excluded.dead_at, updated_at = excluded.updated_at;
+
+-- name: letters_park
+-- Redriven letters that died again. One that dies of the same is poison.
+update weir.dead_letters l
+   set state = 0, reason = u.reason, error = u.error, error_type = u.error_type, error_masked = u.masked,
+       fingerprint = u.fingerprint, poison = l.poison or l.fingerprint = u.fingerprint,
+       attempts = l.attempts || ',' || coalesce(nullif(u.history, '') || ',', '') || u.entry, dead_at = $4, updated_at = $4
+  from (select v.*, r.history,
+               encode(substr(sha256(convert_to($3 || E'\n' || y.type || E'\n' || v.error_type || E'\n' || v.masked, 'UTF8')), 1, 16),
+                      'hex')::uuid as fingerprint
+          from unnest($5::uuid[], $6::int4[], $7::int8[], $8::int4[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+               as v (letter_id, partition, "offset", round, reason, error, error_type, masked, entry)
+          join weir.dead_letters y on y.stream_id = $1 and y.letter_id = v.letter_id
+          left join weir.retries r on r.stream_id = $1 and r.group_id = $2 and r.partition = v.partition
+                                  and r."offset" = v."offset" and r.round = v.round) as u
+ where l.stream_id = $1 and l.letter_id = u.letter_id;
+
+-- name: letters_resolve
+update weir.dead_letters set state = 2, updated_at = $2
+ where stream_id = $1 and letter_id = any($3::uuid[]) and state <= 1;
