@@ -7,11 +7,13 @@
 const struct stmt GROUP_HOLD = { "group_hold", SQL_GROUP_HOLD, "int8 int8", "int8" };
 const struct stmt GROUP_STATE = { "group_state", SQL_GROUP_STATE, "int8 int8", "int8 int8 int4 int8[] int8" };
 const struct stmt GROUP_WRITTEN = { "group_written", SQL_GROUP_WRITTEN, "int8 int8 int8", "int8" };
-const struct stmt GROUP_RETRIES = { "group_retries", SQL_GROUP_RETRIES, "int8 int8", "int4 int8 int4 uuid int4 int8 timestamptz bool" };
+const struct stmt GROUP_RETRIES = { "group_retries", SQL_GROUP_RETRIES, "int8 int8",
+                                    "int4 int8 int4 uuid int4 int8 timestamptz bool" };
 const struct stmt GROUP_LEASES = { "group_leases", SQL_GROUP_LEASES, "int8 int8 int8",
                                    "int8 timestamptz timestamptz text bytea bytea bytea bytea" };
 const struct stmt GROUP_SKIPS = { "group_skips", SQL_GROUP_SKIPS, "int8 int8", "int8 int4 int4 bytea bytea" };
-const struct stmt GROUP_ADVANCE = { "group_advance", SQL_GROUP_ADVANCE, "int8 int8 int8 int8 int4 int8[] int8 timestamptz", "" };
+const struct stmt GROUP_ADVANCE = { "group_advance", SQL_GROUP_ADVANCE,
+                                    "int8 int8 int8 int8 int4 int8[] int8 timestamptz", "" };
 const struct stmt GROUP_TRIM = { "group_trim", SQL_GROUP_TRIM, "int8 int8 int8", "" };
 const struct stmt LEASES_INSERT = { "leases_insert", SQL_LEASES_INSERT,
                                     "int8 int8 int8[] timestamptz[] timestamptz[] text[] bytea[] bytea[] bytea[] bytea[] int4[]", "" };
@@ -58,7 +60,8 @@ bool db_group_state(struct db *db, struct arena *a, int64_t stream, int64_t grou
 void db_group_state_row(const struct rows *r, struct group_state_row *ret, int64_t *next, size_t max)
 {
     *ret = (struct group_state_row){ .seq = row_int8(r, 0, 0), .token = row_int8(r, 0, 1), .generation = row_int4(r, 0, 2),
-                                     .next = next, .partitions = row_int8_array(r, 0, 3, next, max), .lease_floor = row_int8(r, 0, 4) };
+                                     .next = next, .partitions = row_int8_array(r, 0, 3, next, max),
+                                         .lease_floor = row_int8(r, 0, 4) };
 }
 
 bool db_group_memory(struct db *db, struct arena *a, int64_t stream, int64_t group, int64_t lease_floor)
@@ -88,9 +91,11 @@ void db_skip_row(const struct rows *r, int i, struct skip_row *ret)
     *ret = (struct skip_row){ row_int8(r, i, 0), row_int4(r, i, 1), row_int4(r, i, 2), row_text(r, i, 3), row_text(r, i, 4) };
 }
 
-bool db_group_advance(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t now_us)
+bool db_group_advance(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
+                      int64_t now_us)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token), arg_int4(s->generation),
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token),
+                                arg_int4(s->generation),
                                 arg_int8_array(a, s->next, sizeof *s->next, s->partitions), arg_int8(s->lease_floor),
                                 arg_time(now_us) };
 
@@ -104,7 +109,8 @@ bool db_group_trim(struct db *db, struct arena *a, int64_t stream, int64_t group
     return QUEUE(&GROUP_TRIM, args);
 }
 
-enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t seq, int64_t *ret_token, bool *ret_there, struct fault *f)
+enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t seq, int64_t *ret_token,
+                          bool *ret_there, struct fault *f)
 {
     const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(seq) };
     struct rows r = { 0 };
@@ -128,7 +134,8 @@ bool db_leases_insert(struct db *db, struct arena *a, int64_t stream, int64_t gr
 
 bool db_leases_update(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(lease_id), BYTEAS(done), BYTEAS(extended), INT4S(open) };
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(lease_id), BYTEAS(done), BYTEAS(extended),
+                                INT4S(open) };
 
     return QUEUE(&LEASES_UPDATE, args);
 }
@@ -143,7 +150,8 @@ bool db_leases_delete(struct db *db, struct arena *a, int64_t stream, int64_t gr
 bool db_retries_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct retry_row *v, size_t n)
 {
     struct arg letters = arg_uuid_array_nullable(a, &v->letter, sizeof *v, n);
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT4S(at.partition), INT8S(at.offset), INT4S(at.round), letters,
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT4S(at.partition), INT8S(at.offset),
+                                INT4S(at.round), letters,
                                 INT4S(failures), INT8S(key), TIMES(not_before_us), INT4S(single), TEXTS(entry) };
 
     return QUEUE(&RETRIES_PUT, args);
@@ -158,7 +166,8 @@ bool db_retries_delete(struct db *db, struct arena *a, int64_t stream, int64_t g
 
 bool db_skips_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct skip_row *v, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(chunk_id), INT4S(partition), INT4S(n), BYTEAS(offsets),
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(chunk_id), INT4S(partition), INT4S(n),
+                                BYTEAS(offsets),
                                 BYTEAS(keys) };
 
     return QUEUE(&SKIPS_PUT, args);
@@ -182,7 +191,8 @@ bool db_group_page(struct db *db, struct arena *a, int64_t stream, const int32_t
 
 bool db_events_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t stride, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, &v->partition, stride, n), arg_int8_array(a, &v->offset, stride, n) };
+    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, &v->partition, stride, n), arg_int8_array(a,
+                                                                                                              &v->offset, stride, n) };
 
     return QUEUE(&EVENTS_AT, args);
 }
@@ -210,7 +220,8 @@ bool db_earliest_of(struct db *db, struct arena *a, int64_t stream, const int32_
     return QUEUE(&EARLIEST_OF, args);
 }
 
-bool db_letters_known(struct db *db, struct arena *a, int64_t stream, struct slice group_name, const struct death_row *v, size_t n)
+bool db_letters_known(struct db *db, struct arena *a, int64_t stream, struct slice group_name,
+                      const struct death_row *v, size_t n)
 {
     const struct arg args[] = { arg_int8(stream), arg_text(group_name), INT4S(at.partition), INT8S(at.offset) };
 
@@ -221,7 +232,8 @@ bool db_letters_bury(struct db *db, struct arena *a, int64_t stream, int64_t gro
                      const struct death_row *v, size_t n)
 {
     const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_text(group_name), arg_time(now_us), UUIDS(letter),
-                                INT4S(at.partition), INT8S(at.offset), INT8S(key), TEXTS(reason), TEXTS(error), TEXTS(error_type),
+                                INT4S(at.partition), INT8S(at.offset), INT8S(key), TEXTS(reason), TEXTS(error),
+                                    TEXTS(error_type),
                                 TEXTS(masked), TEXTS(entry) };
 
     return QUEUE(&LETTERS_BURY, args);
@@ -237,7 +249,8 @@ bool db_letters_park(struct db *db, struct arena *a, int64_t stream, int64_t gro
     return QUEUE(&LETTERS_PARK, args);
 }
 
-bool db_letters_resolve(struct db *db, struct arena *a, int64_t stream, int64_t now_us, const uint8_t (*letters)[16], size_t n)
+bool db_letters_resolve(struct db *db, struct arena *a, int64_t stream, int64_t now_us, const uint8_t (*letters)[16],
+                        size_t n)
 {
     const struct arg args[] = { arg_int8(stream), arg_time(now_us), arg_uuid_array(a, letters, sizeof *letters, n) };
 
