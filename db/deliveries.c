@@ -16,7 +16,8 @@ const struct stmt GROUP_ADVANCE = { "group_advance", SQL_GROUP_ADVANCE,
                                     "int8 int8 int8 int8 int4 int8[] int8 timestamptz", "" };
 const struct stmt GROUP_TRIM = { "group_trim", SQL_GROUP_TRIM, "int8 int8 int8", "" };
 const struct stmt LEASES_INSERT = { "leases_insert", SQL_LEASES_INSERT,
-                                    "int8 int8 int8[] timestamptz[] timestamptz[] text[] bytea[] bytea[] bytea[] bytea[] int4[]", "" };
+                                    "int8 int8 int8[] timestamptz[] timestamptz[] text[] bytea[] bytea[] bytea[] bytea[] int4[]",
+                                    "" };
 const struct stmt LEASES_UPDATE = { "leases_update", SQL_LEASES_UPDATE, "int8 int8 int8[] bytea[] bytea[] int4[]", "" };
 const struct stmt LEASES_DELETE = { "leases_delete", SQL_LEASES_DELETE, "int8 int8 int8[]", "" };
 const struct stmt RETRIES_PUT = { "retries_put", SQL_RETRIES_PUT,
@@ -30,9 +31,11 @@ const struct stmt LETTERS_AT = { "letters_at", SQL_LETTERS_AT, "int8 uuid[]", EV
 const struct stmt EARLIEST_OF = { "earliest_of", SQL_EARLIEST_OF, "int8 int4[]", "int4 int8" };
 const struct stmt LETTERS_KNOWN = { "letters_known", SQL_LETTERS_KNOWN, "int8 text int4[] int8[]", "int4 uuid" };
 const struct stmt LETTERS_BURY = { "letters_bury", SQL_LETTERS_BURY,
-                                   "int8 int8 text timestamptz uuid[] int4[] int8[] int8[] text[] text[] text[] text[] text[]", "" };
+                                   "int8 int8 text timestamptz uuid[] int4[] int8[] int8[] text[] text[] text[] text[] text[]",
+                                   "" };
 const struct stmt LETTERS_PARK = { "letters_park", SQL_LETTERS_PARK,
-                                   "int8 int8 text timestamptz uuid[] int4[] int8[] int4[] text[] text[] text[] text[] text[]", "" };
+                                   "int8 int8 text timestamptz uuid[] int4[] int8[] int4[] text[] text[] text[] text[] text[]",
+                                   "" };
 const struct stmt LETTERS_RESOLVE = { "letters_resolve", SQL_LETTERS_RESOLVE, "int8 timestamptz uuid[]", "" };
 
 #define QUEUE(s, args) db_queue_kept(db, a, (s), (args), sizeof(args) / sizeof *(args))
@@ -191,8 +194,8 @@ bool db_group_page(struct db *db, struct arena *a, int64_t stream, const int32_t
 
 bool db_events_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t stride, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, &v->partition, stride, n), arg_int8_array(a,
-                                                                                                              &v->offset, stride, n) };
+    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, &v->partition, stride, n),
+                                arg_int8_array(a, &v->offset, stride, n) };
 
     return QUEUE(&EVENTS_AT, args);
 }
