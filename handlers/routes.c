@@ -2,6 +2,7 @@
 
 /* Every endpoint on one page: the only registration. tests/api/test_routes.py holds it against openapi.yaml, both ways. */
 #define MANAGE_BODY ((size_t)64 << 10)
+#define REPAIR_BODY ((size_t)2 << 20)
 
 const struct route routes[] = {
     { "getRoot", "GET", "/", PERM_NONE, 0, false, handle_root, NULL },
@@ -20,6 +21,17 @@ const struct route routes[] = {
     { "getStream", "GET", "/v1/streams/{stream}", PERM_ANY, 0, true, handle_get_stream, NULL },
     { "patchStream", "PATCH", "/v1/streams/{stream}", PERM_MANAGE, MANAGE_BODY, true, handle_patch_stream, NULL },
     { "deleteStream", "DELETE", "/v1/streams/{stream}", PERM_MANAGE, 0, true, handle_delete_stream, NULL },
+
+    { "listDeadLetters", "GET", "/v1/streams/{stream}/dlq", PERM_DLQ, 0, true, handle_list_letters,
+      "group state reason type subject fingerprint from to limit after" },
+    { "summarizeDeadLetters", "GET", "/v1/streams/{stream}/dlq/summary", PERM_DLQ, 0, true, handle_summarize_letters,
+      "group state reason type subject fingerprint from to limit after" },
+    { "getDeadLetter", "GET", "/v1/streams/{stream}/dlq/{id}", PERM_DLQ, 0, true, handle_get_letter, NULL },
+    { "repairDeadLetter", "PATCH", "/v1/streams/{stream}/dlq/{id}", PERM_DLQ, REPAIR_BODY, true, handle_repair_letter, NULL },
+    { "redriveDeadLetter", "POST", "/v1/streams/{stream}/dlq/{id}/redrive", PERM_DLQ, MANAGE_BODY, true, handle_redrive_letter,
+      NULL },
+    { "discardDeadLetter", "POST", "/v1/streams/{stream}/dlq/{id}/discard", PERM_DLQ, MANAGE_BODY, true, handle_discard_letter,
+      NULL },
 
     { "makeTicket", "POST", "/v1/tickets", PERM_AUTHENTICATED, MANAGE_BODY, true, handle_make_ticket, NULL },
     { "revokeTokens", "POST", "/v1/revocations", PERM_ADMIN, MANAGE_BODY, true, handle_revoke, NULL },

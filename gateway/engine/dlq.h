@@ -4,6 +4,7 @@
 #include "db/groups.h"
 #include "db/letters.h"
 #include "gateway/base/buf.h"
+#include "gateway/base/json_edit.h"
 
 /* The dead letter queue of a stream: looking at letters, mending them, sending them back to their groups. All block. What is read
  * lives as long as the arena. docs/decisions/0008-consumer-groups.md */
@@ -33,6 +34,14 @@ enum err dlq_summary(struct db *db, struct arena *a, int64_t stream_id, const st
 const char *letter_state_word(int state);
 /* A letter as JSON, as openapi.yaml has it. */
 void dlq_render(struct buf *out, struct slice stream, const struct letter_row *l);
+
+/* Patches the data of a parked letter, inside a transaction; bytes that the patch does not touch stay, and so does the first original.
+ * ERR_CONFLICT: not parked. ERR_PATCH_FAILED: the data are not JSON, or lack what a pointer leads to. ERR_PATCH_TEST_FAILED;
+ * ERR_BAD_JSON, ERR_BAD_BODY: the patch is malformed; ERR_EVENT_TOO_LARGE: the data would be, or would nest too deep. */
+enum letter_patch { PATCH_MERGE, PATCH_JSON }; /* RFC 7396, RFC 6902 */
+enum err dlq_repair(struct db *db, struct arena *a, int64_t stream_id, const uint8_t id[16], enum letter_patch kind,
+                    struct slice patch, const struct edit_limits *limits, struct letter_row *ret_before,
+                    struct letter_row *ret_after, struct fault *f);
 
 /* What became of each letter. */
 enum letter_fate {
