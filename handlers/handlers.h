@@ -23,6 +23,9 @@ enum err auto_create_stream(struct request *rq, struct slice name); /* for a pub
 handler_fn handle_list_letters, handle_summarize_letters, handle_get_letter;
 handler_fn handle_redrive_letter, handle_discard_letter, handle_repair_letter;
 
+/* groups.c: all block */
+handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_seek_group;
+
 /* revocations.c: all block */
 handler_fn handle_revoke, handle_list_revocations, handle_get_revocation, handle_unrevoke;
 

@@ -8,8 +8,6 @@ enum err reading_one(struct request *rq, struct reading *r, struct stream *s)
 {
     const struct stream_row *row = &s->row;
     struct member *m = reading_add(rq, r, s);
-    struct cursor c;
-    enum err e;
 
     if (!m)
         return ERR_NO_MEMORY;
@@ -17,15 +15,7 @@ enum err reading_one(struct request *rq, struct reading *r, struct stream *s)
         return fault(&rq->fault, ERR_BAD_PARAMETER, "The stream has partitions 0 to %d.", (int)row->partitions - 1);
     if (!r->cursor_text.p)
         return OK;
-    if ((e = cursor_parse(r->cursor_text, row->name, row->stream_id, &c, &rq->fault)))
-        return e;
-    if (c.partial && row->partitions > 1)
-        return fault(&rq->fault, ERR_CURSOR_PARTIAL,
-                     "A receipt's cursor covers its own partition only; read with one from a page.");
-    if (c.count != row->partitions)
-        return fault(&rq->fault, ERR_BAD_CURSOR, "The cursor does not fit the stream's partitions.");
-    memcpy(m->pos, c.pos, (size_t)c.count * sizeof *m->pos);
-    return OK;
+    return cursor_positions(r->cursor_text, row->name, row->stream_id, (int)row->partitions, m->pos, &rq->fault);
 }
 
 /* Has one of the streams something that has not been looked at? */

@@ -33,6 +33,11 @@ const struct route routes[] = {
     { "discardDeadLetter", "POST", "/v1/streams/{stream}/dlq/{id}/discard", PERM_DLQ, MANAGE_BODY, true, handle_discard_letter,
       NULL },
 
+    { "listGroups", "GET", "/v1/streams/{stream}/groups", PERM_ANY, 0, true, handle_list_groups, "limit after" },
+    { "putGroup", "PUT", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, MANAGE_BODY, true, handle_put_group, NULL },
+    { "deleteGroup", "DELETE", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, 0, true, handle_delete_group, NULL },
+    { "seekGroup", "POST", "/v1/streams/{stream}/groups/{group}/seek", PERM_MANAGE, MANAGE_BODY, true, handle_seek_group, NULL },
+
     { "makeTicket", "POST", "/v1/tickets", PERM_AUTHENTICATED, MANAGE_BODY, true, handle_make_ticket, NULL },
     { "revokeTokens", "POST", "/v1/revocations", PERM_ADMIN, MANAGE_BODY, true, handle_revoke, NULL },
     { "listRevocations", "GET", "/v1/revocations", PERM_ADMIN, 0, true, handle_list_revocations, "limit after" },

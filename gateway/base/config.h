@@ -77,6 +77,7 @@ struct config {
     int64_t streams_cache;           /* stream definitions kept in memory */
     int64_t retention_period_us;     /* how often expired events are looked for */
     int64_t retention_batch;         /* events removed in one transaction */
+    int64_t groups_per_stream;
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */
     /* auth */

@@ -123,6 +123,8 @@ const struct config_row config_rows[] = {
     TIME("retention.period", retention_period_us, "1m", 100 * MS, DAY, "How often expired events are looked for."),
     INT("retention.batch", retention_batch, "5000", 1, 100000, "Most events removed in one transaction."),
 
+    INT("groups.per_stream", groups_per_stream, "1000", 1, 100000, "Most consumer groups of a stream (409 above)."),
+
     BOOL("audit.enabled", audit_enabled, "true", "Record who changed what in the stream _audit; see docs/audit.md."),
     TIME("audit.retention", audit_retention_us, "0s", 0, 36500 * DAY,
          "How long the stream _audit keeps its events; 0s is for ever."),

@@ -160,3 +160,19 @@ enum err cursor_parse(struct slice text, struct slice stream, int64_t stream_id,
         return e;
     }
 }
+
+enum err cursor_positions(struct slice text, struct slice stream, int64_t stream_id, int partitions, int64_t *ret_pos,
+                          struct fault *f)
+{
+    struct cursor c;
+    enum err e;
+
+    if ((e = cursor_parse(text, stream, stream_id, &c, f)))
+        return e;
+    if (c.partial && partitions > 1)
+        return fault(f, ERR_CURSOR_PARTIAL, "A receipt's cursor covers its own partition only; use one from a page.");
+    if (c.count != partitions)
+        return fault(f, ERR_BAD_CURSOR, "The cursor does not fit the stream's partitions.");
+    memcpy(ret_pos, c.pos, (size_t)c.count * sizeof *ret_pos);
+    return OK;
+}

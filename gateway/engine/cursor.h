@@ -27,6 +27,10 @@ size_t cursor_format(const struct cursor *c, struct slice stream, int64_t stream
  * the stream's heads. */
 enum err cursor_parse(struct slice text, struct slice stream, int64_t stream_id, struct cursor *ret, struct fault *f);
 
+/* The positions of all partitions of a stream. As cursor_parse; ERR_CURSOR_PARTIAL: it names some of several partitions. */
+enum err cursor_positions(struct slice text, struct slice stream, int64_t stream_id, int partitions, int64_t *ret_pos,
+                          struct fault *f);
+
 /* What both versions are wrapped in: n bytes and their checksum, which there must be room for, as text. Returns its length. */
 size_t cursor_seal(unsigned char *bytes, size_t n, char *out);
 /* Back into bytes (CURSOR_BYTES of them); their number without the checksum; 0: it is none. */

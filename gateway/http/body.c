@@ -12,13 +12,15 @@ static void *at(void *out, size_t offset)
     return (char *)out + offset;
 }
 
-static const struct field *find(const struct field *fields, const char *name)
+/* Of two with the same name one is for objects. */
+static const struct field *find(const struct field *fields, const char *name, const json_t *v)
 {
-    const struct field *f = fields;
+    const struct field *found = NULL;
 
-    while (f->name && strcmp(f->name, name) != 0)
-        f++;
-    return f->name ? f : NULL;
+    for (const struct field *f = fields; f->name; f++)
+        if (strcmp(f->name, name) == 0 && (!found || (f->type == F_OBJECT) == json_is_object(v)))
+            found = f;
+    return found;
 }
 
 /* Puts a member before the pointer (RFC 6901: '~' and '/' are escaped); what is too long to show goes without. */
@@ -178,6 +180,7 @@ static enum err set_strings(struct arena *a, const struct field *fd, const json_
     if (!(items = arena_alloc(a, (n + 1) * sizeof *items)))
         return ERR_NO_MEMORY;
     item.name = index;
+    item.offset = 0;
     for (size_t i = 0; i < n; i++) {
         snprintf(index, sizeof index, "%zu", i);
         if ((e = set_string(a, &item, json_array_get(v, i), &items[i], f))) {
@@ -252,7 +255,7 @@ static enum err fill(struct arena *a, const json_t *root, const struct field *fi
     if (!json_is_object(root))
         return fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
     json_object_foreach((json_t *)(uintptr_t)root, key, v) {
-        if (!(fd = find(fields, key)))
+        if (!(fd = find(fields, key, v)))
             return bad(f, key, "There is no such member here.");
         if ((e = set(a, fd, v, out, f)))
             return e;

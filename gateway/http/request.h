@@ -130,7 +130,7 @@ struct field {
     size_t null_at;            /* offset of a bool, or SIZE_MAX */
 };
 /* Strict: unknown members, wrong types, duplicates → ERR_BAD_BODY with a pointer. `out` holds the defaults before. The fields
- * end with a NULL name. */
+ * end with a NULL name. A name may stand twice: for an object, and for what is none. */
 enum err request_body(struct request *rq, const struct field *fields, void *out);
 
 #endif

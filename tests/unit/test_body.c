@@ -18,6 +18,7 @@ struct stream {
     double share;
     struct strings types;
     bool no_retry;
+    struct slice word;
     struct retry {
         int64_t initial_us, rounds;
         double factor;
@@ -46,7 +47,8 @@ static const struct field fields[] = {
     { "validation", F_ENUM, offsetof(struct stream, validation), false, 0, 0, "off warn enforce", NO, false, NO },
     { "share", F_NUMBER, offsetof(struct stream, share), false, 0, 1, NULL, NO, false, NO },
     { "types", F_STRINGS, offsetof(struct stream, types), false, 1, 3, &type, NO, false, NO },
-    { "retry", F_OBJECT, offsetof(struct stream, retry), false, 0, 0, retry_fields, NO, true, offsetof(struct stream, no_retry) },
+    { "retry", F_STRING, offsetof(struct stream, word), false, 1, 9, NULL, NO, true, offsetof(struct stream, no_retry) },
+    { "retry", F_OBJECT, offsetof(struct stream, retry), false, 0, 0, retry_fields, NO, false, NO },
     { 0 },
 };
 
@@ -149,6 +151,8 @@ static void numbers_arrays_and_objects_land_in_theirs(void **state)
     assert_true(w->s.share == 0.25 && w->s.types.n == 2);
     assert_true(slice_is(w->s.types.v[0], "a\xc3\xa4") && slice_is(w->s.types.v[1], "b"));
     assert_true(w->s.retry.initial_us == 5000 && w->s.retry.rounds == 3 && w->s.retry.factor == 2.0 && w->s.retry.given);
+    assert_int_equal(fill(w, "{\"partitions\":1,\"retry\":\"never\"}"), OK);
+    assert_true(slice_is(w->s.word, "never") && !w->s.retry.given);
     assert_int_equal(fill(w, "{\"partitions\":1,\"share\":1,\"retry\":null}"), OK);
     assert_true(w->s.share == 1.0 && w->s.no_retry && !w->s.retry.given && w->s.types.n == 0);
 }
