@@ -1,8 +1,8 @@
-#include "db/audit.h"
 #include "db/db.h"
 #include "db/deliveries.h"
 #include "db/groups.h"
 #include "db/letters.h"
+#include "db/outbox.h"
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
@@ -40,8 +40,9 @@ const struct stmt *const db_statements[] = {
     /* dead letters */
     &LETTERS_LIST, &LETTER_GET, &LETTER_LOCK, &LETTERS_SUMMARY, &LETTERS_MATCH, &LETTERS_COUNT, &LETTERS_GROUPS, &LETTERS_LOCK,
     &LETTERS_REDRIVE, &LETTERS_DISCARD, &LETTER_REPAIR,
-    /* audit */
-    &AUDIT_INSERT, &AUDIT_PENDING, &AUDIT_SET_ASIDE, &AUDIT_REMOVE,
+    /* outbox */
+    &OUTBOX_INSERT, &OUTBOX_LETTERS, &OUTBOX_PENDING, &OUTBOX_ORIGIN, &OUTBOX_REMOVE, &OUTBOX_SET_ASIDE, &AUDIT_REMOVE,
+    &AUDIT_SET_ASIDE,
     /* retention */
     &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &ANSWERS_REMOVE, &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_LETTERS,
     &DELETED_FORGET, &CLOCK_LOOK,

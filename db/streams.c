@@ -14,7 +14,7 @@ const struct stmt STREAM_IDS = { "stream_ids", SQL_STREAM_IDS, "", "int8 text" }
 const struct stmt STREAM_MARK = { "stream_mark", SQL_STREAM_MARK, "", "int8 int8" };
 const struct stmt STREAM_UPDATE = { "stream_update", SQL_STREAM_UPDATE,
                                     "int8 int8 int8 text text bool bool text text timestamptz", "int8" };
-const struct stmt STREAM_DELETE = { "stream_delete", SQL_STREAM_DELETE, "text timestamptz", "int8" };
+const struct stmt STREAM_DELETE = { "stream_delete", SQL_STREAM_DELETE, "text timestamptz int4", "int8" };
 const struct stmt STREAM_HEADS = { "stream_heads", SQL_STREAM_HEADS, "int8", "int4 int8 int8 timestamptz int8" };
 const struct stmt STREAM_FIGURES = { "stream_figures", SQL_STREAM_FIGURES, "int8[]", "int8 int4 int8 int8 timestamptz int8" };
 
@@ -168,16 +168,19 @@ enum err db_stream_update(struct db *db, const struct stream_row *s, struct faul
     return e;
 }
 
-enum err db_stream_delete(struct db *db, struct slice name, int64_t now_us, int64_t *ret_id, struct fault *f)
+enum err db_stream_delete(struct db *db, struct slice name, int64_t now_us, int64_t ret_ids[STREAMS_OF_ONE], size_t *ret_n,
+                          struct fault *f)
 {
-    const struct arg args[] = { arg_text(name), arg_time(now_us) };
+    const struct arg args[] = { arg_text(name), arg_time(now_us), arg_int4(STREAMS_OF_ONE) };
     struct rows r = { 0 };
     enum err e = db_exec(db, &STREAM_DELETE, args, &r, f);
 
     if (!e && r.n == 0)
         e = fault(f, ERR_UNKNOWN_STREAM, "There is no stream %.*s.", (int)name.n, name.p);
+    for (int i = 0; !e && i < r.n; i++)
+        ret_ids[i] = row_int8(&r, i, 0);
     if (!e)
-        *ret_id = row_int8(&r, 0, 0);
+        *ret_n = (size_t)r.n;
     rows_free(&r);
     return e;
 }

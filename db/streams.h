@@ -51,7 +51,10 @@ enum err db_stream_match(struct db *db, struct arena *a, const struct slice *pat
 enum err db_stream_ids(struct db *db, void (*fn)(void *arg, int64_t stream_id, struct slice name), void *arg, struct fault *f);
 enum err db_stream_mark(struct db *db, struct stream_mark *ret, struct fault *f);
 enum err db_stream_update(struct db *db, const struct stream_row *s, struct fault *f); /* ERR_UNKNOWN_STREAM */
-enum err db_stream_delete(struct db *db, struct slice name, int64_t now_us, int64_t *ret_id, struct fault *f);
+/* With its dead letters' stream, and that one's: ids of what is gone. ERR_UNKNOWN_STREAM */
+#define STREAMS_OF_ONE 31
+enum err db_stream_delete(struct db *db, struct slice name, int64_t now_us, int64_t ret_ids[STREAMS_OF_ONE], size_t *ret_n,
+                          struct fault *f);
 /* Heads of one stream by partition, at most max; *ret_n == 0: the stream is gone. */
 enum err db_stream_heads(struct db *db, int64_t stream_id, struct head_row *ret, size_t max, size_t *ret_n, struct fault *f);
 /* Of many streams, ordered by stream and partition, in the arena. */

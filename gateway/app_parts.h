@@ -4,6 +4,7 @@
 #include "gateway/base/config.h"
 #include "gateway/engine/audit.h"
 #include "gateway/engine/commit.h"
+#include "gateway/engine/outbox.h"
 #include "gateway/engine/revocations.h"
 #include "gateway/engine/streams.h"
 #include "gateway/engine/tail.h"
@@ -16,6 +17,7 @@ struct app {
     struct tail *tail;
     struct commit *commit;
     struct revocation_feed *revocation_feed;
+    struct outbox *outbox;
     struct audit *audit;
     struct app_internal *in; /* app.c's own */
 };

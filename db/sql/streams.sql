@@ -52,10 +52,12 @@ update weir.streams
 returning stream_id;
 
 -- name: stream_delete
--- Frees the name at once and takes heads and groups away, so that no lane writes to it any more; retention removes the rest.
+-- Frees the name at once and takes heads and groups away, so that no lane writes to it any more; retention removes the rest. Its
+-- dead letters' stream goes with it, and that one's.
 with gone as (
     update weir.streams set deleted = true, name = '!' || stream_id, updated = $2
-     where name = $1 and not deleted
+     where name = any(array(select $1::text || repeat('.dlq', n) from generate_series(0, $3 - 1) n)) and not deleted
+       and exists (select from weir.streams where name = $1 and not deleted)
     returning stream_id
 ), heads as (
     delete from weir.partitions p using gone where p.stream_id = gone.stream_id

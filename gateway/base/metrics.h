@@ -54,7 +54,8 @@ enum metric {
     M_REVOCATIONS,               /* gauge */
     M_TICKETS_MADE,              /* counter */
     M_TICKET_LOOKUPS,            /* counter: in PostgreSQL */
-    M_AUDIT_RECORDS,             /* counter */
+    M_OUTBOX_EVENTS,             /* counter */
+    M_AUDIT_RECORDS,             /* counter: of these, to _audit */
     M_RETENTION_REMOVED,         /* counter: events */
     M_LOG_LINES,                 /* counter */
     M_END

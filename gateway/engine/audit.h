@@ -1,8 +1,7 @@
 #ifndef WEIR_ENGINE_AUDIT_H
 #define WEIR_ENGINE_AUDIT_H
 
-#include "gateway/engine/commit.h"
-#include "gateway/engine/streams.h"
+#include "gateway/engine/outbox.h"
 
 /* The audit log: who did what to which resource, as the stream `_audit`. docs/audit.md
  *
@@ -12,7 +11,7 @@
  *     e = audit_end(audit, db, e, &record, f);  the record and COMMIT; or, when e is not OK, ROLLBACK
  *
  * So a record is there exactly when the operation was done. What others must hear of only afterwards (a cache to be emptied) comes
- * after audit_end. A relay then publishes the records in order: once, whatever dies in between. */
+ * after audit_end. The outbox publishes the records. */
 #define AUDIT_STREAM "_audit"
 
 struct audit_record {
@@ -25,13 +24,14 @@ struct audit_record {
     struct slice changes;          /* a JSON object, without secrets; p == NULL: none */
 };
 
-/* commit, streams and db_config outlive it. NULL: no memory. */
 struct audit;
-struct audit *audit_start(const struct config *c, const struct db_config *db, struct commit *commit, struct streams *streams);
-void audit_stop(struct audit *a); /* before the commit lanes; NULL-safe. What is not published is, by any gateway, later */
+struct audit *audit_new(const struct config *c, struct outbox *outbox); /* both outlive it; NULL: no memory */
+void audit_free(struct audit *a);                                       /* NULL-safe */
 
 /* On the connection's thread, which blocks. */
 enum err audit_begin(struct db *db, struct fault *f);
 enum err audit_end(struct audit *a, struct db *db, enum err e, const struct audit_record *r, struct fault *f);
+
+void audit_stream(const struct config *c, struct stream_row *ret); /* the settings of `_audit`, over the defaults */
 
 #endif

@@ -10,6 +10,7 @@
 
 #define DEFINITION_AGE_US (30 * US_PER_S)
 #define BUCKETS 4096
+#define NAME_LONGEST 120
 #define LIST_PAGE 1000
 #define WEEK_US (7 * 24 * 3600 * US_PER_S)
 
@@ -231,9 +232,16 @@ void streams_forget(struct streams *s, int64_t stream_id)
     pthread_mutex_unlock(&s->lock);
 }
 
+static bool has_letters(struct slice name)
+{
+    return name.n >= 4 && memcmp(name.p + name.n - 4, ".dlq", 4) == 0;
+}
+
 bool name_valid(struct slice name)
 {
-    if (name.n < 1 || name.n > 120)
+    while (name.n > NAME_LONGEST && has_letters(name)) /* a stream of the longest name has dead letters too */
+        name.n -= 4;
+    if (name.n < 1 || name.n > NAME_LONGEST)
         return false;
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
@@ -248,7 +256,7 @@ bool name_valid(struct slice name)
 unsigned name_forms(struct slice name)
 {
     unsigned inner = name.n >= 1 && name.p[0] == '_', saga = name.n >= 5 && !memcmp(name.p, "saga.", 5),
-             letters = name.n >= 4 && !memcmp(name.p + name.n - 4, ".dlq", 4);
+             letters = has_letters(name);
 
     return inner | saga << 1 | letters << 2;
 }
@@ -321,11 +329,12 @@ enum err streams_update(struct streams *s, struct db *db, struct stream_row *row
 
 enum err streams_delete(struct streams *s, struct db *db, struct slice name, struct fault *f)
 {
-    int64_t id;
-    enum err e = db_stream_delete(db, name, clock_unix_us(), &id, f);
+    int64_t ids[STREAMS_OF_ONE];
+    size_t n = 0;
+    enum err e = db_stream_delete(db, name, clock_unix_us(), ids, &n, f);
 
-    if (!e)
-        tell(s, db, 'd', id);
+    for (size_t i = 0; !e && i < n; i++)
+        tell(s, db, 'd', ids[i]);
     return e;
 }
 

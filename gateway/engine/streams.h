@@ -41,7 +41,7 @@ enum err streams_match(struct streams *s, struct db *db, struct arena *a, const 
                        bool (*wanted)(void *arg, const struct stream_row *row), void *arg, struct stream **ret, size_t *ret_n,
                        struct fault *f);
 
-/* Names: [a-z0-9][a-z0-9._-]{0,119}; reserved: begin with _ or saga. or end in .dlq. */
+/* Names: [a-z0-9][a-z0-9._-]{0,119}; reserved: begin with _ or saga. or end in .dlq, which may come on top of the 120. */
 bool name_valid(struct slice name);      /* reserved ones included: they may begin with _ */
 bool name_reserved(struct slice name);
 /* The reserved forms that a name, or a pattern as far as it is written out, has: bits. */
@@ -57,6 +57,7 @@ enum err streams_put(struct streams *s, struct db *db, struct arena *a, struct s
 enum err streams_auto_create(struct streams *s, struct db *db, struct slice name, struct stream_row *ret, bool *ret_created,
                              struct fault *f);
 enum err streams_update(struct streams *s, struct db *db, struct stream_row *row, struct fault *f);
+/* And its dead letters' stream, <name>.dlq. */
 enum err streams_delete(struct streams *s, struct db *db, struct slice name, struct fault *f);
 
 /* What is stored, for management: no cache. lock: inside a transaction, nobody else changes it until the end. */

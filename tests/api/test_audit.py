@@ -141,7 +141,7 @@ def test_tokens_are_never_in_it(alice, gateway, stream):
     alice.create(stream)
     audited(alice, stream, 1)
     signature = alice.token.rpartition(".")[2]
-    for table in ("weir.audit", "weir.log"):
+    for table in ("weir.outbox", "weir.log"):
         assert harness.psql(gateway, f"select count(*) from {table} t where t::text like '%{signature}%'") == ["0"]
 
 
@@ -155,7 +155,7 @@ def test_a_gateway_killed_before_it_could_tell_tells_later_and_once(gateway):
         client.request("PATCH", "/v1/streams/orphan", {"description": "x"}).expect(200)
         first.kill()
         head.release()
-        assert harness.psql(first, "select count(*) from weir.audit") == ["2"]
+        assert harness.psql(first, "select count(*) from weir.outbox") == ["2"]
         second = harness.serve(first.database_url)
         client = harness.Client(second, gateway.token)
         assert [e["type"] for e in audited(client, "orphan", 2)] == ["StreamCreated", "StreamChanged"]
@@ -170,34 +170,34 @@ def test_a_gateway_killed_after_it_has_told_tells_once(gateway):
         audited(client, "before", 1)
         head = harness.Holder(first, "select head from weir.partitions for update")
         client.create("told")
-        rows = harness.Holder(first, "select id from weir.audit for share")     # it can be published, not removed
+        rows = harness.Holder(first, "select id from weir.outbox for share")     # it can be published, not removed
         head.release()
         event, = audited(client, "told", 1)
         first.kill()
         harness.psql(first, "select pg_terminate_backend(pid) from pg_stat_activity "    # it would carry on by itself
-                            "where datname = 'audit_told' and query like 'delete from weir.audit%'")
+                            "where datname = 'audit_told' and query like 'delete from weir.outbox%'")
         rows.release()
-        assert harness.psql(first, "select id from weir.audit") == [event["id"]]
+        assert harness.psql(first, "select id from weir.outbox") == [event["id"]]
         second = harness.serve(first.database_url)
         client = harness.Client(second, gateway.token)
         client.create("after")
         audited(client, "after", 1)
         assert audited(client, "told", 1) == [event]
-        assert harness.psql(first, "select count(*) from weir.audit") == ["0"]
+        assert harness.psql(first, "select count(*) from weir.outbox") == ["0"]
         assert second.stop() == 0
 
 
 def test_a_record_that_cannot_be_told_is_set_aside_and_holds_up_no_other(gateway):
     with gateways(gateway, "audit_poison") as (one,):
         client = harness.Client(one, harness.mint(**MANAGER))
-        harness.psql(one, "insert into weir.audit (id, recorded, type, resource, data) values "
-                          "(gen_random_uuid(), now() - interval '1 day', 'Broken', '/v1/x', '{'), "
-                          "(gen_random_uuid(), now() - interval '1 day', 'Long', '/v1/' || repeat('x', 3000), '{}')")
+        harness.psql(one, "insert into weir.outbox values "
+                          "(0, gen_random_uuid(), '_audit', now() - interval '1 day', 'Broken', '/v1', '/v1/x', null, '{'), "
+                          "(0, gen_random_uuid(), '_audit', now() - interval '1 day', 'Long', '/v1', repeat('x', 3000), null, '{}')")
         for name in ("first", "second"):
             client.put(f"/v1/streams/{name}", {}).expect(201)
             assert audited(client, name, 1)[0]["type"] == "StreamCreated"
-        assert harness.psql(one, "select type from weir.audit order by type") == ["Broken", "Long"]
-        assert one.log().count("an audit record cannot be told") == 2
+        assert harness.psql(one, "select type from weir.outbox order by type") == ["Broken", "Long"]
+        assert one.log().count("cannot be told") == 2
         client.close()
 
 

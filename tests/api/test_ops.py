@@ -40,7 +40,7 @@ def test_metrics_are_prometheus_text_and_count(client, gateway, stream):
             assert re.sub(r"_(bucket|sum|count)$", "", name) in typed or name in typed, line
             float(line.rsplit(" ", 1)[1])
     client.create(stream)
-    while harness.psql(gateway, "select count(*) from weir.audit") != ["0"]:
+    while harness.psql(gateway, "select count(*) from weir.outbox") != ["0"]:
         time.sleep(0.02)                         # what is told of streams is published too
     before = metrics(client)
     client.publish(stream, [{"type": "A"}] * 7)

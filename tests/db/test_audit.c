@@ -1,13 +1,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "db/audit.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/thread.h"
 #include "gateway/engine/audit.h"
 #include "tests/db/log_support.h"
 
 static struct gateway gw;
+static struct outbox *outbox;
 static struct audit *audit;
 
 static int start(void **state)
@@ -15,15 +15,17 @@ static int start(void **state)
     (void)state;
     log_open("weir_audit");
     gateway_start(&gw);
-    audit = audit_start(&gw.config, &gw.db_config, gw.commit, gw.streams);
-    assert_non_null(audit);
+    outbox = outbox_start(&gw.config, &gw.db_config, gw.commit, gw.streams);
+    audit = audit_new(&gw.config, outbox);
+    assert_true(outbox && audit);
     return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
-    audit_stop(audit);
+    audit_free(audit);
+    outbox_stop(outbox);
     gateway_stop(&gw);
     log_close();
     return 0;
@@ -49,7 +51,7 @@ static enum err tell(struct db *db, enum err e, const char *type, const char *re
 
 static void assert_told(const char *resource, int64_t times)
 {
-    side_until("select count(*) = 0 from weir.audit");
+    side_until("select count(*) = 0 from weir.outbox");
     assert_int_equal(side_int("select count(*) from weir.log where stream = '_audit' and subject = '%s'", resource), times);
 }
 
@@ -115,15 +117,15 @@ static void a_connection_lost_before_the_commit_has_done_nothing(void **state)
 static void a_record_that_is_passed_on_twice_is_one_event(void **state)
 {
     (void)state;
-    side_do("create table weir_test.kept as select * from weir.audit with no data");
+    side_do("create table weir_test.kept as select * from weir.outbox with no data");
     side_do("create function keep() returns trigger language plpgsql as "
             "$$ begin insert into weir_test.kept select old.*; return old; end $$");
-    side_do("create trigger keep before delete on weir.audit for each row execute function keep()");
+    side_do("create trigger keep before delete on weir.outbox for each row execute function keep()");
     for (int i = 0; i < 3; i++)
         assert_ok(tell(gw.db, OK, "ThingDone", "/v1/things/twice"));
     assert_told("/v1/things/twice", 3);
-    side_do("drop trigger keep on weir.audit");
-    side_do("insert into weir.audit select * from kept");
+    side_do("drop trigger keep on weir.outbox");
+    side_do("insert into weir.outbox select * from kept");
     assert_ok(tell(gw.db, OK, "ThingDone", "/v1/things/nudge"));
     assert_told("/v1/things/nudge", 1);
     assert_told("/v1/things/twice", 3);
@@ -151,10 +153,12 @@ static void several_relays_at_once_tell_all_of_it_once_in_order(void **state)
 {
     pthread_t threads[THREADS];
     struct gateway other;
+    struct outbox *theirs;
 
     (void)state;
     gateway_start(&other);
-    second = audit_start(&other.config, &other.db_config, other.commit, other.streams);
+    theirs = outbox_start(&other.config, &other.db_config, other.commit, other.streams);
+    second = audit_new(&other.config, theirs);
     for (intptr_t i = 0; i < THREADS; i++)
         assert_true(thread_start(&threads[i], "teller", teller, (void *)i));
     for (int i = 0; i < THREADS; i++)
@@ -167,7 +171,8 @@ static void several_relays_at_once_tell_all_of_it_once_in_order(void **state)
     }
     assert_int_equal(side_int("select count(*) from weir.log where stream = '_audit' and subject like '/v1/many/%%' "
                               "and (version %% 2 = 1) <> (type = 'Even')"), 0);
-    audit_stop(second);
+    audit_free(second);
+    outbox_stop(theirs);
     gateway_stop(&other);
 }
 
