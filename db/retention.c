@@ -8,6 +8,8 @@ const struct stmt DROP_OVER = { "drop_over", SQL_DROP_OVER, "timestamptz", "int4
 const struct stmt RETENTION_DUE = { "retention_due", SQL_RETENTION_DUE, "timestamptz int8", "int8 int4 int8 int8" };
 const struct stmt RETENTION_REMOVE = { "retention_remove", SQL_RETENTION_REMOVE, "int8 int4 int8 int8 timestamptz", "int8" };
 const struct stmt ANSWERS_REMOVE = { "answers_remove", SQL_ANSWERS_REMOVE, "timestamptz int8", "" };
+const struct stmt LETTERS_REMOVE_CLOSED = { "letters_remove_closed", SQL_LETTERS_REMOVE_CLOSED, "timestamptz int8", "" };
+const struct stmt LETTERS_REMOVE_PARKED = { "letters_remove_parked", SQL_LETTERS_REMOVE_PARKED, "timestamptz int8", "" };
 const struct stmt DELETED_STREAMS = { "deleted_streams", SQL_DELETED_STREAMS, "", "int8" };
 const struct stmt DELETED_REMOVE = { "deleted_remove", SQL_DELETED_REMOVE, "int8 int8", "" };
 const struct stmt DELETED_LETTERS = { "deleted_letters", SQL_DELETED_LETTERS, "int8 int8", "" };
@@ -72,15 +74,26 @@ enum err db_retention_remove(struct db *db, struct arena *a, const struct due_ro
     return e;
 }
 
-enum err db_answers_remove(struct db *db, int64_t now_us, int64_t batch, int64_t *ret_removed, struct fault *f)
+static enum err remove_before(struct db *db, const struct stmt *s, int64_t before_us, int64_t batch, int64_t *ret_removed,
+                              struct fault *f)
 {
-    const struct arg args[] = { arg_time(now_us), arg_int8(batch) };
+    const struct arg args[] = { arg_time(before_us), arg_int8(batch) };
     struct rows r = { 0 };
-    enum err e = db_exec(db, &ANSWERS_REMOVE, args, &r, f);
+    enum err e = db_exec(db, s, args, &r, f);
 
     *ret_removed = r.affected;
     rows_free(&r);
     return e;
+}
+
+enum err db_answers_remove(struct db *db, int64_t now_us, int64_t batch, int64_t *ret_removed, struct fault *f)
+{
+    return remove_before(db, &ANSWERS_REMOVE, now_us, batch, ret_removed, f);
+}
+
+enum err db_letters_remove(struct db *db, bool closed, int64_t before_us, int64_t batch, int64_t *ret_removed, struct fault *f)
+{
+    return remove_before(db, closed ? &LETTERS_REMOVE_CLOSED : &LETTERS_REMOVE_PARKED, before_us, batch, ret_removed, f);
 }
 
 enum err db_deleted_streams(struct db *db, int64_t *ret_ids, size_t max, size_t *ret_n, struct fault *f)

@@ -94,7 +94,8 @@ static bool start_database(struct app *a, char err[512])
     a->in->retention = (struct retention){ .config = c, .db = db_new(&a->db) };
     return a->in->retention.db && (a->streams = streams_new(c)) && (a->tail = tail_new(c, &a->db, &a->db, a->streams)) &&
            (a->commit = commit_new(c, &a->db, a->tail, a->streams)) &&
-           (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox));
+           (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox)) &&
+           (a->jobs = jobs_start(c, &a->db, a->audit));
 }
 
 /* What says that it serves is ready: the lanes connect by themselves, in milliseconds; one that cannot does not hold up the start. */
@@ -169,6 +170,7 @@ void app_stop(struct app *a)
         server_stop(a->in->server);
     ticker_stop(a->in->retention_ticker);
     pool_stop(a->in->pool);
+    jobs_stop(a->jobs);
     audit_free(a->audit);
     outbox_stop(a->outbox);
     commit_stop(a->commit);

@@ -22,6 +22,9 @@ enum err auto_create_stream(struct request *rq, struct slice name); /* for a pub
 /* dlq.c, dlq_change.c: all block */
 handler_fn handle_list_letters, handle_summarize_letters, handle_get_letter;
 handler_fn handle_redrive_letter, handle_discard_letter, handle_repair_letter;
+/* jobs.c: all block; job_watch.c: does not */
+handler_fn handle_redrive_letters, handle_discard_letters, handle_list_jobs, handle_cancel_job;
+handler_fn handle_get_job;
 
 /* groups.c: all block */
 handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_seek_group;

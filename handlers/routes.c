@@ -32,6 +32,13 @@ const struct route routes[] = {
       NULL },
     { "discardDeadLetter", "POST", "/v1/streams/{stream}/dlq/{id}/discard", PERM_DLQ, MANAGE_BODY, true, handle_discard_letter,
       NULL },
+    { "redriveDeadLetters", "POST", "/v1/streams/{stream}/dlq/redrive", PERM_DLQ, MANAGE_BODY, true, handle_redrive_letters,
+      NULL },
+    { "discardDeadLetters", "POST", "/v1/streams/{stream}/dlq/discard", PERM_DLQ, MANAGE_BODY, true, handle_discard_letters,
+      NULL },
+    { "listJobs", "GET", "/v1/jobs", PERM_AUTHENTICATED, 0, true, handle_list_jobs, "limit after stream state" },
+    { "getJob", "GET", "/v1/jobs/{id}", PERM_DLQ, 0, false, handle_get_job, "ticket" },
+    { "cancelJob", "DELETE", "/v1/jobs/{id}", PERM_DLQ, 0, true, handle_cancel_job, NULL },
 
     { "listGroups", "GET", "/v1/streams/{stream}/groups", PERM_ANY, 0, true, handle_list_groups, "limit after" },
     { "putGroup", "PUT", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, MANAGE_BODY, true, handle_put_group, NULL },

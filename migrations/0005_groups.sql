@@ -124,6 +124,7 @@ create index dead_letters_by_group on weir.dead_letters (stream_id, group_name, 
 create index dead_letters_by_fingerprint on weir.dead_letters (stream_id, fingerprint, state);
 create index dead_letters_parked on weir.dead_letters (stream_id, dead_at) where state = 0;
 create index dead_letters_closed on weir.dead_letters (updated_at) where state >= 2;
+create index dead_letters_poison on weir.dead_letters (stream_id, group_name, fingerprint) where state = 0 and poison;
 
 -- Redrives and discards of many letters: a durable job does them step by step, on any gateway.
 create table weir.jobs (
@@ -137,7 +138,7 @@ create table weir.jobs (
     rate       float8,                             -- a second; null: as fast as it goes
     matched    bigint   not null,
     done       bigint   not null default 0,
-    failed     bigint   not null default 0,        -- were not parked any more, or have no group to go to
+    failed     bigint   not null default 0,        -- have no group to go to, or, in the end, were not parked any more
     last       uuid     not null,                  -- letters that came later are not meant
     position   uuid,                               -- the last letter dealt with, ascending
     error      text,                               -- why it failed
@@ -149,6 +150,8 @@ create table weir.jobs (
 );
 
 create index jobs_due on weir.jobs (due) where state = 0;
+create index jobs_ended on weir.jobs (updated) where state > 0;
+create index jobs_by_id on weir.jobs (job_id);
 
 -- Events that Weir itself publishes. A row is written in the transaction of what it tells of; a relay publishes it under its id, which
 -- makes a repetition a duplicate, and then removes it. weir.audit is relayed too: gateways of the release before still write there.

@@ -44,6 +44,22 @@ returning last.n::int8 as removed;
 delete from weir.idempotency
  where ctid = any (array(select ctid from weir.idempotency where expires <= $1 order by expires limit $2 for update skip locked));
 
+-- name: letters_remove_closed
+-- A batch of letters that were resolved or discarded before $1. Who changes one just now is not waited for.
+delete from weir.dead_letters
+ where ctid = any (array(select ctid from weir.dead_letters where state >= 2 and updated_at < $1
+                          order by updated_at limit $2 for update skip locked));
+
+-- name: letters_remove_parked
+-- A batch of letters that died before $1 and are parked since.
+delete from weir.dead_letters
+ where ctid = any (array(select l.ctid from weir.streams s
+                           join lateral (select d.stream_id, d.letter_id from weir.dead_letters d
+                                          where d.stream_id = s.stream_id and d.state = 0 and d.dead_at < $1
+                                          order by d.dead_at limit $2) as old on true
+                           join weir.dead_letters l on l.stream_id = old.stream_id and l.letter_id = old.letter_id
+                          limit $2 for update of l skip locked));
+
 -- name: deleted_streams
 select stream_id from weir.streams where deleted limit 100;
 

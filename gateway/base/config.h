@@ -78,6 +78,13 @@ struct config {
     int64_t retention_period_us;     /* how often expired events are looked for */
     int64_t retention_batch;         /* events removed in one transaction */
     int64_t groups_per_stream;
+    int64_t dlq_retention_us;        /* of parked letters; 0: for ever */
+    int64_t dlq_closed_retention_us; /* of resolved and discarded ones */
+    int64_t jobs_poll_us;
+    int64_t jobs_batch;              /* letters moved in one transaction */
+    int64_t jobs_per_stream;         /* that run at once */
+    int64_t jobs_retention_us;       /* of those that have ended */
+    int64_t jobs_auto_period_us;     /* between two looks for letters to redrive */
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */
     /* auth */

@@ -19,6 +19,7 @@ static const struct group {
     { "commit.", "Group commit" },         { "tail.", "Newest events in memory" },
     { "read.", "Reading" },                { "streams.", "Streams" },
     { "retention.", "Retention" },         { "groups.", "Consumer groups" },
+    { "dlq.", "Dead letters" },            { "jobs.", "Jobs on dead letters" },
     { "audit.", "Audit log" },
     { "auth.", "Authorization" },
     { "tickets.", "Tickets for browsers" },

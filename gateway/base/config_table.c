@@ -124,6 +124,16 @@ const struct config_row config_rows[] = {
     INT("retention.batch", retention_batch, "5000", 1, 100000, "Most events removed in one transaction."),
 
     INT("groups.per_stream", groups_per_stream, "1000", 1, 100000, "Most consumer groups of a stream (409 above)."),
+    TIME("dlq.retention", dlq_retention_us, "0s", 0, 36500 * DAY,
+         "Dead letters that are parked are removed so long after they died; 0s: never."),
+    TIME("dlq.closed_retention", dlq_closed_retention_us, "30d", S, 36500 * DAY,
+         "Dead letters that were resolved or discarded are removed so long after that."),
+    TIME("jobs.poll", jobs_poll_us, "500ms", 10 * MS, MIN, "How often a gateway looks for jobs of which a step is due."),
+    INT("jobs.batch", jobs_batch, "500", 1, 10000, "Most dead letters that one step of a job moves, in one transaction."),
+    INT("jobs.per_stream", jobs_per_stream, "100", 1, 10000, "Most jobs of one stream that run at once (429 above)."),
+    TIME("jobs.retention", jobs_retention_us, "7d", S, 3650 * DAY, "How long a job that has ended can be looked at."),
+    TIME("jobs.auto_period", jobs_auto_period_us, "1s", 100 * MS, HOUR,
+         "How often a gateway looks for dead letters that their group redrives by itself (dlq_retry)."),
 
     BOOL("audit.enabled", audit_enabled, "true", "Record who changed what in the stream _audit; see docs/audit.md."),
     TIME("audit.retention", audit_retention_us, "0s", 0, 36500 * DAY,

@@ -31,6 +31,7 @@ enum err {
     ERR_UNKNOWN_STREAM,
     ERR_UNKNOWN_GROUP,
     ERR_UNKNOWN_LETTER,      /* of a dead letter queue */
+    ERR_UNKNOWN_JOB,
     ERR_METHOD_NOT_ALLOWED,
     ERR_NOT_ACCEPTABLE,
     /* 409 */

@@ -57,6 +57,7 @@ enum metric {
     M_OUTBOX_EVENTS,             /* counter */
     M_AUDIT_RECORDS,             /* counter: of these, to _audit */
     M_RETENTION_REMOVED,         /* counter: events */
+    M_RETENTION_LETTERS,         /* counter: dead letters */
     M_LOG_LINES,                 /* counter */
     M_END
 };

@@ -69,6 +69,7 @@ const struct metric_row metric_rows[M_END] = {
     [M_OUTBOX_EVENTS] = { "weir_outbox_events_total", COUNTER, "Events of Weir's own passed on to their streams.", NULL },
     [M_AUDIT_RECORDS] = { "weir_audit_records_total", COUNTER, "Audit records passed on to the stream _audit.", NULL },
     [M_RETENTION_REMOVED] = { "weir_retention_removed_events_total", COUNTER, "Events removed by retention.", NULL },
+    [M_RETENTION_LETTERS] = { "weir_retention_removed_dead_letters_total", COUNTER, "Dead letters removed by retention.", NULL },
     [M_LOG_LINES] = { "weir_log_lines_total", COUNTER, "Lines written to the log.", NULL },
 };
 

@@ -1,5 +1,6 @@
 #include "gateway/engine/retention.h"
 
+#include "db/jobs.h"
 #include "db/retention.h"
 #include "db/revocations.h"
 #include "db/tickets.h"
@@ -65,6 +66,26 @@ static enum err remove_answers(struct retention *r, bool *ret_more)
     return e;
 }
 
+/* Dead letters that nobody needs any more; jobs that ended long ago. */
+static enum err remove_letters(struct retention *r, bool *ret_more)
+{
+    const struct config *c = r->config;
+    int64_t now, batch = c->retention_batch, closed = 0, parked = 0, jobs = 0;
+    enum err e = db_clock(r->db, &now, NULL);
+
+    if (!e)
+        e = db_letters_remove(r->db, true, now - c->dlq_closed_retention_us, batch, &closed, NULL);
+    if (!e && c->dlq_retention_us)
+        e = db_letters_remove(r->db, false, now - c->dlq_retention_us, batch, &parked, NULL);
+    if (!e)
+        e = db_jobs_forget(r->db, now - c->jobs_retention_us, batch, &jobs, NULL);
+    *ret_more |= closed >= batch || parked >= batch || jobs >= batch;
+    metric_add(M_RETENTION_LETTERS, closed + parked);
+    if (parked)
+        log_info("retention removed parked dead letters", L_INT("letters", parked));
+    return e;
+}
+
 static enum err remove_deleted(struct retention *r, bool *ret_more)
 {
     int64_t ids[DUE_MAX], removed;
@@ -93,8 +114,8 @@ static enum err forget_identity(struct retention *r, bool *ret_more)
 /* Each for itself: what stands in the way of one lets none of the others grow. */
 enum err retention_tick(void *retention, bool *ret_more)
 {
-    enum err (*const steps[])(struct retention *, bool *) = { keep_room, remove_expired, remove_answers, remove_deleted,
-                                                               forget_identity };
+    enum err (*const steps[])(struct retention *, bool *) = { keep_room, remove_expired, remove_answers, remove_letters,
+                                                               remove_deleted, forget_identity };
     struct retention *r = retention;
     enum err first = OK;
 

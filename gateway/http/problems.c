@@ -56,6 +56,9 @@ const struct problem problems[] = {
         "Create it with PUT on its path." },
     [ERR_UNKNOWN_LETTER] = { 404, "unknown-letter", "There is no such dead letter",
         "The stream has no letter of this id: it never had one, or retention has removed it." },
+    [ERR_UNKNOWN_JOB] = { 404, "unknown-job", "There is no such job",
+        "It was never made, its stream was deleted, it ended longer ago than the setting jobs.retention, or the token has no "
+        "right to dlq on its stream." },
     [ERR_METHOD_NOT_ALLOWED] = { 405, "method-not-allowed", "The path has no such method",
         "The header Allow lists the methods that it has." },
     [ERR_NOT_ACCEPTABLE] = { 406, "not-acceptable", "No acceptable media type",

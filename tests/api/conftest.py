@@ -8,7 +8,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 # Short periods, so that what takes a minute in production is seen in a second.
-SETTINGS = {"WEIR_RETENTION_PERIOD": "200ms", "WEIR_HTTP_KEEPALIVE": "1s", "WEIR_STREAMS_CACHE": "64"}
+SETTINGS = {"WEIR_RETENTION_PERIOD": "200ms", "WEIR_HTTP_KEEPALIVE": "1s", "WEIR_STREAMS_CACHE": "64",
+            "WEIR_JOBS_POLL": "50ms", "WEIR_JOBS_AUTO_PERIOD": "200ms"}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,391 @@
+"""Bulk redrive and discard as durable jobs, their progress, and automatic redrive. Letters are made by SQL: only jobs are looked at."""
+import threading
+import time
+
+import harness
+import pytest
+
+LETTER = "01900000-0000-7000-8000-"
+SOON = 20 * harness.SLOW
+
+
+def stream_id(gateway, stream):
+    return harness.psql(gateway, f"select stream_id from weir.streams where name = '{stream}'")[0]
+
+
+def make_group(client, stream, group="g", max_retrying=10000, after="null", rounds=0):
+    harness.psql(client.gateway, f"""
+        with g as (insert into weir.groups select {stream_id(client.gateway, stream)}, (random() * 1e15)::bigint, '{group}', 0, true, 30000000, 3,
+                                                  1000000, 2, 300000000, 0.2, 1000, {max_retrying}, 10000, 1, '[]', {after}, {rounds}, now(), now()
+                   returning *)
+        insert into weir.group_states select stream_id, group_id, 1, 1, 1, '{{1}}', 1, now() from g""")
+
+
+def bury(gateway, stream, first, last, group="'g'", type="'Odd'", subject="null", reason="'rejected'", fingerprint="i % 2", dead="now()",
+         state=0):
+    """Letters first..last; the others are SQL expressions of i."""
+    harness.psql(gateway, f"""
+        insert into weir.dead_letters (stream_id, letter_id, group_name, partition, "offset", key, state, reason, error_type,
+                                       error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, subject,
+                                       attributes, data_format)
+        select {stream_id(gateway, stream)}, ('{LETTER}' || lpad(to_hex(i), 12, '0'))::uuid, {group}, 0, i, 0, {state}, {reason},
+               'E', 'boom', lpad(to_hex({fingerprint}), 32, '0')::uuid, '', {dead}, now(), now(), 'e' || i, {type}, {subject}, '', 0
+          from generate_series({first}, {last}) i""")
+
+
+def letters(gateway, stream):
+    """{state: how many}"""
+    rows = harness.psql(gateway, f"select state, count(*) from weir.dead_letters where stream_id = {stream_id(gateway, stream)} "
+                                 "group by 1")
+    return {int(state): int(n) for state, n in (row.split("|") for row in rows)}
+
+
+def retries(gateway, stream):
+    return int(harness.psql(gateway, f"select count(*) from weir.retries where stream_id = {stream_id(gateway, stream)}")[0])
+
+
+def start(client, stream, kind="redrive", filter=None, **more):
+    answer = client.post(f"/v1/streams/{stream}/dlq/{kind}", {"filter": filter or {}, **more}).expect(202)
+    job = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}" and job["state"] == "running" and job["kind"] == kind
+    return job
+
+
+def look(client, job):
+    return client.get(f"/v1/jobs/{job['id']}").expect(200).json()
+
+
+def wait(client, job, good=lambda j: j["state"] != "running", seconds=SOON):
+    deadline = time.monotonic() + seconds
+    while not good(now := look(client, job)):
+        assert time.monotonic() < deadline, now
+        time.sleep(0.02)
+    return now
+
+
+def counts(job):
+    return job["state"], job["matched"], job["done"], job["failed"]
+
+
+@pytest.fixture
+def buried(client, gateway, stream):
+    """A stream with group g and 100 letters."""
+    client.create(stream)
+    make_group(client, stream)
+    bury(gateway, stream, 1, 100)
+    return stream
+
+
+FILTERS = [
+    ({}, 100), ({"group": "g"}, 50), ({"group": "nobody"}, 0), ({"type": "Order*"}, 20), ({"type": "OrderPlaced"}, 10), ({"type": "*d"}, 90),
+    ({"subject": "s-1*"}, 19), ({"subject": "%"}, 0), ({"reason": "rejected"}, 50), ({"fingerprint": f"{3:032x}"}, 10), ({"fingerprint": f"{10:032X}"}, 0),
+    ({"from": "2026-01-01T00:00:50Z"}, 51), ({"to": "2026-01-01T00:00:50Z"}, 49), ({"from": "2026-01-01T01:00:10+01:00", "to": "2026-01-01T00:00:20Z"}, 10),
+    ({"state": "parked", "group": "g", "type": "OrderPlaced", "from": "2026-01-01T00:00:00Z"}, 0), ({"group": "h", "type": "OrderPlaced"}, 10),
+]
+
+
+def test_a_filter_means_the_letters_that_fit_all_of_it(client, gateway, stream):
+    client.create(stream)
+    make_group(client, stream)
+    make_group(client, stream, "h")
+    bury(gateway, stream, 1, 100, group="case when i % 2 = 0 then 'g' else 'h' end",
+         type="case when i % 10 = 1 then 'OrderPlaced' when i % 10 = 2 then 'OrderSent' else 'Paid' end", fingerprint="i % 10",
+         subject="case when i < 20 or i = 100 then 's-' || i else 't' end", dead="timestamptz '2026-01-01Z' + i * interval '1 s'",
+         reason="case when i % 2 = 0 then 'rejected' else 'max-retries' end")
+    bury(gateway, stream, 101, 110, state="1 + i % 3")
+    for filter, expected in FILTERS:
+        if filter.get("subject") == "s-1*":
+            expected = 12                                                       # s-1, s-10 to s-19, s-100
+        body = {"filter": filter, "dry_run": True}
+        answer = client.post(f"/v1/streams/{stream}/dlq/redrive", body).expect(200).json()
+        assert answer == {"matched": expected, "failing_schema": 0}, filter
+        assert client.post(f"/v1/streams/{stream}/dlq/discard", {**body, "limit": 7}).expect(200).json()["matched"] == min(expected, 7)
+    assert client.get(f"/v1/jobs?stream={stream}").expect(200).json() == {"items": [], "next": None}
+    job = start(client, stream, filter={"group": "g", "type": "OrderSent"})
+    assert counts(wait(client, job)) == ("done", 10, 10, 0)
+    assert letters(gateway, stream)[0] == 90 and retries(gateway, stream) == 10
+
+
+def test_a_redrive_goes_through_all_and_leaves_its_records(client, gateway, buried):
+    job = start(client, buried, filter={"type": "Odd"}, reason="The service is back")
+    job = wait(client, job)
+    assert counts(job) == ("done", 100, 100, 0) and job["filter"] == {"type": "Odd"} and job["reason"] == "The service is back"
+    assert job["limit"] is None and job["rate_per_second"] is None and "error" not in job and job["updated"] >= job["created"]
+    assert letters(gateway, buried) == {1: 100} and retries(gateway, buried) == 100
+    assert harness.psql(gateway, f"select distinct note, redrives, auto_redrives from weir.dead_letters where stream_id = {stream_id(gateway, buried)}") == [
+        "The service is back|1|0"]
+    records = audit(client, job, 2)
+    assert [r["type"] for r in records] == ["DeadLettersRedriveStarted", "DeadLettersRedriveEnded"]
+    assert records[0]["data"]["changes"] == {"stream": buried, "matched": 100, "filter": {"type": "Odd"}, "limit": None, "rate_per_second": None,
+                                             "reason": "The service is back"}
+    assert records[1]["data"]["changes"] == {**records[0]["data"]["changes"], "state": "done", "done": 100, "failed": 0}
+    assert records[1]["data"]["actor"] == records[0]["data"]["actor"] and records[1]["data"]["request_id"] == records[0]["data"]["request_id"]
+    assert records[0]["data"]["operation"] == "redriveDeadLetters"
+
+
+def audit(client, job, n):
+    deadline = time.monotonic() + SOON
+    while len(found := client.read("_audit", subject=f"/v1/jobs/{job['id']}", limit=1000)["events"]) < n:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def test_a_discard_closes_them(client, gateway, buried):
+    job = wait(client, start(client, buried, "discard", {"group": "g"}, reason="Written off"))
+    assert counts(job) == ("done", 100, 100, 0)
+    assert letters(gateway, buried) == {3: 100} and retries(gateway, buried) == 0
+    assert [r["type"] for r in audit(client, job, 2)] == ["DeadLettersDiscardStarted", "DeadLettersDiscardEnded"]
+    assert counts(wait(client, start(client, buried))) == ("done", 0, 0, 0)
+
+
+def test_a_limit_takes_the_oldest_and_passes_over_what_is_gone(client, gateway, buried):
+    harness.psql(gateway, f"update weir.dead_letters set state = 2 where stream_id = {stream_id(gateway, buried)} and \"offset\" in (2, 4)")
+    job = wait(client, start(client, buried, limit=10))
+    assert counts(job) == ("done", 10, 10, 0) and job["limit"] == 10
+    rows = harness.psql(gateway, f"select max(\"offset\") from weir.dead_letters where state = 1 and stream_id = {stream_id(gateway, buried)}")
+    assert rows == ["12"]
+
+
+def test_a_rate_holds_over_time(client, gateway, buried):
+    job, began = start(client, buried, rate_per_second=40), time.monotonic()
+    half = wait(client, job, lambda j: j["done"] >= 40)
+    assert time.monotonic() - began > 0.8 and half["done"] < 80 and half["rate_per_second"] == 40
+    assert counts(wait(client, job)) == ("done", 100, 100, 0)
+    assert 2.2 < time.monotonic() - began < 5 * harness.SLOW
+
+
+def test_a_slow_rate_takes_one_at_a_time(client, gateway, buried):
+    job = start(client, buried, rate_per_second=0.5)
+    assert wait(client, job, lambda j: j["done"] == 1)["failed"] == 0
+    time.sleep(1)
+    assert look(client, job)["done"] == 1
+    client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200)
+
+
+def test_a_cancelled_job_stops_where_it_is(client, gateway, buried):
+    job = start(client, buried, rate_per_second=50)
+    wait(client, job, lambda j: j["done"] >= 20)
+    cancelled = client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json()
+    assert cancelled["state"] == "cancelled" and 20 <= cancelled["done"] < 90 and cancelled["matched"] == 100
+    time.sleep(0.7)
+    assert look(client, job) == cancelled and letters(gateway, buried) == {0: 100 - cancelled["done"], 1: cancelled["done"]}
+    assert client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json() == cancelled
+    assert [r["type"] for r in audit(client, job, 2)] == ["DeadLettersRedriveStarted", "DeadLettersRedriveCancelled"]
+    rest = wait(client, start(client, buried))
+    assert counts(rest) == ("done", 100 - cancelled["done"], 100 - cancelled["done"], 0)
+    problem = client.request("DELETE", f"/v1/jobs/{rest['id']}").problem(409, "conflict")
+    assert "done" in problem["detail"]
+
+
+def test_letters_whose_group_is_gone_fail_and_stay(client, gateway, buried):
+    bury(gateway, buried, 101, 130, group="'gone'")
+    assert counts(wait(client, start(client, buried))) == ("done", 130, 100, 30)
+    assert letters(gateway, buried) == {0: 30, 1: 100}
+    assert counts(wait(client, start(client, buried, "discard"))) == ("done", 30, 30, 0)
+
+
+def test_counts_add_up_when_others_move_letters_meanwhile(client, gateway, buried):
+    job = start(client, buried, rate_per_second=50)
+    wait(client, job, lambda j: j["done"] >= 5)
+    harness.psql(gateway, f"update weir.dead_letters set state = 3 where stream_id = {stream_id(gateway, buried)} and \"offset\" > 80")
+    bury(gateway, buried, 101, 120, dead="now() + interval '1 minute'")       # died after the job was made
+    assert counts(wait(client, job)) == ("done", 100, 80, 20)
+    assert letters(gateway, buried) == {0: 20, 1: 80, 3: 20}
+
+
+def test_a_redrive_leaves_half_of_max_retrying_to_others(client, gateway, stream):
+    client.create(stream)
+    make_group(client, stream, max_retrying=10)
+    bury(gateway, stream, 1, 12)
+    job = start(client, stream)
+    wait(client, job, lambda j: j["done"] == 5)
+    time.sleep(1.5)
+    assert counts(look(client, job)) == ("running", 12, 5, 0)
+    bury(gateway, stream, 13, 13, group="'gone'")
+    for _ in range(2):
+        harness.psql(gateway, f"delete from weir.retries where stream_id = {stream_id(gateway, stream)}")
+        wait(client, job, lambda j: j["done"] % 5 != 0 or j["done"] == 10)
+        time.sleep(0.1)
+    assert counts(wait(client, job)) == ("done", 12, 12, 0)
+
+
+def watch(gateway, job, token=None, query=""):
+    class Job(harness.EventStream):
+        pass
+    path = harness.events_path
+    harness.events_path = lambda *_, **__: f"/v1/jobs/{job['id']}{query}"
+    try:
+        return Job(gateway, "", token)
+    finally:
+        harness.events_path = path
+
+
+def test_progress_comes_as_events_at_most_twice_a_second(client, gateway, buried):
+    job = start(client, buried, rate_per_second=40)
+    began = time.monotonic()
+    with watch(gateway, job) as stream:
+        assert stream.status == 200 and stream.headers["content-type"] == "text/event-stream"
+        assert stream.headers["x-accel-buffering"] == "no" and stream.headers["cache-control"] == "no-store"
+        blocks = stream.end(SOON)
+    assert blocks[0].retry == "2000"
+    seen = [b.json() for b in blocks if b.data]
+    assert all(a != b for a, b in zip(seen, seen[1:])) and [j["done"] for j in seen] == sorted(j["done"] for j in seen)
+    assert {j["state"] for j in seen[:-1]} == {"running"} and counts(seen[-1]) == ("done", 100, 100, 0)
+    assert 3 <= len(seen) <= 2 + 2 * (time.monotonic() - began)
+    with watch(gateway, job) as again:                                         # of one that has ended: its end
+        assert [b.json() for b in again.end() if b.data] == [seen[-1]]
+
+
+def test_a_stream_of_progress_stays_open_and_ends_with_its_token_or_its_job(client, gateway, buried):
+    job = start(client, buried, rate_per_second=0.01)
+    with watch(gateway, job, harness.mint(f"dlq:{buried}", ttl=2)) as short, watch(gateway, job) as long:
+        assert short.end(10)[-1].json() == {"reason": "token-expired"}
+        long.until(lambda b: b.comment == "keep-alive")
+        client.request("DELETE", f"/v1/streams/{buried}").expect(204)
+        last = long.end()[-1]
+        assert last.event == "deleted" and last.json() == {"code": "unknown-job"}
+    client.get(f"/v1/jobs/{job['id']}").problem(404, "unknown-job")
+
+
+def test_a_ticket_lets_a_browser_watch(client, gateway, buried):
+    job = wait(client, start(client, buried))
+    ticket = client.post("/v1/tickets", {"url": f"/v1/jobs/{job['id']}"}).expect(201).json()["ticket"]
+    with watch(gateway, job, "", f"?ticket={ticket}") as stream:
+        assert counts(stream.end()[-1].json()) == ("done", 100, 100, 0)
+
+
+def test_a_job_needs_the_right_on_its_stream(client, gateway, buried):
+    job = start(client, buried, rate_per_second=0.01)
+    path, bulk = f"/v1/jobs/{job['id']}", f"/v1/streams/{buried}/dlq"
+    for scope in (f"manage:{buried} subscribe:*", ""):
+        token = harness.mint(scope)
+        client.get(path, token=token).problem(403, "insufficient-scope")
+        client.request("DELETE", path, token=token).problem(403, "insufficient-scope")
+        client.post(f"{bulk}/redrive", {"filter": {}}, token=token).problem(403, "insufficient-scope")
+        client.post(f"{bulk}/discard", {"filter": {}}, token=token).problem(403, "insufficient-scope")
+        assert client.get("/v1/jobs", token=token).expect(200).json()["items"] == []
+    other = harness.mint("dlq:another")
+    hidden = client.get(path, token=other).problem(404, "unknown-job")
+    unknown = client.get("/v1/jobs/01900000-0000-7000-8000-000000000000", token=other).problem(404, "unknown-job")
+    assert hidden["detail"] == unknown["detail"]
+    client.request("DELETE", path, token=other).problem(404, "unknown-job")
+    client.post(f"{bulk}/redrive", {"filter": {}}, token=other).problem(403, "insufficient-scope")
+    mine = harness.mint(f"dlq:{buried}")
+    assert client.get("/v1/jobs", token=mine).expect(200).json()["items"][0]["id"] == job["id"]
+    assert client.request("DELETE", path, token=mine).expect(200).json()["state"] == "cancelled"
+
+
+def test_jobs_are_listed_in_pages_newest_first(client, gateway, buried, stream):
+    jobs = [wait(client, start(client, buried, limit=1 + n)) for n in range(5)]
+    target, seen = f"/v1/jobs?limit=2&stream={buried}&state=done", []
+    while target:
+        answer = client.get(target).expect(200)
+        seen += answer.json()["items"]
+        link = answer.headers.get("link")
+        assert bool(link) == bool(answer.json()["next"])
+        target = link[1:link.index(">")] if link else None
+    assert seen == jobs[::-1]
+    assert client.get(f"/v1/jobs?stream={buried}&state=failed").expect(200).json()["items"] == []
+    for query in ("limit=0", "limit=1001", "after=x", "state=ended", "stream=A", "what=1"):
+        client.get(f"/v1/jobs?{query}").problem(400, "bad-parameter")
+
+
+@pytest.mark.parametrize("body, pointer", [
+    ({}, "/filter"), ({"filter": None}, "/filter"), ({"filter": []}, "/filter"), ({"filter": {"x": "y"}}, "/filter/x"),
+    ({"filter": {"group": ""}}, "/filter/group"), ({"filter": {"type": 5}}, "/filter/type"), ({"filter": {"fingerprint": "12"}}, "/filter/fingerprint"),
+    ({"filter": {"from": "yesterday"}}, "/filter/from"), ({"filter": {"to": "2026"}}, "/filter/to"), ({"filter": {"state": "redriven"}}, "/filter/state"),
+    ({"filter": {"state": "x"}}, "/filter/state"), ({"filter": {}, "limit": 0}, "/limit"), ({"filter": {}, "limit": 1.5}, "/limit"),
+    ({"filter": {}, "rate_per_second": 0}, "/rate_per_second"), ({"filter": {}, "rate_per_second": 100001}, "/rate_per_second"),
+    ({"filter": {}, "rate_per_second": "1"}, "/rate_per_second"), ({"filter": {}, "dry_run": "yes"}, "/dry_run"),
+    ({"filter": {}, "reason": "x" * 501}, "/reason"), ({"filter": {}, "y": 1}, "/y"),
+])
+def test_a_body_that_does_not_fit(client, gateway, body, pointer):
+    for kind in ("redrive", "discard"):
+        client.post(f"/v1/streams/nothing-here/dlq/{kind}", body).problem(400, "bad-body", pointer)
+
+
+def test_what_is_not_there(client, stream):
+    for body in ({"filter": {}}, {"filter": {}, "dry_run": True}):
+        client.post(f"/v1/streams/{stream}/dlq/redrive", body).problem(404, "unknown-stream")
+    for name in ("x", "01900000-0000-7000-8000-00000000000g", "0" * 32):
+        client.get(f"/v1/jobs/{name}").problem(404, "unknown-job")
+        client.request("DELETE", f"/v1/jobs/{name}").problem(404, "unknown-job")
+    client.get("/v1/jobs/x", headers={"Accept": "text/html"}).problem(406, "not-acceptable")
+    client.post(f"/v1/streams/{stream}/dlq/redrive", b"filter=x", content_type="text/plain").problem(415, "unsupported-media-type")
+
+
+def test_a_stream_runs_so_many_jobs_at_once(client, gateway, buried):
+    small = harness.serve(gateway.database_url, {"WEIR_JOBS_PER_STREAM": "2"})
+    one = harness.Client(small, gateway.token)
+    jobs = [start(one, buried, rate_per_second=0.01) for _ in range(2)]
+    assert one.post(f"/v1/streams/{buried}/dlq/redrive", {"filter": {}}).problem(429, "overloaded")["retry_after"] == 1
+    one.request("DELETE", f"/v1/jobs/{jobs[0]['id']}").expect(200)
+    start(one, buried, rate_per_second=0.01)
+    one.close()
+    assert small.stop() == 0
+    harness.remove(small)
+
+
+def test_gateways_that_die_leave_a_job_to_others_and_the_counts_add_up(client, gateway, stream):
+    total, settings = 3000, {"WEIR_JOBS_BATCH": "10", "WEIR_JOBS_POLL": "10ms"}
+    client.create(stream)
+    make_group(client, stream, max_retrying=100000)
+    bury(gateway, stream, 1, total, group="case when i % 3 = 0 then 'h' else 'g' end")
+    job = start(client, stream, filter={"group": "g"}, rate_per_second=600)
+    for _ in range(3):
+        two = [harness.serve(gateway.database_url, settings) for _ in range(2)]
+        before = look(client, job)["done"]
+        wait(client, job, lambda j: j["done"] > before + 50 or j["state"] != "running")
+        for one in two:
+            one.kill()
+            harness.remove(one)
+    assert counts(wait(client, job)) == ("done", total * 2 // 3, total * 2 // 3, 0)
+    assert letters(gateway, stream) == {0: total // 3, 1: total * 2 // 3} and retries(gateway, stream) == total * 2 // 3
+    assert len(audit(client, job, 2)) == 2
+
+
+def test_redrive_and_discard_at_once_share_the_letters_out(client, gateway, stream):
+    client.create(stream)
+    make_group(client, stream, max_retrying=100000)
+    bury(gateway, stream, 1, 2000)
+    second = harness.serve(gateway.database_url, {"WEIR_JOBS_BATCH": "50", "WEIR_JOBS_POLL": "10ms"})
+    jobs, threads = [], []
+    for kind in ("redrive", "discard", "redrive", "discard"):
+        threads.append(threading.Thread(target=lambda k=kind: jobs.append(start(harness.Client(gateway), stream, k))))
+        threads[-1].start()
+    for one in threads:
+        one.join()
+    jobs = [wait(client, job) for job in jobs]
+    now = letters(gateway, stream)
+    assert sum(j["done"] for j in jobs if j["kind"] == "redrive") == now.get(1, 0) == retries(gateway, stream)
+    assert sum(j["done"] for j in jobs if j["kind"] == "discard") == now.get(3, 0) and now.get(1, 0) + now.get(3, 0) == 2000
+    assert all(j["state"] == "done" and j["done"] + j["failed"] == j["matched"] for j in jobs)
+    assert second.stop() == 0
+    harness.remove(second)
+
+
+def test_a_group_redrives_by_itself_what_is_no_poison(client, gateway, stream):
+    client.create(stream)
+    make_group(client, stream, after=1000000, rounds=2)
+    sid = stream_id(gateway, stream)
+    bury(gateway, stream, 1, 10, fingerprint="1")
+    bury(gateway, stream, 11, 20, fingerprint="2")
+    bury(gateway, stream, 21, 30, fingerprint="3", group="'h'")
+    bury(gateway, stream, 31, 40, fingerprint="4", dead="now() + interval '1 hour'")
+    harness.psql(gateway, f"update weir.dead_letters set poison = true where stream_id = {sid} and \"offset\" = 15")
+    harness.psql(gateway, f"update weir.dead_letters set auto_redrives = 2 where stream_id = {sid} and \"offset\" <= 3")
+    assert letters(gateway, stream) == {0: 40}
+    deadline = time.monotonic() + SOON
+    while letters(gateway, stream).get(1) != 7:
+        assert time.monotonic() < deadline, letters(gateway, stream)
+        time.sleep(0.05)
+    time.sleep(1.5)
+    rows = f"from weir.dead_letters where stream_id = {sid} and state = 1"
+    assert harness.psql(gateway, f"select min(\"offset\"), max(\"offset\"), count(*), sum(redrives), sum(auto_redrives) {rows}") == ["4|10|7|7|7"]
+    harness.psql(gateway, f"update weir.dead_letters set poison = false where stream_id = {sid}")
+    while letters(gateway, stream).get(1) != 17:
+        assert time.monotonic() < deadline, letters(gateway, stream)
+        time.sleep(0.05)
+    events = client.read("_audit", subject=f"/v1/streams/{stream}/groups/g", type="DeadLettersRedriven")["events"]
+    assert sum(e["data"]["changes"]["letters"] for e in events) >= 7 and events[0]["data"]["actor"] == {}
