@@ -151,6 +151,7 @@ static void end(size_t dead_before)
 static void handed_out(const struct handed *h, const struct group_place *answer, size_t n)
 {
     struct truth *t = of(&h->at);
+    int64_t of_key = 1;
 
     assert_int_equal(t->fate, UNFINISHED);
     assert_int_equal(t->lease, 0);
@@ -167,9 +168,11 @@ static void handed_out(const struct handed *h, const struct group_place *answer,
             continue;
         for (size_t i = 0; i < n; i++)
             along |= answer[i].partition == h->at.partition && answer[i].offset == o;
+        of_key += along;
         if (!along && (other->lease || (o < h->at.offset && other->fate == UNFINISHED)))
             fail_msg("%d/%lld comes although %lld of its key is not finished", h->at.partition, (long long)h->at.offset, (long long)o);
     }
+    assert_true(of_key <= def.key_batch);
 }
 
 static void receive(size_t max)
