@@ -170,7 +170,8 @@ static void handed_out(const struct handed *h, const struct group_place *answer,
             along |= answer[i].partition == h->at.partition && answer[i].offset == o;
         of_key += along;
         if (!along && (other->lease || (o < h->at.offset && other->fate == UNFINISHED)))
-            fail_msg("%d/%lld comes although %lld of its key is not finished", h->at.partition, (long long)h->at.offset, (long long)o);
+            fail_msg("%d/%lld comes although %lld of its key is not finished", h->at.partition,
+                     (long long)h->at.offset, (long long)o);
     }
     assert_true(of_key <= def.key_batch);
 }
@@ -330,8 +331,8 @@ static void redrive(void)
 static void start(int ordering)
 {
     def = (struct group_row){ .group_id = 4711 + pick(1000), .ordering = ordering, .max_retries = pick(3), .types = SLICE("[]"),
-                              .backoff_initial_us = SECOND, .backoff_max_us = 60 * SECOND, .backoff_factor = 2, .backoff_jitter = 0.2,
-                              .max_in_flight = 4 + pick(30), .max_retrying = 3 + pick(30), .max_skipped = 1 + pick(8),
+                              .backoff_initial_us = SECOND, .backoff_max_us = 60 * SECOND, .backoff_factor = 2,
+                              .backoff_jitter = 0.2, .max_in_flight = 4 + pick(30), .max_retrying = 3 + pick(30), .max_skipped = 1 + pick(8),
                               .key_batch = 1 + pick(4) };
     for (int32_t p = 0; p < PARTS; p++) {
         rows.next[p] = 1;
