@@ -332,8 +332,8 @@ static void start(int ordering)
 {
     def = (struct group_row){ .group_id = 4711 + pick(1000), .ordering = ordering, .max_retries = pick(3), .types = SLICE("[]"),
                               .backoff_initial_us = SECOND, .backoff_max_us = 60 * SECOND, .backoff_factor = 2,
-                              .backoff_jitter = 0.2, .max_in_flight = 4 + pick(30), .max_retrying = 3 + pick(30), .max_skipped = 1 + pick(8),
-                              .key_batch = 1 + pick(4) };
+                              .backoff_jitter = 0.2, .max_in_flight = 4 + pick(30), .max_retrying = 3 + pick(30),
+                              .max_skipped = 1 + pick(8), .key_batch = 1 + pick(4) };
     for (int32_t p = 0; p < PARTS; p++) {
         rows.next[p] = 1;
         for (int64_t o = 1; o <= EVENTS; o++)
