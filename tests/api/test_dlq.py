@@ -15,15 +15,11 @@ def dlq(stream, *rest, **query):
     return path + ("?" + urllib.parse.urlencode(query, safe="*") if query else "")
 
 
-def group(gateway, stream, name="billing", group_id=None):
-    """A consumer group with a first state; its id."""
-    sid = letters.stream_id(gateway, stream)
-    group_id = group_id or abs(hash((stream, name))) % (1 << 62)
-    SQL(gateway, f"""
-        insert into weir.groups select {sid}, {group_id}, '{name}', 1, false, 30000000, 3, 1000000, 2, 300000000, 0.2, 1000, 10000,
-               10000, 1, '[]', null, 0, now(), now();
-        insert into weir.group_states select {sid}, {group_id}, 1, 1, 1, '{{1}}', 1, now()""")
-    return group_id
+def group(client, stream, name="billing"):
+    """A consumer group, paused, so that nothing but the test moves its letters; its id."""
+    client.put(f"/v1/streams/{stream}/groups/{name}", {"paused": True}).expect(201)
+    sid = letters.stream_id(client.gateway, stream)
+    return int(SQL(client.gateway, f"select group_id from weir.groups where stream_id = {sid} and name = '{name}'")[0])
 
 
 def listed(client, stream, **query):
@@ -193,7 +189,7 @@ def test_letters_of_another_stream_are_out_of_reach(client, gateway, stream):
 # --- redrive, discard -----------------------------------------------------------------------------------------------------------
 def test_a_redriven_letter_is_a_retry_of_its_own_group(client, gateway, stream):
     client.create(stream)
-    gid, other = group(gateway, stream), group(gateway, stream, "other")
+    gid, other = group(client, stream), group(client, stream, "other")
     one = letters.letter(gateway, stream, 7, key=99, redrives=2, poison=True)
     found = redrive(client, stream, one, "fixed in 2.1").expect(200).json()
     assert (found["state"], found["redrives"], found["note"], found["poison"]) == ("redriven", 3, "fixed in 2.1", False)
@@ -202,7 +198,7 @@ def test_a_redriven_letter_is_a_retry_of_its_own_group(client, gateway, stream):
     assert SQL(gateway, f"""select group_id, partition, "offset", round, letter_id, failures, key, not_before <= now(), single, history
                               from weir.retries where stream_id = {sid}""") == [f"{gid}|0|7|3|{one}|0|99|t|f|"]
     assert SQL(gateway, f"select group_id, max(seq) from weir.group_states where stream_id = {sid} group by 1 order by 2") == [
-        f"{other}|1", f"{gid}|2"]
+        f"{other}|1", f"{gid}|2"]                # claimed, and that of no other group
     event = audited(client, stream, one, 1)[0]
     assert event["type"] == "DeadLetterRedriven" and event["data"]["operation"] == "redriveDeadLetter"
     assert event["data"]["changes"] == {"before": {"state": "parked"}, "after": {"state": "redriven", "redrives": 3},
@@ -237,7 +233,7 @@ def test_a_reason_may_be_left_out_and_is_bounded(client, gateway, stream):
 
 def test_of_many_who_move_one_letter_one_does(client, gateway, stream):
     client.create(stream)
-    group(gateway, stream)
+    group(client, stream)
     ids = letters.letters(gateway, stream, [{"offset": n} for n in range(6)])
 
     def both(one):
@@ -258,7 +254,7 @@ def test_of_many_who_move_one_letter_one_does(client, gateway, stream):
 
 def test_redrives_into_one_group_wait_for_each_other(client, gateway, stream):
     client.create(stream)
-    gid = group(gateway, stream)
+    gid = group(client, stream)
     ids = letters.letters(gateway, stream, [{"offset": n} for n in range(24)])
     clients = [harness.Client(gateway) for _ in range(4)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
