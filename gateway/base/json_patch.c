@@ -306,7 +306,7 @@ static enum edit_result do_operation(struct patcher *w, const struct operation *
         return edit_no_memory(w->fault);
     if (!spot.value.p)
         return refuse(w->fault, EDIT_NO_TARGET, op->index, from ? "from" : "path",
-                      "There is nothing at \"%.*s\" in the value.", SHOWN(pointer));
+                      "There is nothing at \"%.*s\" in the data.", SHOWN(pointer));
     switch (op->kind) {
     case OP_REMOVE:
         return take_out(w, op, "path", pointer, &spot);

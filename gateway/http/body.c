@@ -109,7 +109,7 @@ static enum err set_duration(const struct field *fd, const json_t *v, void *out,
     if (!json_is_string(v) || !duration_parse(s, &us) || us < fd->min || us > fd->max) {
         duration_format(fd->min, least);
         duration_format(fd->max, most);
-        snprintf(text, sizeof text, "It must be a duration from %s to %s%s%s.", least, most, word ? ", or " : "",
+        snprintf(text, sizeof text, "It must be a duration from \"%s\" to \"%s\"%s%s.", least, most, word ? ", or " : "",
                  word ? word : "");
         return bad(f, fd->name, text);
     }

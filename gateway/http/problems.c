@@ -107,8 +107,8 @@ const struct problem problems[] = {
         "A key stands for one request: the same query, content type, ce- headers, If-Match, If-None-Match and body. Send a "
         "retry as it was, and give a new request a new key. Nothing was recorded." },
     [ERR_PATCH_FAILED] = { 422, "patch-failed", "The patch does not fit the data",
-        "The data are not JSON, or have nothing where the patch points to. Nothing was changed. Read them again and make the "
-        "patch anew." },
+        "The data are not JSON, or have nothing where the patch points to. A patch is of the event's data, so its paths begin "
+        "inside of them: /total, not /data/total. Nothing was changed. Read them again and make the patch anew." },
     [ERR_OVERLOADED] = { 429, "overloaded", "Weir is busy",
         "A queue is full and the request was not begun. Try again after the seconds in Retry-After, with growing "
         "pauses." },

@@ -1,5 +1,7 @@
 #include "gateway/http/reply.h"
 
+#include <stdio.h>
+
 #include "gateway/http/internal.h"
 
 void reply_header(struct request *rq, struct reply *rp, const char *name, const char *value)
@@ -69,14 +71,16 @@ static void member(struct buf *b, const char *name, struct slice value)
 static void problem_body(const struct request *rq, const struct problem *p, struct buf *b)
 {
     const struct fault *f = &rq->fault;
+    char where[sizeof f->pointer + sizeof f->detail + 2]; /* the sentence by itself says which member it is about */
     const char *question = memchr(rq->target.p, '?', rq->target.n);
     size_t path_n = question ? (size_t)(question - rq->target.p) : rq->target.n;
 
     buf_printf(b, "{\"type\":\"/problems/%s\",\"title\":", p->code);
     buf_json_string(b, slice_of(p->title));
     buf_printf(b, ",\"status\":%d", p->status);
+    snprintf(where, sizeof where, "%s%s%s", f->pointer, f->pointer[0] ? ": " : "", f->detail);
     if (f->detail[0])
-        member(b, "detail", slice_of(f->detail));
+        member(b, "detail", slice_of(where));
     if (path_n && rq->in->gate.refused == NULL)
         member(b, "instance", (struct slice){ rq->target.p, path_n });
     member(b, "code", slice_of(p->code));

@@ -51,6 +51,11 @@ def test_cors_for_the_origins_of_the_configuration(gateway, stream):
         real = client.get("/v1/streams", headers={"Origin": "https://b.example"}).expect(200)
         assert real.headers["access-control-allow-origin"] == "https://b.example"
         assert "weir-cursor" in real.headers["access-control-expose-headers"].lower() and "Origin" in real.headers["vary"]
+        for operation, (method, path, _) in harness.CONTRACT.operations().items():     # whatever else there is
+            asked = ask | {"Access-Control-Request-Method": method}
+            answer = client.request("OPTIONS", re.sub(r"{\w+}", "a", path), token="", headers=asked)
+            assert answer.status == 204 and answer.headers["access-control-allow-origin"] == asked["Origin"], (operation, answer)
+            assert method in answer.headers["access-control-allow-methods"].split(", "), (operation, answer)
         for origin in ("https://evil.example", "https://app.example.evil", "null"):
             headers = client.get("/v1/streams", headers={"Origin": origin}).headers
             assert "access-control-allow-origin" not in headers
