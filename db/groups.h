@@ -36,9 +36,9 @@ enum err db_group_dead(struct db *db, const struct group_row *g, int64_t *ret, s
 /* When the first of n events was recorded; INT64_MAX: none of them is left. */
 enum err db_group_oldest(struct db *db, struct arena *a, int64_t stream_id, const int32_t *partitions, const int64_t *offsets,
                          size_t n, int64_t *ret_us, struct fault *f);
-/* The rest inside a transaction. lock: nobody else changes or deletes it until the end (FOR UPDATE). A lane takes the same row FOR
- * KEY SHARE *before* it inserts its state: left to the foreign key's check it would come after, and who claims under this lock
- * and a lane would wait for each other. */
+/* The rest inside a transaction. lock: nobody else changes or deletes it until the end. Lanes hold the same row (db_group_hold)
+ * *before* they insert their state: left to the foreign key's check it would be locked after, and a lane and who claims under this
+ * lock would wait for each other. */
 enum err db_group_lock(struct db *db, struct arena *a, int64_t stream_id, struct slice name, struct group_row *ret,
                        struct fault *f);
 enum err db_group_list(struct db *db, struct arena *a, int64_t stream_id, struct slice after, int limit, struct group_row **ret,

@@ -25,9 +25,11 @@ select lease_id, began, deadline, consumer, items, keys, done, extended from wei
 select chunk_id, partition, n, offsets, keys from weir.skips where stream_id = $1 and group_id = $2 order by chunk_id;
 
 -- name: group_advance
--- Whoever inserts this number may change the group.
+-- Whoever inserts this number may change the group. Who is behind meets the newest row instead: that of its own number may be
+-- trimmed already.
 insert into weir.group_states (stream_id, group_id, seq, token, generation, next, lease_floor, written)
-values ($1, $2, $3, $4, $5, $6, $7, $8);
+select $1, $2, greatest($3::int8, (select n.seq from weir.group_states n where n.stream_id = $1 and n.group_id = $2
+                                    order by n.seq desc limit 1)), $4, $5, $6, $7, $8;
 
 -- name: group_trim
 delete from weir.group_states where stream_id = $1 and group_id = $2 and seq = $3;

@@ -20,7 +20,7 @@ select stream_id, group_id, name, ordering, paused, ack_deadline, max_retries, b
   from weir.groups where stream_id = $1 and name = $2;
 
 -- name: group_lock
--- Nobody else changes it until the end, and no lane writes for it: each holds the row for key share before it inserts its state.
+-- Nobody else changes it until the end, and no lane writes for it: each holds the row (group_hold) before it inserts its state.
 select stream_id, group_id, name, ordering, paused, ack_deadline, max_retries, backoff_initial, backoff_factor, backoff_max,
        backoff_jitter, max_in_flight, max_retrying, max_skipped, key_batch, types, dlq_retry_after, dlq_retry_rounds, created, updated
   from weir.groups where stream_id = $1 and name = $2 for update;
