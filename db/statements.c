@@ -1,4 +1,5 @@
 #include "db/db.h"
+#include "db/figures.h"
 #include "db/deliveries.h"
 #include "db/groups.h"
 #include "db/jobs.h"
@@ -46,6 +47,8 @@ const struct stmt *const db_statements[] = {
     /* outbox */
     &OUTBOX_INSERT, &OUTBOX_LETTERS, &OUTBOX_PENDING, &OUTBOX_ORIGIN, &OUTBOX_REMOVE, &OUTBOX_SET_ASIDE, &AUDIT_REMOVE,
     &AUDIT_SET_ASIDE,
+    /* figures */
+    &FIGURES_GROUPS, &FIGURES_LETTERS,
     /* retention */
     &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &ANSWERS_REMOVE, &LETTERS_REMOVE_CLOSED, &LETTERS_REMOVE_PARKED,
     &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_LETTERS, &DELETED_FORGET, &CLOCK_LOOK,

@@ -6,6 +6,7 @@
 
 #include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
+#include "gateway/engine/figures.h"
 #include "gateway/engine/retention.h"
 #include "gateway/http/server.h"
 #include "handlers/handlers.h"
@@ -16,6 +17,7 @@ struct app_internal {
     struct server *_Atomic server; /* NULL: not yet up */
     struct revocations *revocations;
     struct ticker *retention_ticker;
+    struct figures *figures;
     struct retention retention;
     struct route *routes;      /* the table, with what the configuration decides */
 };
@@ -95,7 +97,7 @@ static bool start_database(struct app *a, char err[512])
     return a->in->retention.db && (a->streams = streams_new(c)) && (a->tail = tail_new(c, &a->db, &a->db, a->streams)) &&
            (a->commit = commit_new(c, &a->db, a->tail, a->streams)) &&
            (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox)) &&
-           (a->jobs = jobs_start(c, &a->db, a->audit));
+           (a->jobs = jobs_start(c, &a->db, a->audit)) && (a->in->figures = figures_start(c, &a->db));
 }
 
 /* What says that it serves is ready: the lanes connect by themselves, in milliseconds; one that cannot does not hold up the start. */
@@ -169,6 +171,7 @@ void app_stop(struct app *a)
     if (a->in->server)
         server_stop(a->in->server);
     ticker_stop(a->in->retention_ticker);
+    figures_stop(a->in->figures);
     pool_stop(a->in->pool);
     jobs_stop(a->jobs);
     audit_free(a->audit);

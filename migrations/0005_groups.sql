@@ -122,6 +122,7 @@ create table weir.dead_letters (
 
 create index dead_letters_by_group on weir.dead_letters (stream_id, group_name, state, letter_id);
 create index dead_letters_by_fingerprint on weir.dead_letters (stream_id, fingerprint, state);
+create index dead_letters_figures on weir.dead_letters (stream_id, group_name, poison) where state = 0;
 create index dead_letters_parked on weir.dead_letters (stream_id, dead_at) where state = 0;
 create index dead_letters_closed on weir.dead_letters (updated_at) where state >= 2;
 create index dead_letters_poison on weir.dead_letters (stream_id, group_name, fingerprint) where state = 0 and poison;

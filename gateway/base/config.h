@@ -121,6 +121,8 @@ struct config {
     int64_t tickets_per_principal;   /* good at the same time */
     int64_t tickets_cache;           /* tickets remembered, so that PostgreSQL is asked once */
     bool metrics_public;             /* /metrics without a token */
+    int64_t metrics_groups_period_us;/* 0: never */
+    int64_t metrics_groups_max;
     bool outbound_allow_private;
     /* log */
     const char *log_level;           /* debug info warn error off */

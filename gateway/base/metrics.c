@@ -152,5 +152,6 @@ void metrics_render(struct buf *out)
         else
             buf_printf(out, "%s %" PRId64 "\n", metric_rows[m].name, get(&cells[m].v));
     }
+    metrics_groups(out);
     metrics_process(out);
 }

@@ -73,6 +73,28 @@ void metric_observe(enum metric m, double v);/* histograms, in the unit of the t
 void metrics_routes(const char *const *operation_ids, size_t n);
 void metric_request(size_t route, int status, double seconds);
 
+/* Figures of consumer groups and dead letters: gauges with the labels stream and group, as they were last collected. Names need no
+ * escape. Each list is in order of stream and group, by bytes; a group with a lag and no letters has a zero of them. */
+struct metric_group_name {
+    struct slice stream, group;
+};
+struct metric_lag {
+    struct metric_group_name of;
+    int64_t events, us, in_flight, retrying;
+};
+struct metric_letters {
+    struct metric_group_name of;
+    int64_t parked, poison;
+};
+struct metric_groups {
+    const struct metric_lag *lags;
+    size_t lag_n;
+    const struct metric_letters *letters;
+    size_t letter_n;
+    int64_t dropped;             /* that are not told of, because there are too many */
+};
+bool metrics_groups_set(const struct metric_groups *groups, int64_t unix_us); /* copies; any thread. false: no memory */
+
 void metrics_render(struct buf *out); /* Prometheus text 0.0.4 with HELP and TYPE, and process_* figures from /proc */
 
 #endif

@@ -22,6 +22,7 @@ extern const struct metric_row metric_rows[M_END];
 extern const struct metric_row metric_row_requests, metric_row_request_seconds, metric_row_build;
 
 void metric_head(struct buf *out, const struct metric_row *row); /* HELP and TYPE */
+void metrics_groups(struct buf *out);                            /* weir_group_*, weir_dlq_*: metrics_groups_set */
 void metrics_process(struct buf *out);                           /* process_*: what /proc tells */
 
 #endif

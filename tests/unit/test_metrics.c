@@ -148,6 +148,37 @@ static void requests_are_told_by_operation_and_status(void **state)
     assert_null(strstr(page(), "status=\"503\""));
 }
 
+static void groups_and_their_letters_are_told_together(void **state)
+{
+    static const struct metric_lag lags[] = {
+        { { { "orders", 6 }, { "a", 1 } }, 1000, 1500000, 3, 4 },
+        { { { "orders", 6 }, { "b", 1 } }, 0, 0, 0, 0 },
+    };
+    static const struct metric_letters letters[] = {
+        { { { "orders", 6 }, { "a.gone", 6 } }, 7, 1 },
+        { { { "orders", 6 }, { "b", 1 } }, 12, 0 },
+        { { { "orders.eu", 9 }, { "a", 1 } }, 1, 1 },
+    };
+
+    (void)state;
+    assert_true(sample("weir_group_figures_timestamp_seconds") == 0);
+    assert_null(strstr(page(), "weir_dlq_letters{"));
+    assert_true(metrics_groups_set(&(struct metric_groups){ lags, 2, letters, 3, 5 }, 1700000000500000));
+    assert_true(sample("weir_group_lag_events{stream=\"orders\",group=\"a\"}") == 1000);
+    assert_true(sample("weir_group_lag_seconds{stream=\"orders\",group=\"a\"}") == 1.5);
+    assert_true(sample("weir_group_in_flight{stream=\"orders\",group=\"a\"}") == 3);
+    assert_true(sample("weir_group_retrying{stream=\"orders\",group=\"a\"}") == 4);
+    assert_true(sample("weir_dlq_letters{stream=\"orders\",group=\"a\",state=\"parked\"}") == 0);
+    assert_true(sample("weir_dlq_letters{stream=\"orders\",group=\"a.gone\",state=\"parked\"}") == 7);
+    assert_true(sample("weir_dlq_letters{stream=\"orders\",group=\"b\",state=\"parked\"}") == 12);
+    assert_true(sample("weir_dlq_poison_letters{stream=\"orders.eu\",group=\"a\"}") == 1);
+    assert_true(sample("weir_group_series_dropped") == 5);
+    assert_true(sample("weir_group_figures_timestamp_seconds") == 1700000000.5);
+    the_page_is_in_the_text_format(state);
+    assert_true(metrics_groups_set(&(struct metric_groups){ 0 }, 1700000001000000));
+    assert_null(strstr(page(), "weir_group_lag_events{"));
+}
+
 static void process_figures_are_plausible(void **state)
 {
     double now = (double)time(NULL), files;
@@ -205,6 +236,7 @@ int main(void)
         cmocka_unit_test(counters_and_gauges_move),
         cmocka_unit_test(a_bucket_holds_what_is_not_above_its_bound),
         cmocka_unit_test(requests_are_told_by_operation_and_status),
+        cmocka_unit_test(groups_and_their_letters_are_told_together),
         cmocka_unit_test(process_figures_are_plausible),
         cmocka_unit_test(nothing_is_lost_between_threads),
     };

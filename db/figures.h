@@ -1,0 +1,12 @@
+#ifndef WEIR_DB_FIGURES_H
+#define WEIR_DB_FIGURES_H
+
+#include "db/db.h"
+#include "gateway/base/metrics.h"
+
+extern const struct stmt FIGURES_GROUPS, FIGURES_LETTERS;
+
+/* What metrics_groups_set takes: at most max groups of each kind, their names in the arena. */
+enum err db_figures(struct db *db, struct arena *a, int64_t max, struct metric_groups *ret, struct fault *f);
+
+#endif
