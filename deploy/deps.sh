@@ -86,7 +86,7 @@ build_mhd() {
     say "libmicrohttpd $(cat deps/stamp) is in deps/"
 }
 
-# The viewer of the API pages, the identity provider of the tests: exactly what the lock file says.
+# The viewer of the API pages, the identity provider and the test suites of the tests: exactly what the lock file says.
 npm_install() {
     lock=$1/package-lock.json
     { [ -f "$lock" ] && ! cmp -s "$lock" "$1/node_modules/.weir-lock"; } || return 0
@@ -114,3 +114,4 @@ fi
 have_mhd || build_mhd
 npm_install openapi/viewer
 npm_install tests/identity
+npm_install tests/oracles
