@@ -13,12 +13,8 @@ def stream_id(gateway, stream):
     return harness.psql(gateway, f"select stream_id from weir.streams where name = '{stream}'")[0]
 
 
-def make_group(client, stream, group="g", max_retrying=10000, after="null", rounds=0):
-    harness.psql(client.gateway, f"""
-        with g as (insert into weir.groups select {stream_id(client.gateway, stream)}, (random() * 1e15)::bigint, '{group}', 0, true, 30000000, 3,
-                                                  1000000, 2, 300000000, 0.2, 1000, {max_retrying}, 10000, 1, '[]', {after}, {rounds}, now(), now()
-                   returning *)
-        insert into weir.group_states select stream_id, group_id, 1, 1, 1, '{{1}}', 1, now() from g""")
+def make_group(client, stream, group="g", **settings):
+    client.put(f"/v1/streams/{stream}/groups/{group}", {"paused": True, **settings}).expect(201)
 
 
 def bury(gateway, stream, first, last, group="'g'", type="'Odd'", subject="null", reason="'rejected'", fingerprint="i % 2", dead="now()",
@@ -147,14 +143,6 @@ def test_a_limit_takes_the_oldest_and_passes_over_what_is_gone(client, gateway, 
     assert rows == ["12"]
 
 
-def test_a_rate_holds_over_time(client, gateway, buried):
-    job, began = start(client, buried, rate_per_second=40), time.monotonic()
-    half = wait(client, job, lambda j: j["done"] >= 40)
-    assert time.monotonic() - began > 0.8 and half["done"] < 80 and half["rate_per_second"] == 40
-    assert counts(wait(client, job)) == ("done", 100, 100, 0)
-    assert 2.2 < time.monotonic() - began < 5 * harness.SLOW
-
-
 def test_a_slow_rate_takes_one_at_a_time(client, gateway, buried):
     job = start(client, buried, rate_per_second=0.5)
     assert wait(client, job, lambda j: j["done"] == 1)["failed"] == 0
@@ -168,7 +156,7 @@ def test_a_cancelled_job_stops_where_it_is(client, gateway, buried):
     wait(client, job, lambda j: j["done"] >= 20)
     cancelled = client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json()
     assert cancelled["state"] == "cancelled" and 20 <= cancelled["done"] < 90 and cancelled["matched"] == 100
-    time.sleep(0.7)
+    time.sleep(0.4)
     assert look(client, job) == cancelled and letters(gateway, buried) == {0: 100 - cancelled["done"], 1: cancelled["done"]}
     assert client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json() == cancelled
     assert [r["type"] for r in audit(client, job, 2)] == ["DeadLettersRedriveStarted", "DeadLettersRedriveCancelled"]
@@ -186,28 +174,24 @@ def test_letters_whose_group_is_gone_fail_and_stay(client, gateway, buried):
 
 
 def test_counts_add_up_when_others_move_letters_meanwhile(client, gateway, buried):
-    job = start(client, buried, rate_per_second=50)
+    job = start(client, buried, rate_per_second=100)
     wait(client, job, lambda j: j["done"] >= 5)
-    harness.psql(gateway, f"update weir.dead_letters set state = 3 where stream_id = {stream_id(gateway, buried)} and \"offset\" > 80")
+    harness.psql(gateway, f"update weir.dead_letters set state = 3 where stream_id = {stream_id(gateway, buried)} and \"offset\" > 90")
     bury(gateway, buried, 101, 120, dead="now() + interval '1 minute'")       # died after the job was made
-    assert counts(wait(client, job)) == ("done", 100, 80, 20)
-    assert letters(gateway, buried) == {0: 20, 1: 80, 3: 20}
+    assert counts(wait(client, job)) == ("done", 100, 90, 10)
+    assert letters(gateway, buried) == {0: 20, 1: 90, 3: 10}
 
 
 def test_a_redrive_leaves_half_of_max_retrying_to_others(client, gateway, stream):
     client.create(stream)
     make_group(client, stream, max_retrying=10)
-    bury(gateway, stream, 1, 12)
+    bury(gateway, stream, 1, 8)
     job = start(client, stream)
-    wait(client, job, lambda j: j["done"] == 5)
-    time.sleep(1.5)
-    assert counts(look(client, job)) == ("running", 12, 5, 0)
-    bury(gateway, stream, 13, 13, group="'gone'")
-    for _ in range(2):
-        harness.psql(gateway, f"delete from weir.retries where stream_id = {stream_id(gateway, stream)}")
-        wait(client, job, lambda j: j["done"] % 5 != 0 or j["done"] == 10)
-        time.sleep(0.1)
-    assert counts(wait(client, job)) == ("done", 12, 12, 0)
+    before = wait(client, job, lambda j: j["done"] == 5)
+    time.sleep(1.2)
+    assert look(client, job) == before and retries(gateway, stream) == 5
+    harness.psql(gateway, f"delete from weir.retries where stream_id = {stream_id(gateway, stream)}")
+    assert counts(wait(client, job)) == ("done", 8, 8, 0)
 
 
 def watch(gateway, job, token=None, query=""):
@@ -221,18 +205,19 @@ def watch(gateway, job, token=None, query=""):
         harness.events_path = path
 
 
-def test_progress_comes_as_events_at_most_twice_a_second(client, gateway, buried):
-    job = start(client, buried, rate_per_second=40)
-    began = time.monotonic()
+def test_a_rate_holds_over_time_and_its_progress_comes_as_events_at_most_twice_a_second(client, gateway, buried):
+    job, began = start(client, buried, rate_per_second=40), time.monotonic()
     with watch(gateway, job) as stream:
         assert stream.status == 200 and stream.headers["content-type"] == "text/event-stream"
         assert stream.headers["x-accel-buffering"] == "no" and stream.headers["cache-control"] == "no-store"
         blocks = stream.end(SOON)
+    took = time.monotonic() - began
+    assert 2.3 < took < 5 * harness.SLOW
     assert blocks[0].retry == "2000"
     seen = [b.json() for b in blocks if b.data]
     assert all(a != b for a, b in zip(seen, seen[1:])) and [j["done"] for j in seen] == sorted(j["done"] for j in seen)
     assert {j["state"] for j in seen[:-1]} == {"running"} and counts(seen[-1]) == ("done", 100, 100, 0)
-    assert 3 <= len(seen) <= 2 + 2 * (time.monotonic() - began)
+    assert 3 <= len(seen) <= 2 + 2 * took and seen[0]["rate_per_second"] == 40
     with watch(gateway, job) as again:                                         # of one that has ended: its end
         assert [b.json() for b in again.end() if b.data] == [seen[-1]]
 
@@ -328,12 +313,12 @@ def test_a_stream_runs_so_many_jobs_at_once(client, gateway, buried):
 
 
 def test_gateways_that_die_leave_a_job_to_others_and_the_counts_add_up(client, gateway, stream):
-    total, settings = 3000, {"WEIR_JOBS_BATCH": "10", "WEIR_JOBS_POLL": "10ms"}
+    total, settings = 2400, {"WEIR_JOBS_BATCH": "10", "WEIR_JOBS_POLL": "10ms"}
     client.create(stream)
     make_group(client, stream, max_retrying=100000)
     bury(gateway, stream, 1, total, group="case when i % 3 = 0 then 'h' else 'g' end")
     job = start(client, stream, filter={"group": "g"}, rate_per_second=600)
-    for _ in range(3):
+    for _ in range(2):
         two = [harness.serve(gateway.database_url, settings) for _ in range(2)]
         before = look(client, job)["done"]
         wait(client, job, lambda j: j["done"] > before + 50 or j["state"] != "running")
@@ -367,25 +352,32 @@ def test_redrive_and_discard_at_once_share_the_letters_out(client, gateway, stre
 
 def test_a_group_redrives_by_itself_what_is_no_poison(client, gateway, stream):
     client.create(stream)
-    make_group(client, stream, after=1000000, rounds=2)
+    make_group(client, stream, dlq_retry={"after": "1m", "rounds": 2})
     sid = stream_id(gateway, stream)
     bury(gateway, stream, 1, 10, fingerprint="1")
     bury(gateway, stream, 11, 20, fingerprint="2")
     bury(gateway, stream, 21, 30, fingerprint="3", group="'h'")
-    bury(gateway, stream, 31, 40, fingerprint="4", dead="now() + interval '1 hour'")
-    harness.psql(gateway, f"update weir.dead_letters set poison = true where stream_id = {sid} and \"offset\" = 15")
-    harness.psql(gateway, f"update weir.dead_letters set auto_redrives = 2 where stream_id = {sid} and \"offset\" <= 3")
-    assert letters(gateway, stream) == {0: 40}
-    deadline = time.monotonic() + SOON
-    while letters(gateway, stream).get(1) != 7:
-        assert time.monotonic() < deadline, letters(gateway, stream)
-        time.sleep(0.05)
-    time.sleep(1.5)
-    rows = f"from weir.dead_letters where stream_id = {sid} and state = 1"
-    assert harness.psql(gateway, f"select min(\"offset\"), max(\"offset\"), count(*), sum(redrives), sum(auto_redrives) {rows}") == ["4|10|7|7|7"]
+    bury(gateway, stream, 31, 40, fingerprint="4")
+    harness.psql(gateway, f"""
+        update weir.dead_letters set poison = "offset" = 15, auto_redrives = case when "offset" <= 3 then 2 else 0 end,
+               dead_at = now() - interval '1 minute' * ("offset" <= 30)::integer where stream_id = {sid}""")
+    until(lambda: letters(gateway, stream) == {0: 33, 1: 7})
+    time.sleep(0.6)
+    rows = harness.psql(gateway, 'select min("offset"), max("offset"), count(*), sum(redrives), sum(auto_redrives) from weir.dead_letters '
+                                 f"where stream_id = {sid} and state = 1")
+    assert rows == ["4|10|7|7|7"]
     harness.psql(gateway, f"update weir.dead_letters set poison = false where stream_id = {sid}")
-    while letters(gateway, stream).get(1) != 17:
-        assert time.monotonic() < deadline, letters(gateway, stream)
+    until(lambda: letters(gateway, stream) == {0: 23, 1: 17})
+    until(lambda: len(told(client, stream)) == 2)
+    assert [e["data"]["changes"] for e in told(client, stream)] == [{"automatic": True, "letters": 7}, {"automatic": True, "letters": 10}]
+
+
+def told(client, stream):
+    return client.read("_audit", subject=f"/v1/streams/{stream}/groups/g", type="DeadLettersRedriven")["events"]
+
+
+def until(good):
+    deadline = time.monotonic() + SOON
+    while not good():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    events = client.read("_audit", subject=f"/v1/streams/{stream}/groups/g", type="DeadLettersRedriven")["events"]
-    assert sum(e["data"]["changes"]["letters"] for e in events) >= 7 and events[0]["data"]["actor"] == {}
