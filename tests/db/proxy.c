@@ -17,7 +17,7 @@
 struct proxy {
     int listener, stop;
     char *url;
-    atomic_int mode;
+    atomic_int mode, passes; /* passes: answers that pass before mode holds */
     pthread_t thread;
     int fds[PAIRS][2]; /* client, server; -1: free */
 };
@@ -90,7 +90,7 @@ static void accept_one(struct proxy *p)
 static void pass_on(struct proxy *p, int pair[2], int from)
 {
     char bytes[65536];
-    int mode = atomic_load(&p->mode);
+    int mode = from == 1 && atomic_fetch_sub(&p->passes, 1) > 0 ? PROXY_PASS : atomic_load(&p->mode);
     ssize_t n = read(pair[from], bytes, sizeof bytes);
 
     if (n <= 0 || (from == 1 && mode == PROXY_SWALLOW)) {
@@ -179,6 +179,12 @@ const char *proxy_url(const struct proxy *p)
 
 void proxy_set(struct proxy *p, enum proxy_mode mode)
 {
+    proxy_set_after(p, mode, 0);
+}
+
+void proxy_set_after(struct proxy *p, enum proxy_mode mode, int answers)
+{
+    atomic_store(&p->passes, answers);
     atomic_store(&p->mode, mode);
     poke(p, 1);
 }

@@ -38,5 +38,6 @@ struct proxy *proxy_new(void);
 void proxy_free(struct proxy *p);
 const char *proxy_url(const struct proxy *p);
 void proxy_set(struct proxy *p, enum proxy_mode mode);
+void proxy_set_after(struct proxy *p, enum proxy_mode mode, int answers); /* once so many pieces of answers have passed */
 
 #endif
