@@ -62,8 +62,7 @@ struct letter_moves {
  * redrive: parked letters go back to their groups, each as a retry that is due now, with its attempts reset. Locks and claims the
  * groups concerned. A redrive by hand (not `automatic`) clears `poison`. ERR_DB_UNIQUE, ERR_DB_RETRY: a lane was faster; roll back
  * and do the whole transaction again, DLQ_TRIES times at most.
- * note: why, p == NULL: not said. n: DLQ_BATCH_MAX at most; no id twice. Ids by filter: db_letters_match, db_letters_count. */
-#define DLQ_BATCH_MAX 10000
+ * note: why, p == NULL: not said. n: 10,000 at most (jobs.batch), no id twice. Ids by filter: db_letters_match, db_letters_count. */
 #define DLQ_TRIES 10
 enum err dlq_redrive(struct db *db, struct arena *a, int64_t stream_id, const uint8_t (*ids)[16], size_t n, struct slice note,
                      bool automatic, struct letter_moves *ret, struct fault *f);

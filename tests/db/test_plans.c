@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "db/letters.h"
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
@@ -44,7 +45,11 @@ static int open_all(void **state)
             "  from generate_series(1, 20) s, generate_series(1, 2500) o");
     side_do("insert into weir.idempotency select s, md5(s || '-' || o)::uuid, md5('x')::uuid, now() - o * interval '30 s', 201,"
             " 'answer', 'cursor' from generate_series(1, 20) s, generate_series(1, 2500) o");
-    side_do("vacuum analyze weir.streams, weir.partitions, weir.partition_months, weir.subjects, weir.idempotency");
+    side_do("insert into weir.dead_letters (stream_id, letter_id, group_name, partition, \"offset\", key, state, reason, error_type,"
+            " error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, attributes, data_format)"
+            " select s, lpad(to_hex(o), 32, '0')::uuid, 'g' || o %% 5, 0, o, 0, o %% 4, 'max-retries', 'E', 'm', md5('' || o %% 9)::uuid,"
+            "        repeat('y', 200), now(), now(), now(), o, 'T', '', 0 from generate_series(1, 20) s, generate_series(1, 1000) o");
+    side_do("vacuum analyze weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects, weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
             " for t in select inhrelid::regclass from pg_inherits where inhparent in ('weir.events'::regclass,"
             " 'weir.dedup'::regclass) loop"
@@ -129,12 +134,19 @@ static const struct hot {
     { &READ_BOUNDS, "(7, '{0,1,2,3}', '{5,500,900,1000}')", "partition" },
     { &RECORDED_AT, "(7, '{0,1}', '{500,501}')", "events_" },
     { &STREAM_FIGURES, "('{7,8}')", "partitions" },
+    { &LETTERS_LIST, "(7, md5('x')::uuid, null, null, null, null, null, null, null, null, 50, 100000)", "dead_letters" },
+    { &LETTER_LOCK, "(7, md5('x')::uuid)", "dead_letters" },
+    { &LETTERS_MATCH, "(7, md5('x')::uuid, 'g1', 0, null, null, null, null, null, null, md5('y')::uuid, 50)", "dead_letters" },
+    { &LETTERS_GROUPS, "(7, array[md5('x')::uuid, md5('y')::uuid])", "dead_letters" },
+    { &LETTERS_LOCK, "(7, array[md5('x')::uuid, md5('y')::uuid])", "dead_letters" },
+    { &LETTERS_REDRIVE, "(7, array[md5('x')::uuid, md5('y')::uuid], '{g1}', '{1}', '', false)", "dead_letters" },
+    { &LETTERS_DISCARD, "(7, array[md5('x')::uuid, md5('y')::uuid], '')", "dead_letters" },
     { &RETENTION_REMOVE, "(7, 0, 1, 100, now() - interval '80 days')", "events_" },
 };
 
 static void what_is_said_often_never_scans_a_whole_table(void **state)
 {
-    static const char *const large[] = { "events", "dedup", "subjects", "idempotency" };
+    static const char *const large[] = { "events", "dedup", "subjects", "idempotency", "dead_letters" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(hot); i++) {
