@@ -193,9 +193,9 @@ enum err handle_repair_letter(struct request *rq, struct reply *rp)
     struct letter_row before, after;
     struct stream_row stream;
     struct buf changes = { 0 };
-    enum letter_patch kind;
+    enum letter_patch kind = PATCH_MERGE;
     bool changed = false;
-    const char *type;
+    const char *type = "";
     uint8_t id[16];
     enum err e;
 

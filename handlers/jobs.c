@@ -147,7 +147,7 @@ static enum err make_job(struct request *rq, struct reply *rp, int kind, const c
     struct buf changes = { 0 };
     struct job_row j;
     const char *path;
-    bool dry;
+    bool dry = false;
     enum err e;
 
     if ((e = read_job(rq, kind, &j, &filter, &dry)))

@@ -45,11 +45,13 @@ static int open_all(void **state)
             "  from generate_series(1, 20) s, generate_series(1, 2500) o");
     side_do("insert into weir.idempotency select s, md5(s || '-' || o)::uuid, md5('x')::uuid, now() - o * interval '30 s', 201,"
             " 'answer', 'cursor' from generate_series(1, 20) s, generate_series(1, 2500) o");
-    side_do("insert into weir.dead_letters (stream_id, letter_id, group_name, partition, \"offset\", key, state, reason, error_type,"
-            " error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, attributes, data_format)"
-            " select s, lpad(to_hex(o), 32, '0')::uuid, 'g' || o %% 5, 0, o, 0, o %% 4, 'max-retries', 'E', 'm', md5('' || o %% 9)::uuid,"
-            "        repeat('y', 200), now(), now(), now(), o, 'T', '', 0 from generate_series(1, 20) s, generate_series(1, 1000) o");
-    side_do("vacuum analyze weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects, weir.idempotency");
+    side_do("insert into weir.dead_letters (stream_id, letter_id, group_name, partition, \"offset\", key, state, reason,"
+            " error_type, error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, attributes, data_format)"
+            " select s, lpad(to_hex(o), 32, '0')::uuid, 'g' || o %% 5, 0, o, 0, o %% 4, 'max-retries', 'E', 'm',"
+            "        md5('' || o %% 9)::uuid, repeat('y', 200), now(), now(), now(), o, 'T', '', 0"
+            "   from generate_series(1, 20) s, generate_series(1, 1000) o");
+    side_do("vacuum analyze weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
+            " weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
             " for t in select inhrelid::regclass from pg_inherits where inhparent in ('weir.events'::regclass,"
             " 'weir.dedup'::regclass) loop"
