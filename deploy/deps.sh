@@ -86,6 +86,15 @@ build_mhd() {
     say "libmicrohttpd $(cat deps/stamp) is in deps/"
 }
 
+# promtool checks the alert rules. Its package is a whole server with its web page: only this program is taken out of it.
+have_promtool() { [ -x deps/bin/promtool ] || command -v promtool >/dev/null; }
+fetch_promtool() {
+    say "taking promtool out of the package prometheus into deps/bin"
+    (cd "$tmp" && apt-get download -qq -o APT::Sandbox::User=root prometheus) >"$log" 2>&1 &&
+        dpkg-deb --fsys-tarfile "$tmp"/prometheus_*.deb | tar -x -C "$tmp" ./usr/bin/promtool &&
+        install -D "$tmp/usr/bin/promtool" deps/bin/promtool
+}
+
 # The viewer of the API pages, the identity provider and the test suites of the tests: exactly what the lock file says.
 npm_install() {
     lock=$1/package-lock.json
@@ -112,6 +121,8 @@ if [ -n "$want" ]; then
     fi
 fi
 have_mhd || build_mhd
+have_promtool || fetch_promtool || { [ "$(id -u)" = 0 ] && apt-get update -qq >"$log" 2>&1 && fetch_promtool; } ||
+    { cat "$log" >&2; say "promtool cannot be fetched: the tests of the alert rules will fail"; }
 npm_install openapi/viewer
 npm_install tests/identity
 npm_install tests/oracles

@@ -1,6 +1,8 @@
 """What stands in deploy/ and the Dockerfile agrees with the program: metrics, settings, packages, time to drain."""
 import json
+import os
 import re
+import shutil
 import subprocess
 
 import harness
@@ -57,6 +59,16 @@ def test_every_alert_asks_for_metrics_that_exist(metrics):
     for rule in rules:
         assert_known(rule["expr"], metrics)
         assert rule["labels"]["severity"] in ("critical", "warning", "info") and rule["annotations"]["summary"]
+
+
+def test_prometheus_takes_the_rules_and_they_say_what_they_should():
+    promtool = shutil.which("promtool", path=f"{harness.ROOT}/deps/bin:{os.environ['PATH']}")
+    assert promtool, "promtool is missing: make deps fetches it"
+    for arguments in (("check", "rules", "deploy/prometheus/alerts.yaml"), ("test", "rules", "tests/api/alerts.yaml")):
+        done = subprocess.run([promtool, *arguments], cwd=harness.ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    tested = set(re.findall(r"alertname: (\w+)", text("tests/api/alerts.yaml")))
+    assert {"WeirDlqDepth", "WeirGroupLag"} < tested <= set(re.findall(r"alert: (\w+)", text("deploy/prometheus/alerts.yaml")))
 
 
 def test_every_panel_asks_for_metrics_that_exist(metrics):
