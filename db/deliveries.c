@@ -4,6 +4,7 @@
 
 #define EVENT_COLUMNS "int4 int8 timestamptz text text text text int8 text int2 bytea"
 
+const struct stmt GROUPS_OVERDUE = { "groups_overdue", SQL_GROUPS_OVERDUE, "timestamptz", "text text" };
 const struct stmt GROUP_HOLD = { "group_hold", SQL_GROUP_HOLD, "int8 int8", "int8" };
 const struct stmt GROUP_STATE = { "group_state", SQL_GROUP_STATE, "int8 int8", "int8 int8 int4 int8[] int8" };
 const struct stmt GROUP_WRITTEN = { "group_written", SQL_GROUP_WRITTEN, "int8 int8 int8", "int8" };
@@ -45,6 +46,29 @@ const struct stmt LETTERS_RESOLVE = { "letters_resolve", SQL_LETTERS_RESOLVE, "i
 #define TEXTS(m) arg_text_array(a, &v->m, sizeof *v, n)
 #define BYTEAS(m) arg_bytea_array(a, &v->m, sizeof *v, n)
 #define UUIDS(m) arg_uuid_array(a, &v->m, sizeof *v, n)
+
+enum err db_groups_overdue(struct db *db, struct arena *a, int64_t now_us, struct overdue_row **ret, size_t *ret_n,
+                           struct fault *f)
+{
+    const struct arg args[] = { arg_time(now_us) };
+    struct rows r = { 0 };
+    enum err e = db_exec(db, &GROUPS_OVERDUE, args, &r, f);
+    struct overdue_row *v = e ? NULL : arena_alloc(a, (size_t)r.n * sizeof *v + 1);
+
+    if (!e && !v)
+        e = ERR_NO_MEMORY;
+    for (int i = 0; !e && i < r.n; i++) {
+        v[i] = (struct overdue_row){ arena_slice(a, row_text(&r, i, 0)), arena_slice(a, row_text(&r, i, 1)) };
+        if (!v[i].stream.p || !v[i].group.p)
+            e = ERR_NO_MEMORY;
+    }
+    if (!e) {
+        *ret = v;
+        *ret_n = (size_t)r.n;
+    }
+    rows_free(&r);
+    return e;
+}
 
 bool db_group_hold(struct db *db, struct arena *a, int64_t stream, int64_t group)
 {

@@ -4,7 +4,7 @@
 #include "db/db.h"
 #include "db/read.h"
 
-extern const struct stmt GROUP_HOLD, GROUP_STATE, GROUP_WRITTEN, GROUP_RETRIES, GROUP_LEASES, GROUP_SKIPS,
+extern const struct stmt GROUPS_OVERDUE, GROUP_HOLD, GROUP_STATE, GROUP_WRITTEN, GROUP_RETRIES, GROUP_LEASES, GROUP_SKIPS,
     GROUP_ADVANCE, GROUP_TRIM,
     LEASES_INSERT, LEASES_UPDATE, LEASES_DELETE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE,
         EVENTS_AT,
@@ -48,6 +48,12 @@ struct group_state_row {
     int64_t *next;             /* of each partition */
     size_t partitions;
 };
+
+struct overdue_row {           /* names, in the arena */
+    struct slice stream, group;
+};
+enum err db_groups_overdue(struct db *db, struct arena *a, int64_t now_us, struct overdue_row **ret, size_t *ret_n,
+                           struct fault *f);
 
 bool db_group_hold(struct db *db, struct arena *a, int64_t stream, int64_t group);
 bool db_group_state(struct db *db, struct arena *a, int64_t stream, int64_t group);

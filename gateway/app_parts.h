@@ -4,6 +4,7 @@
 #include "gateway/base/config.h"
 #include "gateway/engine/audit.h"
 #include "gateway/engine/commit.h"
+#include "gateway/engine/groups.h"
 #include "gateway/engine/jobs.h"
 #include "gateway/engine/outbox.h"
 #include "gateway/engine/revocations.h"
@@ -19,6 +20,7 @@ struct app {
     struct commit *commit;
     struct revocation_feed *revocation_feed;
     struct outbox *outbox;
+    struct groups *groups;
     struct audit *audit;
     struct jobs *jobs;
     struct app_internal *in; /* app.c's own */

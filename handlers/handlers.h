@@ -39,6 +39,9 @@ ticket_find_fn tickets_look_up; /* the server's */
 /* publish.c, read.c, read_many.c */
 handler_fn handle_publish, handle_read, handle_read_many;
 
+/* deliveries.c */
+handler_fn handle_receive, handle_ack, handle_nack, handle_reject, handle_extend;
+
 extern const struct route routes[];
 extern const size_t route_count;
 

@@ -2,6 +2,7 @@
 
 /* Every endpoint on one page: the only registration. tests/api/test_routes.py holds it against openapi.yaml, both ways. */
 #define MANAGE_BODY ((size_t)64 << 10)
+#define ACK_BODY ((size_t)1 << 20) /* 1,000 ids, and an error that will be cut */
 #define REPAIR_BODY ((size_t)2 << 20)
 
 const struct route routes[] = {
@@ -56,5 +57,14 @@ const struct route routes[] = {
       "after limit from_time wait partition type* subject* last_event_id ticket" },
     { "readManyEvents", "GET", "/v1/events", PERM_SUBSCRIBE, 0, false, handle_read_many,
       "stream* after limit from_time wait type* subject* last_event_id ticket" },
+
+    { "receiveDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/receive", PERM_SUBSCRIBE, MANAGE_BODY, false, handle_receive,
+      NULL },
+    { "ackDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/ack", PERM_SUBSCRIBE, ACK_BODY, false, handle_ack, NULL },
+    { "nackDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/nack", PERM_SUBSCRIBE, ACK_BODY, false, handle_nack, NULL },
+    { "rejectDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/reject", PERM_SUBSCRIBE, ACK_BODY, false, handle_reject,
+      NULL },
+    { "extendDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/extend", PERM_SUBSCRIBE, ACK_BODY, false, handle_extend,
+      NULL },
 };
 const size_t route_count = sizeof routes / sizeof *routes;

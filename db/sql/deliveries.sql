@@ -13,6 +13,12 @@ select seq, token, generation, next, lease_floor from weir.group_states
 -- After a lost COMMIT: whose row is it?
 select token from weir.group_states where stream_id = $1 and group_id = $2 and seq = $3;
 
+-- name: groups_overdue
+-- Leases are few, and each lives for seconds; there is no index that every one of them would have to pay for.
+select distinct s.name, g.name
+  from weir.leases l join weir.groups g using (stream_id, group_id) join weir.streams s using (stream_id)
+ where l.deadline < $1 and not s.deleted limit 1000;
+
 -- name: group_retries
 select partition, "offset", round, letter_id, failures, key, not_before, single from weir.retries
  where stream_id = $1 and group_id = $2 order by partition, "offset", round;

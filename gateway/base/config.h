@@ -87,6 +87,14 @@ struct config {
     int64_t jobs_auto_period_us;     /* between two looks for letters to redrive */
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */
+    /* groups */
+    int64_t groups_lanes;
+    int64_t groups_queue;            /* calls of consumers that may wait, a lane */
+    int64_t groups_wait_max_us;      /* long-poll of a receive */
+    int64_t groups_answer_bytes;     /* of events in one answer */
+    int64_t groups_page_bytes;       /* read ahead, a group */
+    int64_t groups_error_bytes;      /* of an error that a consumer reports */
+    int64_t groups_idle_us;          /* a group that nobody uses is dropped from memory after so long */
     /* auth */
     const char *auth_keys_file;      /* JSON, see docs/authorization.md */
     const char *auth_hs256_secret;   /* one HS256 key by environment */

@@ -56,6 +56,13 @@ enum metric {
     M_TICKET_LOOKUPS,            /* counter: in PostgreSQL */
     M_OUTBOX_EVENTS,             /* counter */
     M_AUDIT_RECORDS,             /* counter: of these, to _audit */
+    M_GROUP_DELIVERED,           /* counters */
+    M_GROUP_ACKED,
+    M_GROUP_FAILED,
+    M_GROUP_EXPIRED,
+    M_GROUP_DEAD,
+    M_GROUP_FETCHED,
+    M_GROUP_CONFLICTS,
     M_RETENTION_REMOVED,         /* counter: events */
     M_RETENTION_LETTERS,         /* counter: dead letters */
     M_LOG_LINES,                 /* counter */

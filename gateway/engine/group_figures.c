@@ -5,7 +5,7 @@
 
 void group_state_figures(const struct group_state *s, struct group_figures *ret)
 {
-    *ret = (struct group_figures){ .in_flight = (int64_t)s->in_flight, .retrying = (int64_t)s->retrying, .next_due_us = INT64_MAX };
+    *ret = (struct group_figures){ .in_flight = (int64_t)s->in_flight, .retrying = (int64_t)s->retrying };
     for (size_t p = 0; p < PARTITIONS_MAX; p++)
         ret->oldest_offset[p] = INT64_MAX;
     memcpy(ret->next, s->next, sizeof ret->next);
@@ -24,11 +24,24 @@ void group_state_figures(const struct group_state *s, struct group_figures *ret)
     for (size_t i = 0; i < s->keys.cap; i++)
         for (const struct node *n = s->keys.v[i]; n; n = n->next)
             ret->blocked_keys += ((const struct key *)n)->n > 1;
+    ret->next_due_us = group_state_due(s);
+}
+
+int64_t group_state_due(const struct group_state *s)
+{
+    int64_t due = INT64_MAX;
+
     if (s->ready_n)
-        ret->next_due_us = s->ready[0]->state == ITEM_WAITING ? s->ready[0]->not_before_us : 0;
+        due = s->ready[0]->state == ITEM_WAITING ? s->ready[0]->not_before_us : 0;
     for (const struct lease *l = s->leases; l; l = l->next)
-        if (l->soonest_us < ret->next_due_us)
-            ret->next_due_us = l->soonest_us;
+        if (l->soonest_us < due)
+            due = l->soonest_us;
+    return due;
+}
+
+bool group_state_busy(const struct group_state *s)
+{
+    return s->items.n > 0;
 }
 
 /* What its key waits for: what is handed out, else the first one. */

@@ -249,6 +249,16 @@ void group_state_release(struct group_state *s, int64_t lease)
     }
 }
 
+void group_state_give_back(struct group_state *s, const struct group_place *at)
+{
+    struct item *it = item_find(s, at);
+
+    if (it && it->state == ITEM_LEASED) {
+        s->delivered--;
+        give_back(s, it);
+    }
+}
+
 /* Of several events of a key only the first one counts as failed: the others were to wait for it. */
 static void expire_entry(struct group_state *s, struct item *it)
 {

@@ -49,6 +49,7 @@ struct cell {                      /* a group in memory */
     int turn;                      /* the partition whose turn it is */
     struct watch *watch;           /* while receives wait */
     atomic_bool woken;             /* there may be something new */
+    bool overdue;                  /* a deadline has passed that nobody here knows of */
     bool check;                    /* look whether another gateway changed it */
     int64_t due_us;                /* monotonic: run it then at the latest */
     int64_t used_us;               /* monotonic: of the last call */
@@ -89,6 +90,7 @@ struct groups {
     const struct config *config;
     struct tail *tail;
     struct streams *streams;
+    struct outbox *outbox;
     int lane_n;
     struct lane *lanes;
 };

@@ -11,7 +11,8 @@
 
 static struct retry_change change_of(const struct retry_row *r)
 {
-    struct retry_change c = { .at = r->at, .key = (uint64_t)r->key, .failures = r->failures, .not_before_us = r->not_before_us,
+    struct retry_change c = { .at = r->at, .key = (uint64_t)r->key, .failures = r->failures,
+                              .not_before_us = r->not_before_us,
                               .single = r->single, .has_letter = r->letter.p };
 
     if (r->letter.n == sizeof c.letter)
@@ -19,7 +20,8 @@ static struct retry_change change_of(const struct retry_row *r)
     return c;
 }
 
-static bool take_rows(struct group_state *s, const struct rows *retries, const struct rows *leases, const struct rows *skips)
+static bool take_rows(struct group_state *s, const struct rows *retries, const struct rows *leases,
+                      const struct rows *skips)
 {
     bool good = true;
 
@@ -109,7 +111,8 @@ static bool take_types(struct cell *c, struct slice text)
     if (!json_array_begin(&j))
         return false;
     while (c->type_n < TYPES_MAX && json_array_next(&j)) {
-        if (!json_scan_string(&j, &inside, &escaped) || !json_unescape(c->definition, inside, escaped, &c->types[c->type_n++]))
+        if (!json_scan_string(&j, &inside, &escaped) || !json_unescape(c->definition, inside, escaped,
+                                                                       &c->types[c->type_n++]))
             return false;
     }
     return true;

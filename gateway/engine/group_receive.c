@@ -130,6 +130,10 @@ int64_t group_state_close(struct group_state *s)
     s->want = 0;
     if (!l)
         return 0;
+    if (!l->open) { /* all of it went back */
+        lease_free(s, l);
+        return 0;
+    }
     l->began_us = s->now_us;
     l->deadline_us = l->soonest_us = s->open_deadline_us;
     return l->id;

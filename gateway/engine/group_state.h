@@ -37,7 +37,8 @@ bool delivery_id_parse(struct slice text, struct delivery_id *ret); /* false: ma
 
 /* --- calls. The memory of `a` holds what has changed, until the caller has written it. After a call that ran out of memory
  * (group_state_failed) the state is of no use: drop it. --- */
-void group_state_begin(struct group_state *s, struct arena *a, int64_t now_us, int64_t seq); /* of the row that will be written */
+void group_state_begin(struct group_state *s, struct arena *a, int64_t now_us,
+                       int64_t seq); /* of the row that will be written */
 bool group_state_failed(const struct group_state *s);
 
 enum finish { FINISH_ACK, FINISH_NACK, FINISH_REJECT, FINISH_EXTEND };
@@ -52,6 +53,8 @@ struct finish_call {
 bool group_state_finish(struct group_state *s, const struct delivery_id *id, const struct finish_call *call);
 /* The answer could not be given: what it handed out goes back uncounted. */
 void group_state_release(struct group_state *s, int64_t lease);
+/* An event that was just handed out is not given after all: it goes back uncounted. */
+void group_state_give_back(struct group_state *s, const struct group_place *at);
 /* Deadlines that have passed fail what they are of. */
 void group_state_expire(struct group_state *s);
 /* Retention has removed what is before `earliest`. true: some had not been looked at, from *ret_from on. */
@@ -68,7 +71,8 @@ struct handed {
 };
 void group_state_open(struct group_state *s, int64_t deadline_us, struct slice consumer, size_t max);
 bool group_state_take(struct group_state *s, struct handed *ret); /* the next that is due; false: nothing (more) */
-bool group_state_wants(const struct group_state *s, int32_t partition); /* a fresh event of it could be handed out, or looked at */
+bool group_state_wants(const struct group_state *s, int32_t partition); /* a fresh event of it could be handed out,
+    or looked at */
 enum offer { OFFER_TAKEN, OFFER_PASSED, OFFER_REFUSED }; /* REFUSED: not now; its offset stays the next one */
 /* The event at `next` of a partition; `wanted` says whether the types of the group cover it. */
 enum offer group_state_offer(struct group_state *s, int32_t partition, int64_t offset, uint64_t key, bool wanted,
@@ -130,6 +134,10 @@ bool group_state_load_retry(struct group_state *s, const struct retry_change *r)
 bool group_state_load_lease(struct group_state *s, const struct lease_row *r);
 bool group_state_load_skip(struct group_state *s, const struct skip_row *r);
 void group_state_loaded(struct group_state *s); /* what may go out is found */
+
+int64_t group_state_due(const struct group_state *s); /* unix us: the first that can go out again,
+    or deadline; INT64_MAX: none */
+bool group_state_busy(const struct group_state *s);   /* something is not finished */
 
 /* --- figures: status, explain, metrics --- */
 struct group_figures {

@@ -4,6 +4,7 @@
 #include "db/groups.h"
 #include "gateway/base/config.h"
 #include "gateway/engine/group_state.h"
+#include "gateway/engine/outbox.h"
 #include "gateway/engine/streams.h"
 #include "gateway/engine/tail.h"
 
@@ -11,7 +12,8 @@
  * docs/decisions/0008-consumer-groups.md */
 struct groups;
 
-struct groups *groups_new(const struct config *c, const struct db_config *db, struct tail *tail, struct streams *streams);
+struct groups *groups_new(const struct config *c, const struct db_config *db, struct tail *tail, struct streams *streams,
+                          struct outbox *outbox);
 void groups_stop(struct groups *g); /* commits what is queued, then joins; NULL-safe. No submit may run or follow */
 
 /* A call of a consumer. Made by group_call_new with an arena of its own; the caller fills it and submits it once. */
@@ -25,7 +27,8 @@ struct group_call {
     struct slice group;           /* its name, in the arena */
     enum call_kind kind;
     enum call_at at;              /* the lane's */
-    void (*done)(struct group_call *c, bool more); /* on the lane's thread, once; must not block. more: another call follows */
+    void (*done)(struct group_call *c, bool more); /* on the lane's thread,
+        once; must not block. more: another call follows */
     void *arg;
     /* FINISH */
     struct finish_call finish;
@@ -45,7 +48,8 @@ struct group_call {
     struct fault fault;
     int64_t queued_us;
 };
-struct group_call *group_call_new(struct stream *s, struct slice group, enum call_kind kind); /* takes a reference; NULL: no memory */
+struct group_call *group_call_new(struct stream *s, struct slice group,
+                                  enum call_kind kind); /* takes a reference; NULL: no memory */
 void group_call_free(struct group_call *c);   /* NULL-safe; of one that is not queued */
 /* Any thread; never blocks. ERR_OVERLOADED: too many wait; then the call is still the caller's. */
 enum err groups_submit(struct groups *g, struct group_call *c, struct fault *f);

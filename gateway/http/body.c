@@ -296,11 +296,16 @@ static bool is_json(struct slice type)
     return (n == 16 && !strncasecmp(type.p, "application/json", n)) || (n > 5 && !strncasecmp(type.p + n - 5, "+json", 5));
 }
 
-enum err request_body(struct request *rq, const struct field *fields, void *out)
+enum err request_json(struct request *rq)
 {
     struct slice type = request_header(rq, "Content-Type");
 
-    if (!type.p || !is_json(type))
-        return fault(&rq->fault, ERR_UNSUPPORTED_MEDIA_TYPE, "Send a body of type application/json.");
-    return body_fill(rq->arena, rq->body, fields, out, &rq->fault);
+    return type.p && is_json(type) ? OK : fault(&rq->fault, ERR_UNSUPPORTED_MEDIA_TYPE, "Send a body of type application/json.");
+}
+
+enum err request_body(struct request *rq, const struct field *fields, void *out)
+{
+    enum err e = request_json(rq);
+
+    return e ? e : body_fill(rq->arena, rq->body, fields, out, &rq->fault);
 }

@@ -132,5 +132,6 @@ struct field {
 /* Strict: unknown members, wrong types, duplicates → ERR_BAD_BODY with a pointer. `out` holds the defaults before. The fields
  * end with a NULL name. A name may stand twice: for an object, and for what is none. */
 enum err request_body(struct request *rq, const struct field *fields, void *out);
+enum err request_json(struct request *rq); /* ERR_UNSUPPORTED_MEDIA_TYPE unless the body is of a JSON type */
 
 #endif

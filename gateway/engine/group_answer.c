@@ -1,0 +1,247 @@
+#include <stdlib.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/json.h"
+#include "gateway/engine/cursor.h"
+#include "gateway/engine/event.h"
+#include "gateway/engine/group_lane.h"
+
+/* --- what events are ordered by --- */
+
+/* `attributes` are JSON members without braces: inside of a string the quotes would be escaped, so this is a name. */
+static struct slice partition_key(struct arena *a, struct slice attributes)
+{
+    static const char name[] = "\"partitionkey\":";
+    const char *at = attributes.n ? memmem(attributes.p, attributes.n, name, sizeof name - 1) : NULL;
+    struct slice inside, key;
+    struct json j;
+    bool escaped;
+
+    if (!at)
+        return SLICE_NONE;
+    at += sizeof name - 1;
+    json_begin(&j, (struct slice){ at, (size_t)(attributes.p + attributes.n - at) }, 2);
+    if (!json_scan_string(&j, &inside, &escaped) || !json_unescape(a, inside, escaped, &key))
+        return SLICE_NONE;
+    return key;
+}
+
+static uint64_t key_of(struct arena *a, const struct page_row *row)
+{
+    struct slice key = partition_key(a, row->attributes);
+
+    return group_key_hash(key.p ? key : row->subject);
+}
+
+/* --- filling --- */
+
+static int64_t size_of(const struct page_row *row)
+{
+    return (int64_t)(row->attributes.n + row->data.n + row->id.n + row->type.n + row->source.n + row->subject.n);
+}
+
+/* The events of what is due: from the log, or from dead letters. One that is not there any more is forgotten; what would make the
+ * answer too large goes back. */
+static enum err fetch_due(struct wave *w, struct group_call *call, bool letters)
+{
+    struct cell *c = w->cell;
+    struct db *db = c->lane->db;
+    const struct delivery **asked = arena_alloc(w->arena, call->delivered * sizeof *asked);
+    struct handed *places = arena_alloc(w->arena, call->delivered * sizeof *places);
+    struct rows *rows;
+    size_t n = 0;
+    enum err e;
+
+    if (!asked || !places)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < call->delivered; i++)
+        if (call->deliveries[i].handed.has_letter == letters) {
+            asked[n] = &call->deliveries[i];
+            places[n++] = call->deliveries[i].handed;
+        }
+    if (!n)
+        return OK;
+    if (w->content_n == WAVE_STATEMENTS ||
+        !(letters ? db_letters_at(db, w->arena, c->stream->row.stream_id, &places->letter, sizeof *places, n)
+                  : db_events_at(db, w->arena, c->stream->row.stream_id, &places->at, sizeof *places, n)))
+        return ERR_NO_MEMORY;
+    rows = &w->contents[w->content_n++];
+    if ((e = db_flush(db, rows, 1, w->fault)))
+        return e;
+    for (int i = 0; i < rows->n; i++) {
+        int32_t ord;
+        struct page_row row;
+        struct delivery *d;
+
+        db_group_event(rows, i, &ord, &row);
+        d = (struct delivery *)(uintptr_t)asked[ord - 1];
+        d->event = row;
+        d->there = true;
+    }
+    return OK;
+}
+
+/* Leaves only what is there, and fits. */
+static void keep_found(struct wave *w, struct group_call *call)
+{
+    const int64_t most = w->cell->lane->groups->config->groups_answer_bytes;
+    size_t n = 0;
+
+    for (size_t i = 0; i < call->delivered; i++) {
+        struct delivery *d = &call->deliveries[i];
+
+        if (!d->there) {
+            group_state_forget(w->cell->state, &d->handed.at);
+        } else if (n && call->bytes + size_of(&d->event) > most) {
+            group_state_give_back(w->cell->state, &d->handed.at);
+        } else {
+            call->bytes += size_of(&d->event);
+            call->deliveries[n++] = *d;
+        }
+    }
+    call->delivered = n;
+}
+
+static enum err fill_due(struct wave *w, struct group_call *call)
+{
+    struct handed h;
+    enum err e;
+
+    while (group_state_take(w->cell->state, &h))
+        call->deliveries[call->delivered++] = (struct delivery){ .handed = h };
+    if (!call->delivered)
+        return OK;
+    if ((e = fetch_due(w, call, false)) || (e = fetch_due(w, call, true)))
+        return e;
+    keep_found(w, call);
+    return OK;
+}
+
+/* One partition's turn. false: the answer is full. */
+static bool fill_from(struct wave *w, struct group_call *call, int partition)
+{
+    struct cell *c = w->cell;
+    const int64_t most = c->lane->groups->config->groups_answer_bytes;
+    struct page_row row;
+    struct handed h;
+
+    while (window_next(c, partition, &row)) {
+        bool wanted = cell_wants_type(c, row.type);
+
+        if (wanted && call->delivered && call->bytes + size_of(&row) > most)
+            return false;
+        switch (group_state_offer(c->state, partition, row.offset, wanted ? key_of(w->arena, &row) : 0, wanted, &h)) {
+        case OFFER_REFUSED:
+            return true;
+        case OFFER_TAKEN:
+            call->deliveries[call->delivered++] = (struct delivery){ h, true, row };
+            call->bytes += size_of(&row);
+            break;
+        case OFFER_PASSED:
+            break;
+        }
+        window_pass(c, partition);
+    }
+    return true;
+}
+
+/* Pages are read until the answer is full, or nothing more is there. What types pass over is bounded by a wave. */
+#define FETCHES_MAX 16
+static enum err fill_fresh(struct wave *w, struct group_call *call)
+{
+    struct cell *c = w->cell;
+    int partitions = (int)c->stream->row.partitions;
+
+    for (int round = 0; round < FETCHES_MAX; round++) {
+        bool again = false;
+        enum err e;
+
+        for (int i = 0; i < partitions; i++)
+            if (!fill_from(w, call, (c->turn + i) % partitions))
+                return OK;
+        c->turn = (c->turn + 1) % partitions;
+        for (int p = 0; p < partitions; p++)
+            again |= !c->windows[p].first && !c->windows[p].at_end && group_state_wants(c->state, p);
+        if (!again)
+            return OK;
+        if ((e = window_fetch(w, (size_t)call->max - call->delivered)))
+            return e;
+    }
+    return OK;
+}
+
+enum err receive_fill(struct wave *w, struct group_call *call)
+{
+    struct cell *c = w->cell;
+    const struct group_row *def = group_state_def(c->state);
+    enum err e;
+
+    call->delivered = 0;
+    call->lease = call->bytes = 0;
+    if (def->paused)
+        return OK;
+    if (!call->deliveries && !(call->deliveries = arena_alloc(call->arena, (size_t)call->max * sizeof *call->deliveries)))
+        return ERR_NO_MEMORY;
+    call->deadline_us = w->now_us + (call->ack_deadline_us ? call->ack_deadline_us : def->ack_deadline_us);
+    group_state_open(c->state, call->deadline_us, call->consumer, (size_t)call->max);
+    if (!(e = fill_due(w, call)))
+        e = fill_fresh(w, call);
+    call->lease = group_state_close(c->state);
+    return e;
+}
+
+/* --- rendering --- */
+
+static struct event event_of(const struct handed *h, const struct page_row *row)
+{
+    return (struct event){ .id = row->id, .source = row->source, .type = row->type, .subject = row->subject,
+                           .attributes = row->attributes, .data = row->data,
+                               .data_format = (enum data_format)row->data_format,
+                           .partition = h->at.partition, .offset = row->offset, .recorded_us = row->recorded_us,
+                           .version = row->version };
+}
+
+static void put_cursor(struct buf *b, const struct stream *s, const int64_t *pos)
+{
+    struct cursor at = { .count = (int)s->row.partitions };
+    char text[CURSOR_TEXT];
+    size_t n;
+
+    memcpy(at.pos, pos, sizeof at.pos);
+    n = cursor_format(&at, s->row.name, s->row.stream_id, text);
+    buf_json_string(b, (struct slice){ text, n });
+}
+
+bool receive_render(struct wave *w, struct group_call *call)
+{
+    struct cell *c = w->cell;
+    struct buf *b = &call->body;
+    char id[DELIVERY_ID], deadline[CLOCK_TEXT];
+    struct delivery_id d = { group_state_tag(c->state), group_state_generation(c->state), call->lease, { 0 } };
+
+    clock_format(call->deadline_us, deadline);
+    BUF_LIT(b, "{\"deliveries\":[");
+    for (size_t i = 0; i < call->delivered; i++) {
+        const struct delivery *v = &call->deliveries[i];
+        struct event ev = event_of(&v->handed, &v->event);
+
+        d.at = v->handed.at;
+        delivery_id_format(&d, id);
+        buf_printf(b, "%s{\"delivery_id\":\"%s\",\"attempt\":%d,\"deadline\":\"%s\",\"event\":", i ? "," : "", id,
+                   v->handed.attempt,
+                   deadline);
+        event_render(b, c->stream->row.name, &ev, false);
+        buf_char(b, '}');
+    }
+    buf_char(b, ']');
+    if (c->lost) {
+        BUF_LIT(b, ",\"lost\":{\"from\":");
+        put_cursor(b, c->stream, c->lost_from);
+        BUF_LIT(b, ",\"to\":");
+        put_cursor(b, c->stream, c->lost_to);
+        buf_char(b, '}');
+        c->lost = false;
+    }
+    buf_char(b, '}');
+    return !b->failed;
+}
