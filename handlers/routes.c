@@ -58,8 +58,8 @@ const struct route routes[] = {
     { "readManyEvents", "GET", "/v1/events", PERM_SUBSCRIBE, 0, false, handle_read_many,
       "stream* after limit from_time wait type* subject* last_event_id ticket" },
 
-    { "receiveDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/receive", PERM_SUBSCRIBE, MANAGE_BODY, false, handle_receive,
-      NULL },
+    { "receiveDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/receive", PERM_SUBSCRIBE, MANAGE_BODY, false,
+      handle_receive, NULL },
     { "ackDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/ack", PERM_SUBSCRIBE, ACK_BODY, false, handle_ack, NULL },
     { "nackDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/nack", PERM_SUBSCRIBE, ACK_BODY, false, handle_nack, NULL },
     { "rejectDeliveries", "POST", "/v1/streams/{stream}/groups/{group}/reject", PERM_SUBSCRIBE, ACK_BODY, false, handle_reject,
