@@ -44,10 +44,10 @@ static enum err check_patch(struct slice patch, unsigned depth, struct fault *f)
                  j.error ? j.error : "something follows the value");
 }
 
-/* Memory of json_edit.h's kind, with some to spare. */
-static size_t work_bytes(struct slice data, struct slice patch)
+/* What json_edit.h says that it takes, with some to spare. */
+static size_t work_bytes(struct slice data, struct slice patch, const struct edit_limits *l)
 {
-    return ((size_t)1 << 20) + 4 * data.n + 32 * patch.n;
+    return ((size_t)1 << 20) + l->bytes + 4 * data.n + 32 * patch.n;
 }
 
 static enum err edit(struct db *db, struct arena *work, int64_t stream_id, const struct letter_row *l, enum letter_patch kind,
@@ -70,7 +70,7 @@ enum err dlq_repair(struct db *db, struct arena *a, int64_t stream_id, const uin
     if ((e = check_patch(patch, limits->depth, f)) || (e = dlq_get(db, a, stream_id, id, true, ret_before, f)) ||
         (e = check(ret_before, f)))
         return e;
-    work = arena_new(work_bytes(ret_before->data, patch));
+    work = arena_new(work_bytes(ret_before->data, patch, limits));
     e = work ? edit(db, work, stream_id, ret_before, kind, patch, limits, f) : ERR_NO_MEMORY;
     arena_free(work);
     return e ? e : dlq_get(db, a, stream_id, id, false, ret_after, f);

@@ -316,6 +316,10 @@ def test_a_patch_that_does_not_fit_changes_nothing(client, gateway, stream):
     repair(client, stream, one, b'{"a":' + b"[" * 80 + b"]" * 80 + b"}").problem(400, "bad-json")
     repair(client, stream, one, {"a": "x" * (1 << 20)}).problem(413, "event-too-large")
     repair(client, stream, one, {"a": "x" * (1 << 21)}).problem(413, "body-too-large")
+    deep = b'[{"op":"add","path":"/items/0","value":' + b"[" * 63 + b"]" * 63 + b"}]"
+    assert "deeper than 64" in repair(client, stream, one, deep, "json").problem(413, "event-too-large", "/0")["detail"]
+    double = [{"op": "add", "path": "/a", "value": "x" * 600_000}, {"op": "copy", "from": "/a", "path": "/b"}]
+    assert "more than 1048576 bytes" in repair(client, stream, one, double, "json").problem(413, "event-too-large", "/1")["detail"]
     client.request("PATCH", dlq(stream, one), {"a": 1}).problem(415, "unsupported-media-type")
     client.request("PATCH", dlq(stream, one), b"{}", content_type=None).problem(415, "unsupported-media-type")
     assert client.get(dlq(stream, one)).json() == before
