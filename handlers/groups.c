@@ -11,6 +11,7 @@ struct change {
     struct slice stream, name;
     struct group_to to;
     struct group_row before, after;
+    const struct group_row *group; /* of these, which has its ids */
     int64_t next[PARTITIONS_MAX];
     size_t partitions;
     bool created;
@@ -61,6 +62,8 @@ static enum err transact(struct request *rq, step_fn *step, struct change *c)
             put_changes(&changes, c);
         e = audited(rq, e, c->type, slice_of(path_of(rq, c)), &changes);
     }
+    if (!e)
+        groups_poke(rq->app->groups, c->group->stream_id, c->group->group_id);
     if (e != ERR_DB_UNIQUE && e != ERR_DB_RETRY)
         return e;
     rq->fault = (struct fault){ 0 };
@@ -87,6 +90,7 @@ static enum err put_step(struct request *rq, struct change *c)
     enum err e = groups_put(rq->app->streams, rq->db, rq->arena, c->stream, &c->after, &c->to, rq->config->groups_per_stream,
                             &c->before, &c->created, &rq->fault);
 
+    c->group = &c->after;
     c->type = c->created ? "GroupCreated" : "GroupChanged";
     c->has_before = !c->created;
     c->has_after = true;
@@ -114,6 +118,7 @@ enum err handle_put_group(struct request *rq, struct reply *rp)
 
 static enum err delete_step(struct request *rq, struct change *c)
 {
+    c->group = &c->before;
     c->type = "GroupDeleted";
     c->has_before = true;
     return groups_delete(rq->db, rq->arena, c->stream, c->name, &c->before, &rq->fault);
@@ -129,6 +134,7 @@ enum err handle_delete_group(struct request *rq, struct reply *rp)
 
 static enum err seek_step(struct request *rq, struct change *c)
 {
+    c->group = &c->after;
     c->type = "GroupSought";
     c->has_next = true;
     return groups_seek(rq->app->streams, rq->db, rq->arena, c->stream, c->name, &c->to, &c->after, c->next, &c->partitions,
@@ -142,7 +148,7 @@ enum err handle_seek_group(struct request *rq, struct reply *rp)
 
     if ((e = group_read_seek(rq, &c.to)) || (e = transact(rq, seek_step, &c)))
         return e;
-    return reply_group(rp, 200, &c);
+    return group_reply_status(rq, rp);
 }
 
 enum err handle_list_groups(struct request *rq, struct reply *rp)

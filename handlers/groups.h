@@ -12,6 +12,8 @@ enum err group_read_seek(struct request *rq, struct group_to *to);
 void group_put_settings(struct buf *b, const struct group_row *g);
 /* The same with name, stream and times. */
 void group_put(struct buf *b, struct slice stream, const struct group_row *g);
+/* groups_status.c: the answer with how it is doing. */
+enum err group_reply_status(struct request *rq, struct reply *rp);
 void group_put_time(struct buf *b, const char *name, int64_t unix_us); /* ,"name":"…" */
 
 #endif

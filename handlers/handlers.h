@@ -26,7 +26,8 @@ handler_fn handle_redrive_letter, handle_discard_letter, handle_repair_letter;
 handler_fn handle_redrive_letters, handle_discard_letters, handle_list_jobs, handle_cancel_job;
 handler_fn handle_get_job;
 
-/* groups.c: all block */
+/* groups.c, groups_status.c: all block */
+handler_fn handle_get_group, handle_explain_group;
 handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_seek_group;
 
 /* revocations.c: all block */

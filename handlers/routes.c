@@ -42,6 +42,8 @@ const struct route routes[] = {
     { "cancelJob", "DELETE", "/v1/jobs/{id}", PERM_DLQ, 0, true, handle_cancel_job, NULL },
 
     { "listGroups", "GET", "/v1/streams/{stream}/groups", PERM_ANY, 0, true, handle_list_groups, "limit after" },
+    { "getGroup", "GET", "/v1/streams/{stream}/groups/{group}", PERM_ANY, 0, true, handle_get_group, NULL },
+    { "explainGroup", "GET", "/v1/streams/{stream}/groups/{group}/explain", PERM_ANY, 0, true, handle_explain_group, NULL },
     { "putGroup", "PUT", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, MANAGE_BODY, true, handle_put_group, NULL },
     { "deleteGroup", "DELETE", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, 0, true, handle_delete_group, NULL },
     { "seekGroup", "POST", "/v1/streams/{stream}/groups/{group}/seek", PERM_MANAGE, MANAGE_BODY, true, handle_seek_group, NULL },

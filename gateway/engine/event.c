@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/json.h"
 
 static void put_source(struct buf *out, struct slice stream, struct slice source)
 {
@@ -123,4 +124,20 @@ void uuid7(int64_t unix_us, char out[37])
         *out++ = hex[b[i] & 15];
     }
     *out = '\0';
+}
+
+/* Within a string its quotes would be escaped, so what is found is a member's name. */
+struct slice event_partition_key(struct arena *a, struct slice attributes)
+{
+    static const char name[] = "\"partitionkey\":";
+    const char *at = attributes.n ? memmem(attributes.p, attributes.n, name, sizeof name - 1) : NULL;
+    struct slice inside, key;
+    struct json j;
+    bool escaped;
+
+    if (!at)
+        return SLICE_NONE;
+    at += sizeof name - 1;
+    json_begin(&j, (struct slice){ at, (size_t)(attributes.p + attributes.n - at) }, 2);
+    return json_scan_string(&j, &inside, &escaped) && json_unescape(a, inside, escaped, &key) ? key : SLICE_NONE;
 }

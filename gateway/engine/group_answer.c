@@ -6,29 +6,9 @@
 #include "gateway/engine/event.h"
 #include "gateway/engine/group_lane.h"
 
-/* --- what events are ordered by --- */
-
-/* `attributes` are JSON members without braces: inside of a string the quotes would be escaped, so this is a name. */
-static struct slice partition_key(struct arena *a, struct slice attributes)
-{
-    static const char name[] = "\"partitionkey\":";
-    const char *at = attributes.n ? memmem(attributes.p, attributes.n, name, sizeof name - 1) : NULL;
-    struct slice inside, key;
-    struct json j;
-    bool escaped;
-
-    if (!at)
-        return SLICE_NONE;
-    at += sizeof name - 1;
-    json_begin(&j, (struct slice){ at, (size_t)(attributes.p + attributes.n - at) }, 2);
-    if (!json_scan_string(&j, &inside, &escaped) || !json_unescape(a, inside, escaped, &key))
-        return SLICE_NONE;
-    return key;
-}
-
 static uint64_t key_of(struct arena *a, const struct page_row *row)
 {
-    struct slice key = partition_key(a, row->attributes);
+    struct slice key = event_partition_key(a, row->attributes);
 
     return group_key_hash(key.p ? key : row->subject);
 }

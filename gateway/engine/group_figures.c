@@ -89,6 +89,11 @@ size_t group_state_blockers(const struct group_state *s, struct group_blocker *r
     return count;
 }
 
+int64_t group_state_retry_due(const struct group_state *s)
+{
+    return s->ready_n && s->ready[0]->state == ITEM_WAITING ? s->ready[0]->not_before_us : INT64_MAX;
+}
+
 /* --- delivery ids: base64url of packed numbers --- */
 
 void delivery_id_format(const struct delivery_id *id, char out[DELIVERY_ID])

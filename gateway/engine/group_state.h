@@ -159,6 +159,7 @@ struct group_blocker {
     int64_t until_us;           /* its deadline, or when its backoff ends */
     int32_t failures;
 };
+int64_t group_state_retry_due(const struct group_state *s); /* unix us: when the first retry can go out; INT64_MAX: none can */
 size_t group_state_blockers(const struct group_state *s, struct group_blocker *ret, size_t max);
 
 #endif

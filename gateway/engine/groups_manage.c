@@ -51,8 +51,7 @@ static enum err first_offsets(struct streams *streams, struct db *db, struct are
 {
     int64_t pos[PARTITIONS_MAX] = { 0 };
     const struct read_spec spec = { .from = to->from, .time_us = to->time_us, .pos = pos, .only = -1, .limit = 1,
-                                    .bytes = 1,
-                                    .scan = 1 };
+                                    .bytes = 1, .scan = 1 };
     struct read_page page = { 0 };
     struct stream *s;
     enum err e = OK;
@@ -72,8 +71,7 @@ static enum err first_offsets(struct streams *streams, struct db *db, struct are
 
 /* The stream's row is locked: nobody else creates one. */
 static enum err create(struct streams *streams, struct db *db, struct arena *a, const struct stream_row *row,
-                       struct group_row *g,
-                       const struct group_to *start, int64_t most, struct fault *f)
+                       struct group_row *g, const struct group_to *start, int64_t most, struct fault *f)
 {
     int64_t next[PARTITIONS_MAX], count;
     bool made;
@@ -94,7 +92,7 @@ static enum err create(struct streams *streams, struct db *db, struct arena *a, 
 
 enum err groups_put(struct streams *streams, struct db *db, struct arena *a, struct slice stream, struct group_row *g,
                     const struct group_to *start, int64_t most, struct group_row *ret_before, bool *ret_created,
-                        struct fault *f)
+                    struct fault *f)
 {
     int64_t unused[PARTITIONS_MAX];
     struct stream_row row;
@@ -121,6 +119,15 @@ enum err groups_put(struct streams *streams, struct db *db, struct arena *a, str
     return db_group_claim(db, g->stream_id, g->group_id, f);
 }
 
+enum err groups_stream(struct streams *streams, struct db *db, struct arena *a, struct slice stream, struct stream **ret,
+                       struct fault *f)
+{
+    struct stream_row row;
+    enum err e = streams_get(db, a, stream, &row, f);
+
+    return e ? e : stream_of(streams, db, &row, ret, f);
+}
+
 enum err groups_delete(struct db *db, struct arena *a, struct slice stream, struct slice name, struct group_row *ret_before,
                        struct fault *f)
 {
@@ -134,23 +141,21 @@ enum err groups_delete(struct db *db, struct arena *a, struct slice stream, stru
 
 enum err groups_seek(struct streams *streams, struct db *db, struct arena *a, struct slice stream, struct slice name,
                      const struct group_to *to, struct group_row *ret, int64_t ret_next[PARTITIONS_MAX],
-                         size_t *ret_partitions,
-                     struct fault *f)
+                     size_t *ret_partitions, struct fault *f)
 {
     struct stream_row row;
     enum err e;
 
     if ((e = streams_get(db, a, stream, &row, f)) || (e = db_group_get(db, a, row.stream_id, name, ret, f)) ||
-        (e = first_offsets(streams, db, a, &row, to, ret_next, f)) || (e = db_group_lock(db, a, row.stream_id, name,
-                                                                                         ret, f)))
+        (e = first_offsets(streams, db, a, &row, to, ret_next, f)) ||
+        (e = db_group_lock(db, a, row.stream_id, name, ret, f)))
         return e;
     *ret_partitions = (size_t)row.partitions;
     return db_group_seek(db, a, row.stream_id, ret->group_id, ret_next, *ret_partitions, f);
 }
 
 enum err groups_list(struct db *db, struct arena *a, struct slice stream, struct slice after, size_t limit,
-                     struct group_row **ret,
-                     size_t *ret_n, bool *ret_more, struct fault *f)
+                     struct group_row **ret, size_t *ret_n, bool *ret_more, struct fault *f)
 {
     struct stream_row row;
     enum err e;

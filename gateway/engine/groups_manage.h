@@ -24,19 +24,20 @@ struct group_to {
  * completed with ids and times. most: groups that a stream may have (ERR_CONFLICT). */
 enum err groups_put(struct streams *streams, struct db *db, struct arena *a, struct slice stream, struct group_row *g,
                     const struct group_to *start, int64_t most, struct group_row *ret_before, bool *ret_created,
-                        struct fault *f);
+                    struct fault *f);
 /* With all it remembers; its dead letters stay. */
 enum err groups_delete(struct db *db, struct arena *a, struct slice stream, struct slice name, struct group_row *ret_before,
                        struct fault *f);
 /* What was delivered before is stale then. */
 enum err groups_seek(struct streams *streams, struct db *db, struct arena *a, struct slice stream, struct slice name,
                      const struct group_to *to, struct group_row *ret, int64_t ret_next[PARTITIONS_MAX],
-                         size_t *ret_partitions,
-                     struct fault *f);
+                     size_t *ret_partitions, struct fault *f);
 
+/* The stream as it is now: a reference for the caller. */
+enum err groups_stream(struct streams *streams, struct db *db, struct arena *a, struct slice stream, struct stream **ret,
+                       struct fault *f);
 /* By name, after `after`, at most limit; *ret_more: there is another one. */
 enum err groups_list(struct db *db, struct arena *a, struct slice stream, struct slice after, size_t limit,
-                     struct group_row **ret,
-                     size_t *ret_n, bool *ret_more, struct fault *f);
+                     struct group_row **ret, size_t *ret_n, bool *ret_more, struct fault *f);
 
 #endif
