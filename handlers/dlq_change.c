@@ -113,7 +113,7 @@ static enum err move_letter(struct request *rq, struct reply *rp, struct moving 
         { NULL, F_STRING, 0, false, 0, 0, NULL, SIZE_MAX, false, SIZE_MAX },
     };
     struct buf changes = { 0 };
-    struct letter_moves moves;
+    struct letter_moves moves = { 0 };
     enum err e;
 
     if ((rq->body.n && (e = request_body(rq, fields, m))) ||
@@ -123,6 +123,8 @@ static enum err move_letter(struct request *rq, struct reply *rp, struct moving 
         put_move(&changes, m);
     if ((e = audited(rq, e, m->type, slice_of(path_of(rq, m->stream.name, m->id)), &changes)))
         return e;
+    for (size_t i = 0; i < moves.group_n; i++)
+        groups_poke(rq->app->groups, m->stream.stream_id, moves.groups[i]);
     return reply_letter(rp, m->stream.name, &m->letter);
 }
 
