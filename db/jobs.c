@@ -1,5 +1,6 @@
 #include "db/jobs.h"
 
+#include "db/letters.h"
 #include "sql.h"
 
 #define JOB_COLUMNS                                                                                                    \
@@ -15,7 +16,7 @@ const struct stmt JOB_MOVE = { "job_move", SQL_JOB_MOVE, "int8 uuid int2 int8 in
 const struct stmt JOBS_FORGET = { "jobs_forget", SQL_JOBS_FORGET, "timestamptz int8", "" };
 const struct stmt LETTERS_FIT = { "letters_fit", SQL_LETTERS_FIT, "int8 uuid[]", "uuid bool" };
 const struct stmt AUTO_GROUPS = { "auto_groups", SQL_AUTO_GROUPS, "int8", "int8 text text" };
-const struct stmt AUTO_MATCH = { "auto_match", SQL_AUTO_MATCH, "int8 text int4 int8 int8", "uuid" };
+const struct stmt AUTO_MATCH = { "auto_match", SQL_AUTO_MATCH, "int8 text int4 int8 int8 int2", "uuid" };
 
 static const uint8_t newest[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
 
@@ -204,7 +205,7 @@ enum err db_auto_match(struct db *db, struct arena *a, int64_t stream_id, struct
                        int64_t limit, uint8_t (**ret)[16], size_t *ret_n, struct fault *f)
 {
     const struct arg args[] = { arg_int8(stream_id), arg_text(group), arg_int4((int32_t)rounds), arg_int8(after_us),
-                                arg_int8(limit) };
+                                arg_int8(limit), arg_int2(LETTER_PARKED) };
     struct rows r = { 0 };
     uint8_t(*v)[16] = NULL;
     enum err e = db_exec(db, &AUTO_MATCH, args, &r, f);

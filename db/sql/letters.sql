@@ -68,10 +68,11 @@ select count(*), max(letter_id::text collate "C")::uuid as last from weir.dead_l
    and ($9::timestamptz is null or dead_at >= $9) and ($10::timestamptz is null or dead_at < $10);
 
 -- name: letters_groups
--- The groups that parked letters belong to, in the order in which they are locked; null: it was deleted.
+-- The groups that parked letters belong to, in the order in which they are locked; null: it was deleted. (state + 0, here and below: the
+-- letters are found by their ids. While there are no statistics an index of parked ones looks as good, and has all of them.)
 select distinct l.group_name, g.group_id
   from weir.dead_letters l left join weir.groups g on g.stream_id = $1 and g.name = l.group_name
- where l.stream_id = $1 and l.letter_id = any($2::uuid[]) and l.state = 0
+ where l.stream_id = $1 and l.letter_id = any($2::uuid[]) and l.state + 0 = 0
  order by g.group_id;
 
 -- name: letters_lock
@@ -86,7 +87,7 @@ with moved as (
        set state = 1, redrives = l.redrives + 1, auto_redrives = l.auto_redrives + $6::boolean::integer, note = $5,
            poison = l.poison and $6, updated_at = statement_timestamp()
       from unnest($3::text[], $4::int8[]) as g (name, group_id)
-     where l.stream_id = $1 and l.letter_id = any($2::uuid[]) and l.state = 0 and l.group_name = g.name
+     where l.stream_id = $1 and l.letter_id = any($2::uuid[]) and l.state + 0 = 0 and l.group_name || '' = g.name
     returning l.letter_id, g.group_id, l.partition, l."offset", l.redrives, l.key
 )
 insert into weir.retries (stream_id, group_id, partition, "offset", round, letter_id, failures, key, not_before, single, history)
@@ -95,7 +96,7 @@ returning letter_id;
 
 -- name: letters_discard
 update weir.dead_letters set state = 3, note = $3, updated_at = statement_timestamp()
- where stream_id = $1 and letter_id = any($2::uuid[]) and state = 0
+ where stream_id = $1 and letter_id = any($2::uuid[]) and state + 0 = 0
 returning letter_id;
 
 -- name: letter_repair
