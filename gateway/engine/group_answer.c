@@ -28,11 +28,12 @@ static enum err fetch_due(struct wave *w, struct group_call *call, bool letters)
     struct db *db = c->lane->db;
     const struct delivery **asked = arena_alloc(w->arena, call->delivered * sizeof *asked);
     struct handed *places = arena_alloc(w->arena, call->delivered * sizeof *places);
+    struct content *content = arena_zalloc(w->arena, sizeof *content);
     struct rows *rows;
     size_t n = 0;
     enum err e;
 
-    if (!asked || !places)
+    if (!asked || !places || !content)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < call->delivered; i++)
         if (call->deliveries[i].handed.has_letter == letters) {
@@ -41,11 +42,12 @@ static enum err fetch_due(struct wave *w, struct group_call *call, bool letters)
         }
     if (!n)
         return OK;
-    if (w->content_n == WAVE_STATEMENTS ||
-        !(letters ? db_letters_at(db, w->arena, c->stream->row.stream_id, &places->letter, sizeof *places, n)
+    if (!(letters ? db_letters_at(db, w->arena, c->stream->row.stream_id, &places->letter, sizeof *places, n)
                   : db_events_at(db, w->arena, c->stream->row.stream_id, &places->at, sizeof *places, n)))
         return ERR_NO_MEMORY;
-    rows = &w->contents[w->content_n++];
+    content->next = w->contents;
+    w->contents = content;
+    rows = &content->rows;
     if ((e = db_flush(db, rows, 1, w->fault)))
         return e;
     for (int i = 0; i < rows->n; i++) {

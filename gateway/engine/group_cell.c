@@ -145,9 +145,9 @@ static void count(const struct group_changes *c)
 
 static void free_contents(struct wave *w)
 {
-    for (size_t i = 0; i < w->content_n; i++)
-        rows_free(&w->contents[i]);
-    w->content_n = 0;
+    for (struct content *at = w->contents; at; at = at->next)
+        rows_free(&at->rows);
+    w->contents = NULL;
 }
 
 /* What is to be tried again, and how often. */
@@ -216,7 +216,7 @@ static void plan(struct cell *c)
     int64_t now = clock_mono_us(), due = now + config->groups_idle_us, next;
 
     c->check = false;
-    if (c->state && (next = group_state_due(c->state)) != INT64_MAX) {
+    if (c->state && (next = group_state_alarm(c->state, c->waiting)) != INT64_MAX) {
         next = now + (next - (clock_unix_us() + c->lane->skew_us));
         due = next < due ? next : due;
     }

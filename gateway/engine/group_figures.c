@@ -3,6 +3,22 @@
 #include "gateway/base/json.h"
 #include "gateway/engine/group_parts.h"
 
+static int64_t first_ready(const struct group_state *s)
+{
+    if (!s->ready_n)
+        return INT64_MAX;
+    return s->ready[0]->state == ITEM_WAITING ? s->ready[0]->not_before_us : 0;
+}
+
+/* That, or the first deadline. */
+static int64_t soonest(const struct group_state *s, int64_t due)
+{
+    for (const struct lease *l = s->leases; l; l = l->next)
+        if (l->soonest_us < due)
+            due = l->soonest_us;
+    return due;
+}
+
 void group_state_figures(const struct group_state *s, struct group_figures *ret)
 {
     *ret = (struct group_figures){ .in_flight = (int64_t)s->in_flight, .retrying = (int64_t)s->retrying };
@@ -24,19 +40,14 @@ void group_state_figures(const struct group_state *s, struct group_figures *ret)
     for (size_t i = 0; i < s->keys.cap; i++)
         for (const struct node *n = s->keys.v[i]; n; n = n->next)
             ret->blocked_keys += ((const struct key *)n)->n > 1;
-    ret->next_due_us = group_state_due(s);
+    ret->next_due_us = soonest(s, first_ready(s));
 }
 
-int64_t group_state_due(const struct group_state *s)
+int64_t group_state_alarm(const struct group_state *s, bool waiting)
 {
-    int64_t due = INT64_MAX;
+    int64_t ready = waiting ? first_ready(s) : INT64_MAX;
 
-    if (s->ready_n)
-        due = s->ready[0]->state == ITEM_WAITING ? s->ready[0]->not_before_us : 0;
-    for (const struct lease *l = s->leases; l; l = l->next)
-        if (l->soonest_us < due)
-            due = l->soonest_us;
-    return due;
+    return soonest(s, ready > s->now_us ? ready : INT64_MAX);
 }
 
 bool group_state_busy(const struct group_state *s)

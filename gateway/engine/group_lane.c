@@ -261,7 +261,7 @@ static void run_due(struct lane *l, const struct release *releases, bool poked)
             c->overdue = false;
         }
         if (!c->waiting && clock_mono_us() - c->used_us > l->groups->config->groups_idle_us &&
-            (!c->state || group_state_due(c->state) == INT64_MAX)) {
+            (!c->state || group_state_alarm(c->state, false) == INT64_MAX)) {
             *at = c->next;
             bag_remove(&l->cells, &c->node);
             l->cell_n--;

@@ -102,7 +102,11 @@ struct delivery {
     struct page_row event;         /* slices of a page or of `rows` of the wave */
 };
 
-#define WAVE_STATEMENTS 32
+struct content {                   /* events of what is due, until the answers are rendered */
+    struct content *next;
+    struct rows rows;
+};
+
 struct wave {                      /* one try at a transaction of a cell */
     struct cell *cell;
     struct arena *arena;
@@ -110,8 +114,7 @@ struct wave {                      /* one try at a transaction of a cell */
     bool held;                     /* the transaction is open and has the group's lock */
     bool verified;                 /* the state is known to be the newest */
     struct group_changes changes;
-    struct rows contents[WAVE_STATEMENTS]; /* of due events, until the answers are rendered */
-    size_t content_n;
+    struct content *contents;
     bool fetched;                  /* partitions were read in this wave */
     struct fault *fault;
 };

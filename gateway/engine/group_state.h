@@ -135,8 +135,9 @@ bool group_state_load_lease(struct group_state *s, const struct lease_row *r);
 bool group_state_load_skip(struct group_state *s, const struct skip_row *r);
 void group_state_loaded(struct group_state *s); /* what may go out is found */
 
-int64_t group_state_due(const struct group_state *s); /* unix us: the first that can go out again,
-    or deadline; INT64_MAX: none */
+/* Unix us: when time alone changes something after this call: a deadline, and while receives wait a backoff. What is due already
+ * and did not go out (paused, max_in_flight) waits for a call instead. INT64_MAX: none. */
+int64_t group_state_alarm(const struct group_state *s, bool waiting);
 bool group_state_busy(const struct group_state *s);   /* something is not finished */
 
 /* --- figures: status, explain, metrics --- */
