@@ -54,7 +54,10 @@ static void on_done(struct group_call *call, bool more)
     struct consuming *s = rq->state;
 
     atomic_store(&s->done, true);
-    request_wake_wave(rq, more);
+    if (call->wait_until_us)
+        request_wake_wave(rq, more);
+    else
+        request_fulfil(rq, more);
 }
 
 static void load_stream(struct request *rq)
@@ -118,11 +121,17 @@ static enum err submit(struct request *rq, struct consuming *s, const enum finis
         return s->err;
     if ((e = make_call(rq, s, how)) || (s->receive.wait_us && (e = request_hold(rq))))
         return e;
-    request_wait_until(rq, s->call->wait_until_us ? s->call->wait_until_us + US_PER_S : 0);
     s->submitted = true;
-    if ((e = groups_submit(s->groups, s->call, &rq->fault)))
-        s->submitted = false;
-    return e ? e : ERR_PARKED;
+    if (s->call->wait_until_us)
+        request_wait_until(rq, s->call->wait_until_us + US_PER_S);
+    else
+        request_expect(rq);
+    if (!(e = groups_submit(s->groups, s->call, &rq->fault)))
+        return ERR_PARKED;
+    s->submitted = false;
+    if (!s->call->wait_until_us)
+        request_fulfil(rq, false);
+    return e;
 }
 
 static enum err reply_nothing(struct reply *rp)
@@ -139,8 +148,6 @@ static enum err outcome(struct request *rq, struct reply *rp, struct consuming *
     struct buf b = { 0 };
 
     if (!atomic_load(&s->done)) {
-        if (c->kind != CALL_RECEIVE || !c->wait_until_us)
-            return ERR_PARKED; /* it takes milliseconds */
         if (rq->revoked)
             return fault(&rq->fault, ERR_INVALID_TOKEN, "The token has been revoked.");
         return rq->draining || rq->gone ? reply_nothing(rp) : ERR_PARKED; /* the call is left with the request */

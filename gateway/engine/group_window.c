@@ -5,8 +5,8 @@
 #include "gateway/engine/group_lane.h"
 
 /* Events are immutable: what was read ahead stays true, whatever becomes of the transaction. */
-#define FETCH_LEAST 32
-#define FETCH_MOST 1000
+#define FETCH_LEAST 32       /* of a partition */
+#define FETCH_MOST 1000      /* of all together, unless twice of what is wanted is more */
 
 bool window_next(const struct cell *c, int partition, struct page_row *ret)
 {
@@ -108,9 +108,7 @@ static void plan(const struct cell *c, size_t want, struct fetch *ret)
         }
     if (!ret->n)
         return;
-    ret->limit = (int64_t)(2 * want / ret->n) + FETCH_LEAST;
-    if (ret->limit > FETCH_MOST)
-        ret->limit = FETCH_MOST;
+    ret->limit = (int64_t)((want > FETCH_MOST / 2 ? 2 * want : FETCH_MOST) / ret->n) + FETCH_LEAST;
     ret->bytes = config->groups_page_bytes / (int64_t)ret->n;
 }
 
