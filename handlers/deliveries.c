@@ -78,8 +78,11 @@ static enum err parse(struct request *rq, struct consuming *s, enum finish *how)
     if (rq->body.n && (e = request_body(rq, receive_fields, r)))
         return e;
     if (r->wait_us > rq->config->groups_wait_max_us) {
+        char most[32];
+
+        duration_format(rq->config->groups_wait_max_us, most);
         memcpy(rq->fault.pointer, "/wait", 6);
-        return fault(&rq->fault, ERR_BAD_BODY, "It is longer than the setting groups.wait_max allows.");
+        return fault(&rq->fault, ERR_BAD_BODY, "It must be \"%s\" at most, as the setting groups.wait_max says.", most);
     }
     return OK;
 }

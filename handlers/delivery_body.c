@@ -70,7 +70,7 @@ static enum err take_duration(struct request *rq, struct json *j, const char *po
             return OK;
     }
     duration_format(max_us, most);
-    snprintf(text, sizeof text, "It must be a duration from 0s to %s.", most);
+    snprintf(text, sizeof text, "It must be a duration from \"0s\" to \"%s\".", most);
     return bad(rq, pointer, text);
 }
 

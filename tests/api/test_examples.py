@@ -5,6 +5,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -18,10 +19,19 @@ SMALL = {
     "python": (["/usr/bin/python3", "python/publish.py"], ["/usr/bin/python3", "python/subscribe.py"]),
     "javascript": (["node", "javascript/publish.mjs"], ["node", "javascript/subscribe.mjs"]),
 }
+HANDLER = r'''read -r event; total=${event##*\"total\":}; subject=${event##*\"subject\":\"}
+[ "$total" != "$event" ] || { echo "no total" >&2; exit 1; }
+echo "${subject%%\"*} ${total%%\}*}"'''
+WORKERS = {
+    "curl": ["sh", "worker/worker.sh", "sh", "-c", HANDLER],
+    "python": ["/usr/bin/python3", "worker/worker.py"],
+    "javascript": ["node", "worker/worker.mjs"],
+}
+WHY = {"curl": ("exit", "no total"), "python": ("KeyError", "'total'"), "javascript": ("TypeError", "data has no total")}
 
 
 def settings(gateway, stream):
-    return {**os.environ, "WEIR_URL": gateway.url, "WEIR_TOKEN": gateway.token, "WEIR_STREAM": stream}
+    return {**os.environ, "WEIR_URL": gateway.url, "WEIR_TOKEN": gateway.token, "WEIR_STREAM": stream, "WEIR_WAIT": "500ms"}
 
 
 def run(argv, env, cwd=EXAMPLES, status=0):
@@ -33,16 +43,17 @@ def run(argv, env, cwd=EXAMPLES, status=0):
 
 @contextlib.contextmanager
 def following(argv, env):
-    """A subscriber in a process group of its own (sh starts curl), and the lines that it prints."""
+    """A program in a process group of its own (sh starts curl), and the lines that it prints."""
     child = subprocess.Popen(argv, cwd=EXAMPLES, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                              process_group=0)
     lines = queue.Queue()
     thread = threading.Thread(target=lambda: [lines.put(line) for line in child.stdout], daemon=True)
     thread.start()
     try:
-        yield lines
+        yield child, lines
     finally:
-        os.killpg(child.pid, 9)
+        with contextlib.suppress(ProcessLookupError):          # it ended by itself
+            os.killpg(child.pid, 9)
         child.wait()
         thread.join()
         child.stdout.close()
@@ -75,13 +86,13 @@ def test_small_examples_publish_and_resume(gateway, client, stream, tmp_path, la
 
     first = publish_one(1)
     assert not first["duplicate"] and publish_one(1)["duplicate"]
-    with following([*subscribe, cursor], env) as lines:
+    with following([*subscribe, cursor], env) as (_, lines):
         assert ids(lines, 1) == ["e1"]
         last = publish_one(2)
         assert ids(lines, 1) == ["e2"]
         saved(cursor, last["cursor"])
     publish_one(3)
-    with following([*subscribe, cursor], env) as lines:
+    with following([*subscribe, cursor], env) as (_, lines):
         assert ids(lines, 1) == ["e3"]
         publish_one(4)
         assert ids(lines, 1) == ["e4"]
@@ -97,6 +108,48 @@ def test_small_examples_say_when_they_are_refused(gateway, stream, language):
                           capture_output=True, text=True, timeout=30 * SLOW, check=False)
     assert done.returncode != 0
     assert '"status":401' in (done.stdout + done.stderr).replace(" ", "")
+
+
+@pytest.mark.parametrize("language", WORKERS)
+def test_workers_do_what_can_be_done_and_the_rest_is_dead_letters(gateway, client, stream, language):
+    group = f"/v1/streams/{stream}/groups/billing"
+    client.create(stream, partitions=2)
+    client.put(group, {"start": "earliest", "max_retries": 1, "backoff": {"initial": "100ms"}}).expect(201)
+    client.publish(stream, [{"type": "OrderPlaced", "subject": f"order-{n}", "data": {} if n == 50 else {"total": n + 0.5}}
+                            for n in range(100)])
+
+    def status():
+        return client.get(group).expect(200).json()
+
+    with following(WORKERS[language], settings(gateway, stream)) as (worker, lines):
+        done = [lines.get(timeout=60 * SLOW).split() for _ in range(99)]
+        deadline = time.monotonic() + 20 * SLOW
+        while (status()["lag"]["events"], status()["dead"]) != (0, 1) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20 * SLOW) == 0
+    assert sorted(done) == sorted([f"order-{n}", f"{n}.5"] for n in range(100) if n != 50)
+    [letter] = client.get(f"/v1/streams/{stream}/dlq").expect(200).json()["items"]
+    assert letter["event"]["subject"] == "order-50" and [a["attempt"] for a in letter["attempts"]] == [1, 2]
+    assert (letter["error"]["type"], letter["error"]["message"].strip()) == WHY[language]
+    assert (status()["lag"]["events"], status()["in_flight"]) == (0, 0)
+
+
+@pytest.mark.parametrize("language", WORKERS)
+def test_workers_say_when_they_are_refused(gateway, stream, language):
+    done = subprocess.run(WORKERS[language], cwd=EXAMPLES, env={**settings(gateway, stream), "WEIR_TOKEN": "none"}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=30 * SLOW, check=False)
+    assert done.returncode != 0 and '"status":401' in done.stderr.replace(" ", "")
+
+
+def test_dead_letters_are_looked_at_repaired_and_sent_again(gateway, client, stream):
+    out = run(["repair/run.sh", stream], settings(gateway, "untouched"))
+    assert sorted(re.findall(r"^    charged order-(\d+): ", out, re.M), key=int) == [str(n) for n in range(1, 13)]
+    assert "    4 of billing: order-# has no currency\n" in out and '{"matched":4}' in out
+    assert re.search(r'^{"was":{"total":"50,00","currency":"EUR"},"is":{"total":50(.00)?,"currency":"EUR"}}$', out, re.M)
+    letters = client.get(f"/v1/streams/{stream}/dlq").expect(200).json()["items"]
+    assert [letter["state"] for letter in letters] == ["resolved"] * 5
+    client.get("/v1/streams/untouched").problem(404, "unknown-stream")
 
 
 @pytest.fixture(scope="module")

@@ -1,37 +1,106 @@
-"""The tour of the README works when pasted."""
+"""The tours of the README and of the guides work when pasted, one after the other against one gateway."""
+import json
 import os
 import re
 import subprocess
 
 import harness
+import pytest
+
+EXCERPTS = {"bash": "worker.sh", "python": "worker.py", "js": "worker.mjs"}     # language of a block: where it stands
 
 
-def tour(gateway):
-    """Its shell blocks as one script; only what depends on where the gateway runs is replaced."""
-    with open(os.path.join(harness.ROOT, "README.md"), encoding="utf-8") as f:
-        text = f.read()
-    section = text.partition("## Five minutes with curl")[2].partition("\n## ")[0]
-    script = "\necho ----\n".join(re.findall(r"```sh\n(.*?)```", section, re.S))
-    script = script.replace("http://127.0.0.1:8080", f"http://{gateway.host}:{gateway.port}")
-    return script.replace("build/weir token", f"{harness.BINARY} token --data-dir {gateway.directory}/data")
-
-
-def test_the_tour_works_when_pasted():
+@pytest.fixture(scope="module")
+def fresh():
     gateway = harness.dev()
-    try:
-        script = re.sub(r"^(timeout 5 .*)$", r"\1 || [ $? = 124 ]", tour(gateway), flags=re.M)
-        done = subprocess.run(["bash", "-euo", "pipefail"], input=script, env=harness.environment({}), cwd=harness.ROOT,
-                              capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        steps = [step.strip() for step in done.stdout.split("----\n")]
-        assert len(steps) == 8, done.stdout
-        assert '"duplicate":false' in steps[1] and '"duplicate":true' in steps[2]
-        winner, loser = steps[3].splitlines()
-        assert '"version":2' in winner and '"code":"version-conflict"' in loser and '"current_version":2' in loser
-        assert "OrderPlaced" in steps[4] and '"data":{"total":19.90}' in steps[4]
-        assert steps[5].count('"stream":"orders"') == 2
-        assert '"up_to_date":true' in steps[6] and "event: up-to-date" in steps[6] and steps[6].count("\ndata: {\"specversion\"") == 2
-        assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[7])
-    finally:
-        assert gateway.stop() == 0
-        harness.remove(gateway)
+    yield gateway
+    assert gateway.stop() == 0
+    harness.remove(gateway)
+
+
+def page(name):
+    with open(os.path.join(harness.ROOT, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def paste(gateway, text):
+    """What each of its shell blocks prints; only what depends on where the gateway runs is replaced."""
+    script = "\necho ----\n".join(blocks(text, "sh"))
+    script = script.replace("http://127.0.0.1:8080", gateway.url)
+    script = script.replace("build/weir token", f"{harness.BINARY} token --data-dir {gateway.directory}/data")
+    script = re.sub(r"^(timeout 5 .*)$", r"\1 || [ $? = 124 ]", script, flags=re.M)
+    done = subprocess.run(["bash", "-euo", "pipefail"], input=script, env=harness.environment({}), cwd=harness.ROOT,
+                          capture_output=True, text=True, timeout=120 * harness.SLOW, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [step.strip() for step in done.stdout.split("----\n")]
+
+
+def values(step):
+    """The JSON values that a step printed, one after the other."""
+    found, decoder = [], json.JSONDecoder()
+    while step:
+        value, end = decoder.raw_decode(step)
+        found.append(value)
+        step = step[end:].lstrip()
+    return found
+
+
+def test_the_tour_works_when_pasted(fresh):
+    steps = paste(fresh, page("README.md").partition("## Five minutes with curl")[2].partition("\n## ")[0])
+    assert len(steps) == 9, steps
+    assert '"duplicate":false' in steps[1] and '"duplicate":true' in steps[2]
+    winner, loser = steps[3].splitlines()
+    assert '"version":2' in winner and '"code":"version-conflict"' in loser and '"current_version":2' in loser
+    assert "OrderPlaced" in steps[4] and '"data":{"total":19.90}' in steps[4]
+    assert steps[5].count('"stream":"orders"') == 2
+    assert '"up_to_date":true' in steps[6] and "event: up-to-date" in steps[6] and steps[6].count("\ndata: {\"specversion\"") == 2
+    group, received, rejected, letters = values(steps[7])
+    assert group["name"] == "billing" and [d["event"]["id"] for d in received["deliveries"]] == ["place-1"]
+    assert rejected["done"] == [received["deliveries"][0]["delivery_id"]] and not rejected["stale"]
+    assert [(letter["state"], letter["reason"], letter["error"]["type"]) for letter in letters["items"]] == \
+        [("parked", "rejected", "NoAddress")]
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[8])
+
+
+def test_the_guide_of_consumer_groups_works_when_pasted(fresh):
+    steps = [None, *map(values, paste(fresh, page("docs/consumer-groups.md"))[1:])]
+    create, receive, ack, nack, look, seek, pause = steps[1:]
+    assert create[1]["name"] == "billing"
+    first, second = receive[0]["deliveries"]
+    assert (first["event"]["type"], second["event"]["subject"], second["attempt"]) == ("OrderPlaced", "order-2", 1)
+    assert [(len(answer["done"]), len(answer["stale"])) for answer in ack] == [(1, 0), (0, 1)]
+    assert nack[0]["done"] == [second["delivery_id"]]
+    assert nack[1:] == [[1, "order-1", "OrderPaid"], [2, "order-2", "OrderPlaced"]]
+    assert look[0]["lag"]["events"] == look[0]["in_flight"] == 2 and look[0]["retrying"] == look[0]["dead"] == 0
+    assert seek[:2] == [{"name": "billing"}] * 2 and seek[2]["events"] == 3
+    assert [step.get("paused") for step in (pause[0], pause[2])] == [True, False] and "paused" in json.dumps(pause[1])
+
+
+def test_the_guide_of_dead_letters_works_when_pasted(fresh):
+    steps = [None, *map(values, paste(fresh, page("docs/dead-letters.md"))[1:])]
+    make, summary, one, parked, merged, patched, redriven, many, jobs, discarded, auto, told = steps[1:]
+    assert [value["done"] for value in make[-3:]] == [value["done"] for value in make[-3:] if len(value["done"]) == 1]
+    assert sorted((kind["count"], kind["error"]["type"]) for kind in summary) == [(1, "ValueError"), (2, "KeyError")]
+    assert one[0]["event"]["subject"] == "p-1" and one[0]["attempts"][0]["consumer"] == "ledger-7"
+    assert [letter[1] for letter in parked] == ["p-3", "p-2", "p-1"]
+    assert merged == [[{"amount": 12.5, "currency": "EUR"}, {"amount": "12,50", "currency": "EUR"}]]
+    assert patched == [{"amount": 12.5, "currency": "EUR", "note": "was a text"}]
+    assert redriven[0]["state"] == "redriven" and redriven[-1] == {"state": "resolved", "redrives": 1}
+    assert many == [{"matched": 2, "failing_schema": 0}]
+    assert jobs[:2] == [{"state": state, "matched": 2, "done": 1, "failed": 0} for state in ("running", "cancelled")]
+    assert jobs[2] == {"state": "done", "matched": 1, "done": 1, "failed": 0}
+    assert discarded[1] == {"state": "discarded", "note": "test account"} and discarded[2]["matched"] == 1
+    assert auto == [{"name": "ledger", "dlq_retry": {"after": "15m", "rounds": 3}}]
+    assert ["DeadLettered", "p-1", "rejected"] in told
+    assert {"DeadLetterRepaired", "DeadLetterRedriven", "DeadLetterDiscarded"} <= {value[0] for value in told}
+
+
+def test_the_workers_that_the_guide_shows_are_those_of_the_examples():
+    text = page("docs/consumer-groups.md")
+    for language, name in EXCERPTS.items():
+        [block] = blocks(text, language)
+        assert block in page(f"examples/worker/{name}"), name
