@@ -1,5 +1,7 @@
 """The whole way of an event that cannot be done: it dies, is looked at, repaired, sent back, done or dead again."""
 import concurrent.futures
+import random
+import threading
 import time
 
 import harness
@@ -132,3 +134,62 @@ def test_redriven_letters_of_a_group_that_seeks_or_goes_wait_again(client, billi
     assert [d["event"]["data"] for d in again] == [0]
     finish(client, billing, "ack", again)
     assert client.get(dlq(billing, dead["id"])).expect(200).json()["state"] == "resolved"
+
+
+class Crowd:
+    """Consumers that fail at random and people who redrive at once whatever dies, on several gateways, until so many are done."""
+
+    def __init__(self, gateways, stream, wanted):
+        self.stream, self.wanted, self.done, self.redriven = stream, wanted, [], 0
+        self.lock, self.stop, self.gateways = threading.Lock(), threading.Event(), gateways
+        self.token = gateways[0].token
+
+    def consume(self, gateway, seed):
+        me, chance = harness.Client(gateway, self.token), random.Random(seed)
+        while not self.stop.is_set():
+            for one in receive(me, self.stream, max=7, wait="200ms"):
+                how = chance.choice(["ack", "ack", "nack", "reject"])
+                finish(me, self.stream, how, [one])
+                with self.lock:
+                    self.done += [one["event"]["data"]] if how == "ack" else []
+        me.close()
+
+    def redrive(self, gateway):
+        me = harness.Client(gateway, self.token)
+        while not self.stop.wait(0.02):
+            for one in me.get(dlq(self.stream) + "?state=parked&limit=20").expect(200).json()["items"]:
+                answer = me.post(dlq(self.stream, one["id"], "redrive"), {})
+                with self.lock:
+                    self.redriven += answer.status == 200
+                if answer.status != 200:
+                    answer.problem(409, "conflict")                        # the other one was faster
+        me.close()
+
+    def run(self, seconds):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            jobs = [pool.submit(self.consume, one, seed) for seed, one in enumerate(self.gateways * 2)]
+            jobs += [pool.submit(self.redrive, one) for one in self.gateways]
+            deadline = time.monotonic() + seconds * harness.SLOW
+            while len(self.done) < self.wanted and time.monotonic() < deadline and not any(job.done() for job in jobs):
+                time.sleep(0.05)
+            self.stop.set()
+            for job in jobs:
+                job.result()
+
+
+def test_whatever_dies_and_is_redriven_by_two_gateways_is_done_once(client, gateway, stream):
+    count, other = 120, harness.serve(gateway.database_url)
+    client.create(stream, partitions=3)
+    client.put(path(stream), {"start": "earliest", "max_retries": 1, "backoff": QUICK}).expect(201)
+    client.publish(stream, [{"type": "T", "subject": f"k{n % 15}", "data": n} for n in range(count)])
+    crowd = Crowd([gateway, other], stream, count)
+    try:
+        crowd.run(60)
+        assert not receive(client, stream, wait="0s")
+        assert sorted(crowd.done) == list(range(count)) and crowd.redriven > 10
+        found = harness.psql(gateway, f"""select state, sum(redrives) from weir.dead_letters join weir.streams s using (stream_id)
+                                           where s.name = '{stream}' group by 1""")
+        assert found == [f"2|{crowd.redriven}"]
+    finally:
+        assert other.stop() == 0
+        harness.remove(other)
