@@ -97,8 +97,8 @@ static bool start_database(struct app *a, char err[512])
     return a->in->retention.db && (a->streams = streams_new(c)) && (a->tail = tail_new(c, &a->db, &a->db, a->streams)) &&
            (a->commit = commit_new(c, &a->db, a->tail, a->streams)) &&
            (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox)) &&
-           (a->groups = groups_new(c, &a->db, a->tail, a->streams, a->outbox)) && (a->jobs = jobs_start(c, &a->db, a->audit)) &&
-           (a->in->figures = figures_start(c, &a->db));
+           (a->groups = groups_new(c, &a->db, a->tail, a->streams, a->outbox)) &&
+           (a->jobs = jobs_start(c, &a->db, a->audit, a->groups)) && (a->in->figures = figures_start(c, &a->db));
 }
 
 /* What says that it serves is ready: the lanes connect by themselves, in milliseconds; one that cannot does not hold up the start. */

@@ -35,6 +35,7 @@ static enum err attempt(struct job_steps *s, struct arena *a, const struct auto_
         e = dlq_redrive(s->db, a, g->stream_id, ids, n, SLICE_NONE, true, &m, f);
     if ((e = finish(s, a, g, e, m.moved, f)))
         return e == ERR_UNKNOWN_GROUP ? OK : e; /* deleted meanwhile */
+    job_tell_groups(s, g->stream_id, &m);
     *ret_moved = m.moved;
     return OK;
 }

@@ -145,7 +145,9 @@ static enum err attempt(struct job_steps *s, struct arena *a, struct job_row *j,
     }
     if (!(e = move(s, a, j, &moves, f)))
         e = db_job_move(s->db, j, &moved, f);
-    return finish(s, a, j, e, f);
+    if (!(e = finish(s, a, j, e, f)))
+        job_tell_groups(s, j->stream_id, &moves);
+    return e;
 }
 
 /* It would fail for ever. */
@@ -182,6 +184,12 @@ static enum err give_up(struct job_steps *s, struct arena *a, struct job_row *j,
         e = db_job_move(s->db, j, &moved, NULL);
     }
     return finish(s, a, j, e, NULL);
+}
+
+void job_tell_groups(struct job_steps *s, int64_t stream_id, const struct letter_moves *m)
+{
+    for (size_t i = 0; i < m->group_n; i++)
+        groups_poke(s->groups, stream_id, m->groups[i]);
 }
 
 enum err job_step(struct job_steps *s, bool *ret_more)

@@ -8,11 +8,15 @@ struct job_steps {
     const struct config *config;
     struct db *db;
     struct audit *audit;
+    struct groups *groups;
 };
 
 /* One step of the job that has waited longest. *ret_more: there may be another one at once. */
 enum err job_step(struct job_steps *s, bool *ret_more);
 /* A batch of letters for each group with dlq_retry that has some which are due. */
 enum err job_auto(struct job_steps *s, bool *ret_more);
+
+/* What was moved is committed: those who wait for deliveries of these groups look again. */
+void job_tell_groups(struct job_steps *s, int64_t stream_id, const struct letter_moves *m);
 
 #endif

@@ -42,14 +42,14 @@ static enum err tick(void *jobs, bool *ret_more)
     return e ? e : second;
 }
 
-struct jobs *jobs_start(const struct config *c, const struct db_config *db, struct audit *audit)
+struct jobs *jobs_start(const struct config *c, const struct db_config *db, struct audit *audit, struct groups *groups)
 {
     const struct ticker_def def = { "weir-jobs", c->jobs_poll_us, tick };
     struct jobs *j = calloc(1, sizeof *j);
 
     if (!j)
         return NULL;
-    j->steps = (struct job_steps){ c, db_new(db), audit };
+    j->steps = (struct job_steps){ c, db_new(db), audit, groups };
     if (j->steps.db && (j->ticker = ticker_start(&def, j)))
         return j;
     jobs_stop(j);

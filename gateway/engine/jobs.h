@@ -5,6 +5,7 @@
 #include "gateway/base/config.h"
 #include "gateway/engine/audit.h"
 #include "gateway/engine/dlq.h"
+#include "gateway/engine/groups.h"
 
 /* Jobs: redrives and discards of many letters, step by step, by whichever gateway comes first. A step is one transaction that moves a
  * batch of letters, counts them and moves the job's position, under the lock of the job's row: whatever dies in between, no letter is
@@ -13,9 +14,9 @@
 struct jobs;
 
 /* All outlive it. NULL: no memory. */
-struct jobs *jobs_start(const struct config *c, const struct db_config *db, struct audit *audit);
+struct jobs *jobs_start(const struct config *c, const struct db_config *db, struct audit *audit, struct groups *groups);
 void jobs_wake(struct jobs *j); /* a job was made: any thread */
-void jobs_stop(struct jobs *j); /* before audit and outbox; NULL-safe */
+void jobs_stop(struct jobs *j); /* before audit, groups and outbox; NULL-safe */
 
 /* --- management: on any thread with a connection, which blocks --- */
 

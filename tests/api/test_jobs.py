@@ -1,4 +1,5 @@
 """Bulk redrive and discard as durable jobs, their progress, and automatic redrive. Letters are made by SQL: only jobs are looked at."""
+import concurrent.futures
 import threading
 import time
 
@@ -348,6 +349,26 @@ def test_redrive_and_discard_at_once_share_the_letters_out(client, gateway, stre
     assert all(j["state"] == "done" and j["done"] + j["failed"] == j["matched"] for j in jobs)
     assert second.stop() == 0
     harness.remove(second)
+
+
+def test_redriven_letters_come_to_who_waits_and_are_resolved_when_done(client, gateway, stream):
+    client.create(stream)
+    client.put(f"/v1/streams/{stream}/groups/g", {"start": "earliest", "max_retries": 0}).expect(201)
+    group = f"/v1/streams/{stream}/groups/g"
+    client.publish(stream, [{"type": "Odd" if n % 2 else "Even", "subject": f"s{n}", "data": n} for n in range(30)])
+    first = [d["delivery_id"] for d in client.post(f"{group}/receive", {"max": 30, "wait": "5s"}).expect(200).json()["deliveries"]]
+    assert len(client.post(f"{group}/reject", {"delivery_ids": first}).expect(200).json()["done"]) == 30
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(harness.Client(gateway).post, f"{group}/receive", {"max": 30, "wait": "10s"})
+        time.sleep(0.3)
+        began = time.monotonic()
+        job = start(client, stream, filter={"type": "Odd"})
+        again = waits.result().expect(200).json()["deliveries"]
+    assert again and time.monotonic() - began < 5
+    assert counts(wait(client, job)) == ("done", 15, 15, 0)
+    assert sorted(d["event"]["data"] for d in again) == list(range(1, 30, 2)) and {d["attempt"] for d in again} == {1}
+    client.post(f"{group}/ack", {"delivery_ids": [d["delivery_id"] for d in again]}).expect(200)
+    assert letters(gateway, stream) == {0: 15, 2: 15} and retries(gateway, stream) == 0
 
 
 def test_a_group_redrives_by_itself_what_is_no_poison(client, gateway, stream):

@@ -23,8 +23,9 @@ static int start(void **state)
     outbox = outbox_start(&gw.config, &gw.db_config, gw.commit, gw.streams);
     arena = arena_new(64 << 20);
     proxy = proxy_new();
-    steps = (struct job_steps){ &gw.config, gw.db, audit_new(&gw.config, outbox) };
-    assert_true(outbox && arena && proxy && steps.audit);
+    steps = (struct job_steps){ &gw.config, gw.db, audit_new(&gw.config, outbox),
+                                groups_new(&gw.config, &gw.db_config, gw.tail, gw.streams, outbox) };
+    assert_true(outbox && arena && proxy && steps.audit && steps.groups);
     return 0;
 }
 
@@ -34,6 +35,7 @@ static int stop(void **state)
     proxy_free(proxy);
     arena_free(arena);
     audit_free(steps.audit);
+    groups_stop(steps.groups);
     outbox_stop(outbox);
     gateway_stop(&gw);
     log_close();
@@ -161,7 +163,7 @@ static void a_group_takes_half_of_what_may_retry(void **state)
 
 static void *work(void *arg)
 {
-    struct job_steps mine = { &gw.config, db_new(&gw.db_config), steps.audit };
+    struct job_steps mine = { &gw.config, db_new(&gw.db_config), steps.audit, steps.groups };
     bool more;
 
     while (!atomic_load((atomic_bool *)arg)) {
