@@ -2,6 +2,8 @@
 #include <stdlib.h>
 
 #include "db/letters.h"
+#include "db/deliveries.h"
+#include "db/groups.h"
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
@@ -50,6 +52,15 @@ static int open_all(void **state)
             " select s, lpad(to_hex(o), 32, '0')::uuid, 'g' || o %% 5, 0, o, 0, o %% 4, 'max-retries', 'E', 'm',"
             "        md5('' || o %% 9)::uuid, repeat('y', 200), now(), now(), now(), o, 'T', '', 0"
             "   from generate_series(1, 20) s, generate_series(1, 1000) o");
+    side_do("insert into weir.groups select s, s * 1000 + g, 'g' || g, 1, false, 1, 3, 1, 2, 1, 0, 1, 1, 1, 1, '[]', null, 0,"
+            " now(), now() from generate_series(1, 20) s, generate_series(0, 99) g");
+    side_do("insert into weir.group_states select stream_id, group_id, seq, 1, 1, '{1,1,1,1}', 1, now() from weir.groups,"
+            " generate_series(101, 108) seq");
+    side_do("insert into weir.leases select stream_id, group_id, l, now(), now(), '', '', '', '', '', 1 from weir.groups,"
+            " generate_series(1, 5) l");
+    side_do("insert into weir.retries select stream_id, group_id, 0, o, 0, null, 1, 0, now(), false, '' from weir.groups,"
+            " generate_series(1, 10) o");
+    side_do("vacuum analyze weir.groups, weir.group_states, weir.leases, weir.retries");
     side_do("vacuum analyze weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
             " weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
@@ -143,12 +154,23 @@ static const struct hot {
     { &LETTERS_LOCK, "(7, array[md5('x')::uuid, md5('y')::uuid])", "dead_letters" },
     { &LETTERS_REDRIVE, "(7, array[md5('x')::uuid, md5('y')::uuid], '{g1}', '{1}', '', false)", "dead_letters" },
     { &LETTERS_DISCARD, "(7, array[md5('x')::uuid, md5('y')::uuid], '')", "dead_letters" },
+    { &GROUP_LOCK, "(7, 'g5')", "groups" },
+    { &GROUP_HOLD, "(7, 7005)", "groups" },
+    { &GROUP_STATE, "(7, 7005)", "group_states" },
+    { &GROUP_ADVANCE, "(7, 7005, 109, 1, 1, '{1,1,1,1}', 1, now())", "group_states" },
+    { &GROUP_CLAIM, "(7, 7005, 1)", "group_states" },
+    { &GROUP_SEEK, "(7, 7005, 1, '{1,1,1,1}')", "leases" },
+    { &GROUP_CLEAR, "(7, 7005)", "retries" },
+    { &GROUP_PARK, "(7, 7005)", "dead_letters" },
+    { &GROUP_DEAD, "(7, 'g1')", "dead_letters" },
+    { &GROUP_OLDEST, "(7, '{0,1}', '{500,501}')", "events_" },
     { &RETENTION_REMOVE, "(7, 0, 1, 100, now() - interval '80 days')", "events_" },
 };
 
 static void what_is_said_often_never_scans_a_whole_table(void **state)
 {
-    static const char *const large[] = { "events", "dedup", "subjects", "idempotency", "dead_letters" };
+    static const char *const large[] = { "events", "dedup", "subjects", "idempotency", "dead_letters", "group_states", "leases",
+                                         "retries" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(hot); i++) {
