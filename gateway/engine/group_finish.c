@@ -31,7 +31,7 @@ static double chance(struct group_state *s)
 static int64_t backoff(struct group_state *s, int32_t failures)
 {
     const struct group_row *d = &s->def;
-    double us = (double)d->backoff_initial_us * pow(d->backoff_factor, failures - 1);
+    double us = d->backoff_initial_us ? (double)d->backoff_initial_us * pow(d->backoff_factor, failures - 1) : 0;
 
     if (!(us < (double)d->backoff_max_us)) /* infinity too */
         us = (double)d->backoff_max_us;

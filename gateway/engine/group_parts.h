@@ -40,6 +40,7 @@ struct item {
     bool acked;                /* LEASED: an earlier delivery was acked late; its key is not free before this one ends */
     uint8_t letter[16];
     int64_t not_before_us;     /* WAITING */
+    int64_t free_us;           /* SKIPPED and in the heap: since when */
     struct lease *lease;       /* LEASED: where, and which of it */
     size_t lease_at;
     struct chunk *chunk;       /* SKIPPED */
@@ -98,7 +99,7 @@ struct group_state {
     struct bag items, keys;
     struct lease *leases, *leases_last;
     struct chunk *chunks, *chunks_last;
-    struct item **ready;         /* a heap by not_before_us and offset: what is first of its key and not handed out */
+    struct item **ready;         /* a heap by time and offset: what is first of its key and not handed out */
     size_t ready_n, ready_cap;
     size_t in_flight, retrying, skipped[PARTITIONS_MAX];
     uint64_t random;

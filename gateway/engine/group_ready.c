@@ -2,11 +2,12 @@
 
 #include "gateway/engine/group_parts.h"
 
-/* A binary heap of what can go out, or will at its time; each item knows where it is. */
+/* A binary heap of what can go out, or will at its time; each item knows where it is. First come, first served: what was skipped of
+ * busy keys, one after another, does not hold up retries. */
 
 static int64_t due(const struct item *it)
 {
-    return it->state == ITEM_WAITING ? it->not_before_us : INT64_MIN;
+    return it->state == ITEM_WAITING ? it->not_before_us : it->free_us;
 }
 
 static bool sooner(const struct item *a, const struct item *b)
@@ -60,6 +61,8 @@ void ready_remove(struct group_state *s, struct item *it)
 
 void ready_update(struct group_state *s, struct item *it)
 {
+    if (!it->ready_at)
+        it->free_us = s->now_us;
     ready_remove(s, it);
     if (it->state == ITEM_LEASED || !item_free_to_go(it))
         return;

@@ -89,3 +89,101 @@ def test_what_is_due_but_may_not_go_out_keeps_nobody_busy(client, gateway, strea
         other.close()
     idle = transactions(gateway, 1)
     assert spent < idle + 100, f"{spent} transactions in a second, {idle} without it"
+
+
+def test_an_ack_counts_once(client, stream):
+    client.create(stream)
+    group = Group(client, stream)
+    publish(client, stream, 2)
+    got = group.receive()
+    answer = group.finish("ack", [got[0], got[0], got[1]])
+    assert sorted(answer["done"]) == sorted(d["delivery_id"] for d in got) and answer["stale"] == [got[0]["delivery_id"]]
+    assert group.ack(got)["done"] == [] and group.finish("nack", got)["done"] == [] and group.receive() == []
+
+
+def test_a_late_ack_counts_and_its_key_waits_for_the_delivery_that_runs(client, stream):
+    client.create(stream)
+    group = Group(client, stream)
+    publish(client, stream, 3, subject="k")
+    late = group.receive(1, ack_deadline="1s")
+    again = group.receive(1, wait="5s")
+    assert ids(late) == ids(again) == ["e0"] and again[0]["attempt"] == 2
+    assert group.ack(late)["done"] == [late[0]["delivery_id"]]
+    assert group.receive(10) == []                                  # the second delivery still runs
+    assert group.ack(again)["stale"] == [again[0]["delivery_id"]]
+    assert ids(group.receive(10)) == ["e1"]
+
+
+def test_a_seek_under_open_deliveries_makes_them_stale_and_starts_anew(client, stream):
+    client.create(stream)
+    group = Group(client, stream)
+    publish(client, stream, 5)
+    open_, failed = group.receive(3), group.receive(1)
+    group.finish("nack", failed, delay="0s")
+    client.post(group.path + "/seek", {"to": "earliest"}).expect(200)
+    for how in ("ack", "nack", "reject"):
+        assert group.finish(how, open_ + failed)["done"] == []
+    assert group.finish("extend", open_ + failed, by="30s")["done"] == []
+    again = group.receive(10)
+    assert ids(again) == [f"e{i}" for i in range(5)] and all(d["attempt"] == 1 for d in again)
+    assert len(group.ack(again)["done"]) == 5
+    assert client.get(f"/v1/streams/{stream}/dlq").json()["items"] == []
+
+
+def test_deliveries_of_a_deleted_group_are_stale_for_the_next_one_of_its_name(client, stream):
+    client.create(stream)
+    group = Group(client, stream)
+    publish(client, stream, 2)
+    old = group.receive()
+    client.request("DELETE", group.path).expect(204)
+    client.post(group.path + "/ack", {"delivery_ids": [old[0]["delivery_id"]]}).problem(404, "unknown-group")
+    group = Group(client, stream)
+    new = group.receive()
+    assert ids(new) == ids(old) and group.ack(old)["done"] == [] and len(group.ack(new)["done"]) == 2
+
+
+def test_a_redriven_event_goes_before_what_waits_of_its_key_and_after_what_runs(client, stream):
+    client.create(stream)
+    group = Group(client, stream, max_retries=0)
+    publish(client, stream, 4, subject="k")
+    group.finish("reject", group.receive(1))
+    running = group.receive(1)
+    assert ids(running) == ["e1"]
+    letter = client.get(f"/v1/streams/{stream}/dlq").json()["items"][0]
+    client.post(f"/v1/streams/{stream}/dlq/{letter['id']}/redrive", {}).expect(200)
+    assert group.receive() == []                                     # e1 runs
+    group.ack(running)
+    back = group.receive()
+    assert ids(back) == ["e0"] and back[0]["attempt"] == 1
+    assert group.receive() == []
+    group.finish("nack", back)                                      # max_retries 0: dead again
+    assert ids(group.receive()) == ["e2"]
+    again = client.get(f"/v1/streams/{stream}/dlq/{letter['id']}").json()
+    assert (again["state"], again["redrives"], len(again["attempts"])) == ("parked", 1, 2)
+
+
+def test_two_gateways_in_turn_keep_the_order_of_keys_and_lose_nothing(client, gateway, stream):
+    client.create(stream, partitions=4)
+    group = Group(client, stream, max_retries=10)
+    client.publish(stream, [{"id": f"{k}-{i}", "type": "A", "subject": f"k{k}"} for i in range(12) for k in range(8)])
+    second = harness.serve(gateway.database_url)
+    done, clients = [], [client, harness.Client(second)]
+    try:
+        for turn in range(2000):
+            here, there = clients[turn % 2], clients[(turn + 1) % 2]
+            got = group.receive(7, here)
+            for d in got:
+                key, _, i = d["event"]["id"].partition("-")
+                assert int(i) == sum(e.startswith(key + "-") for e in done), (d["event"]["id"], done)
+            bad = [d for n, d in enumerate(got) if (turn + n) % 9 == 0]
+            good = [d for d in got if d not in bad]
+            assert len(group.finish("nack", bad, there, delay="0s")["done"]) == len(bad) if bad else True
+            assert len(group.ack(good, there)["done"]) == len(good) if good else True
+            done += ids(good)
+            if len(done) == 96:
+                break
+        assert sorted(done) == sorted(f"{k}-{i}" for i in range(12) for k in range(8))
+        assert group.receive(10, clients[1]) == []
+    finally:
+        clients[1].close()
+        second.stop()
