@@ -149,6 +149,7 @@ static enum err fill_fresh(struct wave *w, struct group_call *call)
         if ((e = window_fetch(w, (size_t)call->max - call->delivered)))
             return e;
     }
+    c->unread |= !call->delivered;
     return OK;
 }
 

@@ -34,6 +34,7 @@ static enum err decide(struct wave *w, const struct release *releases)
     for (struct group_call *call = c->calls; call; call = call->next)
         finish_all(w, call);
     group_state_expire(c->state);
+    c->unread = false;
     for (struct group_call *call = c->waiting; !e && call; call = call->next)
         e = receive_fill(w, call);
     if (!e && (group_state_failed(c->state) || !group_state_changes(c->state, &w->changes)))
@@ -43,7 +44,7 @@ static enum err decide(struct wave *w, const struct release *releases)
 
 static bool has_something(const struct cell *c, const struct group_call *call, int64_t now)
 {
-    return call->delivered || c->lost || !call->wait_until_us || call->wait_until_us <= now;
+    return call->delivered || c->lost || (call->wait_until_us <= now && !c->unread);
 }
 
 /* An answer that rests on what is in memory alone needs proof that this is the newest. */
@@ -59,11 +60,11 @@ static bool needs_proof(const struct cell *c, int64_t now)
 static enum err try_once(struct wave *w, const struct release *releases)
 {
     struct cell *c = w->cell;
-    enum err e = OK;
+    enum err e = db_connect(c->lane->db, w->fault);
 
-    if (clock_mono_us() < c->hold_until_us)
+    if (!e && clock_mono_us() < c->hold_until_us)
         e = cell_hold(w);
-    else if (!c->state)
+    else if (!e && !c->state)
         e = cell_load(w);
     w->now_us = clock_unix_us() + c->lane->skew_us;
     if (!e)
@@ -231,6 +232,8 @@ static void plan(struct cell *c)
             poll = SOON_US;
         if (now + poll < due)
             due = now + poll;
+        if (c->unread)
+            due = now;
     }
     c->due_us = due > now + 1000 ? due : now + 1000;
 }

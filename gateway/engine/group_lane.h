@@ -50,6 +50,7 @@ struct cell {                      /* a group in memory */
     struct watch *watch;           /* while receives wait */
     atomic_bool woken;             /* there may be something new */
     bool overdue;                  /* a deadline has passed that nobody here knows of */
+    bool unread;                   /* types passed over all that a wave may read; there may be more */
     bool check;                    /* look whether another gateway changed it */
     int64_t due_us;                /* monotonic: run it then at the latest */
     int64_t used_us;               /* monotonic: of the last call */

@@ -263,6 +263,15 @@ def test_only_the_types_of_the_group_come(client, stream):
     assert Group(client, stream, "none", types=["Other"]).receive() == []
 
 
+def test_types_far_behind_are_found_by_one_call(client, stream):
+    client.create(stream, partitions=2)
+    for _ in range(5):
+        client.publish(stream, [{"type": "Noise"}] * 10000)
+    client.publish(stream, {"type": "Signal", "data": 1})
+    g = Group(client, stream, types=["Signal"])
+    assert data(g.receive()) == [1] and g.receive() == []
+
+
 def test_a_cap_on_what_is_out(group):
     g = group(10, ordering="none", max_in_flight=4)
     first = g.receive(max=10)
@@ -324,9 +333,11 @@ def test_an_ack_elsewhere_wakes_who_waits_for_the_key(group, gateway):
     g = group(2, key=lambda i: "k")
     first = g.receive()
     other = harness.Client(gateway)
-    threading.Timer(0.5, lambda: other.post(f"{g.path}/ack", {"delivery_ids": [first[0]["delivery_id"]]})).start()
+    timer = threading.Timer(0.5, lambda: other.post(f"{g.path}/ack", {"delivery_ids": [first[0]["delivery_id"]]}))
     began = time.monotonic()
+    timer.start()
     assert data(g.receive(wait="10s")) == [1] and time.monotonic() - began < 2
+    timer.join()
     other.close()
 
 
