@@ -111,6 +111,13 @@ def test_every_object_says_what_else_it_may_hold():
                 assert "additionalProperties" in node, name
 
 
+def test_no_sentence_is_cut_at_a_comma():
+    """In a flow mapping what follows an unquoted comma is a member of its own."""
+    for node in nodes(DOCUMENT):
+        if isinstance(node, dict):
+            assert not [name for name, value in node.items() if value is None and " " in name]
+
+
 def test_every_reference_leads_somewhere():
     for node in nodes(DOCUMENT):
         if isinstance(node, dict) and "$ref" in node:
