@@ -137,7 +137,7 @@ $(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(BUILD)),,$(OBJ)/
 
 $(OUT)/tests/bench/%: $(OBJ)/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^
+	$(CC) $(LDFLAGS) -o $@ $^ -lpq
 
 # Objects are rebuilt when the compiler or its flags change, and the archive when a source goes away.
 $(OBJ)/flags: FORCE

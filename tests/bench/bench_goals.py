@@ -15,6 +15,7 @@ import time
 
 import cpu
 import fanout
+import groups
 import live
 import load
 import peers
@@ -185,7 +186,7 @@ def main():
         redis = stack.enter_context(peers.redis())
         fans = stack.enter_context(fanout.servers(gateway, tokens["HS256"]))
         table = chosen(ceiling(*stack.enter_context(load.nginx())) | publishing(gateway, tokens) | peers.in_postgres(gateway)
-                       | redis.measurements() | fanout.measurements(fans))
+                       | groups.measurements(gateway, tokens["HS256"]) | redis.measurements() | fanout.measurements(fans))
         for name in ("publish, 64", "pgbench INSERT, 64"):
             if name in table:
                 table[name].measure(1)           # warm

@@ -14,7 +14,6 @@ import cpu
 import load
 from load import harness
 
-PROGRAMS = os.path.join(harness.ROOT, "build", "tests", "bench")
 STREAM, RATES = "orders.fanout", {1000: 10, 10000: 1}      # subscribers → events per second
 IDLE = 10000                                               # subscribers when their memory is measured
 NCHAN = """
@@ -65,7 +64,7 @@ class Client:
             paths.append(os.path.join(self.directory.name, name))
             with open(paths[-1], "wb") as f:
                 f.write(text)
-        self.child = subprocess.Popen([os.path.join(PROGRAMS, "fanout_client"), *map(str, (server.port, subscribers, events, rate)),
+        self.child = subprocess.Popen([os.path.join(load.PROGRAMS, "fanout_client"), *map(str, (server.port, subscribers, events, rate)),
                                        *paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ready(self):
@@ -126,7 +125,7 @@ def nchan():
 
 @contextlib.contextmanager
 def floor():
-    child = subprocess.Popen([os.path.join(PROGRAMS, "fanout_floor")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([os.path.join(load.PROGRAMS, "fanout_floor")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield plain(int(child.stdout.readline()), "/", "/", lambda: cpu.own(child.pid))
     finally:

@@ -19,6 +19,7 @@ import harness  # noqa: E402
 import cpu  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAMS = os.path.join(harness.ROOT, "build", "tests", "bench")
 CORES = len(os.sched_getaffinity(0))
 BATCH = 100
 FILES, FILES_NEEDED = 20000, 10200
@@ -53,11 +54,13 @@ class Measurement:
     server: typing.Callable = lambda: 0.0
     store: typing.Callable = lambda: 0.0
     client: typing.Callable = cpu.waited_for
+    around: typing.Callable = contextlib.nullcontext   # of so many seconds: what is made ready before, and does not count
 
     def measure(self, seconds):
-        before = self.server(), self.store(), self.client()
-        run = self.run(seconds)
-        after = self.server(), self.store(), self.client()
+        with self.around(seconds):
+            before = self.server(), self.store(), self.client()
+            run = self.run(seconds)
+            after = self.server(), self.store(), self.client()
         run.server_us, run.store_us, run.client_us = ((b - a) * 1e6 / max(run.count, 1) for a, b in zip(before, after))
         return run
 

@@ -70,6 +70,12 @@ begin
     return version + 1;
 end $$;
 
+-- A queue with a row for each message, taken by FOR UPDATE SKIP LOCKED: invisible until `vt`, gone when it is done. No index has
+-- `vt`, and pages have room, so that taking is a HOT update; the oldest come first by the primary key.
+create table bench.work (
+    id bigint generated always as identity primary key, vt timestamptz not null default now(), attempts smallint not null default 0,
+    type text not null, data bytea not null) with (fillfactor = 50);
+
 -- Each stream has its first message: what plans an empty table gets would cost thousands of reads a write.
 select count(bench.write_message(gen_random_uuid()::text, 'orders-' || n, 'first', '{}')) from generate_series(1, 10000) n;
 analyze bench.messages;

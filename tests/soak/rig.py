@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import harness  # noqa: E402
 
 PARTITIONS = 4
+SEED = int(os.environ.get("SOAK_SEED", int.from_bytes(os.urandom(4), "big")))
 NOTHING_RECORDED = {"database-unavailable", "database-full", "overloaded", "shutting-down", "out-of-memory"}
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 

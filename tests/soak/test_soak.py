@@ -1,29 +1,14 @@
-"""`make soak`: each proof at its full size. What was measured is printed also when all is well."""
-import os
-
+"""`make soak`: each proof at its full size."""
 import lost_commits
 import never_skipped
 import nothing_lost
 import outages
 import pytest
-import rig
+from rig import SEED
 
-SEED = int(os.environ.get("SOAK_SEED", int.from_bytes(os.urandom(4), "big")))
 # The rings hold next to nothing and a transaction takes three events: readers fall behind and catch up all the time.
 TIGHT = {"WEIR_TAIL_RING_EVENTS": "16", "WEIR_COMMIT_BATCH_EVENTS": "3", "WEIR_TAIL_IDLE": "1s", "WEIR_STREAMS_CACHE": "16"}
 each_setting = pytest.mark.parametrize("settings", [{}, TIGHT], ids=["default", "tight"])
-
-
-@pytest.fixture
-def prove(capfd, request):
-    def run(proof, *arguments, **sizes):
-        with capfd.disabled():
-            print(f"\n# {request.node.name}", flush=True)
-            wrong, figures = proof(*arguments, **sizes)
-            rig.show(request.node.name, wrong, figures)
-        assert not wrong, wrong[:20]
-
-    return run
 
 
 @each_setting

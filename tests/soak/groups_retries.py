@@ -1,0 +1,203 @@
+"""When what failed comes again, when it is dead and what its letter tells, and that one event which makes consumers vanish harms
+no neighbour of its lease.
+
+    groups_retries.py [times poison] [--seed N]
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+from collections import defaultdict
+from datetime import datetime
+
+import groups_rig
+import rig
+from rig import harness
+
+GROUP, FACTOR, JITTER, DEADLINE = "workers", 2, 0.2, 1.0
+LETTERS = """
+    select partition, "offset", reason, attempts, error from weir.dead_letters join weir.streams s using (stream_id)
+     where s.name = '{stream}' and not s.deleted and group_name = '{group}'"""
+
+
+def backoff_of(failures, initial, most):
+    """Seconds without jitter, after so many failures."""
+    return min(initial * FACTOR ** (failures - 1), most)
+
+
+def seconds(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Failing:
+    """Threads that receive and fail all they get, each event in the way of its number; a log of when it came and when it failed."""
+
+    def __init__(self, place, stream, ways, workers):
+        self.ways, self.lock = ways, threading.Lock()
+        self.log = defaultdict(list)               # n: (attempt, came, from, to): it failed between these two
+        self.violations, self.last = [], time.monotonic()
+        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work) for i in range(workers)]
+
+    def work(self, calls):
+        got, _, came = calls.receive(max=1000, wait="500ms", ack_deadline=f"{DEADLINE:g}s")
+        by_way = defaultdict(list)
+        for one in got or ():
+            by_way[self.ways[one.n % len(self.ways)]].append(one)
+        for way, deliveries in by_way.items():
+            sent = time.time()
+            if way == "nack":
+                calls.say("nack", deliveries, error={"type": "Broken", "message": f"by {calls.name}"})
+            elif way == "delay":
+                calls.say("nack", deliveries, delay="700ms", error={"type": "Broken", "message": f"by {calls.name}"})
+            done = time.time()
+            with self.lock:
+                self.last = time.monotonic()
+                for one in deliveries:
+                    due = seconds(one.deadline)
+                    self.log[one.n].append((one.attempt, came, *((due, due) if way == "vanish" else (sent, done))))
+        self.violations += calls.violations
+        return not calls.violations
+
+
+def delays(log, ways, initial, most, slack):
+    """(violations, what each was late against the backoff in the middle of its jitter)"""
+    wrong, late = [], defaultdict(list)
+    for n, entries in log.items():
+        way = ways[n % len(ways)]
+        for (attempt, _, begin, end), (following, came, _, _) in zip(entries, entries[1:]):
+            wanted = 0.7 if way == "delay" else backoff_of(attempt, initial, most)
+            spread = 0 if way == "delay" else JITTER
+            least, longest = wanted * (1 - spread), wanted * (1 + spread)
+            if following != attempt + 1:
+                wrong.append(f"event {n}: attempt {following} came after attempt {attempt}")
+            if came - begin < least - groups_rig.DEATH_SLACK:
+                wrong.append(f"event {n}, {way}: attempt {following} came {came - begin:.3f} s after failure {attempt}, at least {least:.3f}")
+            if came - end > longest + slack:
+                wrong.append(f"event {n}, {way}: attempt {following} came {came - end:.3f} s after failure {attempt}, at most {longest:.3f}")
+            late[way, attempt].append((came - begin, came - end - longest))
+    return wrong, late
+
+
+def histories(gateway, stream, retries, log, ways):
+    """What is wrong with the letters."""
+    places = {line.split("|")[0]: tuple(map(int, line.split("|")[1:])) for line in harness.psql(
+        gateway, f"""select data->>'n', partition, "offset" from weir.log where stream = '{stream}'""")}
+    letters = {}
+    for line in harness.psql(gateway, LETTERS.format(stream=stream, group=GROUP)):
+        partition, offset, reason, rest = line.split("|", 3)
+        letters[int(partition), int(offset)] = (reason, rest)
+    for n, entries in log.items():
+        reason, rest = letters.pop(places[str(n)], (None, ""))
+        attempts = json.loads(f"[{rest.rpartition('|')[0]}]") if rest else []
+        if reason != "max-retries" or [one["attempt"] for one in attempts] != list(range(1, retries + 2)):
+            yield f"event {n}: {reason}, attempts {attempts}"
+            continue
+        for (attempt, _, begin, end), told in zip(entries, attempts):
+            if not begin - 0.1 <= seconds(told["at"]) <= end + harness.SLOW:
+                yield f"event {n}, attempt {attempt}: its letter says {told}, it failed between {begin:.3f} and {end:.3f}"
+            if not told["consumer"].startswith("consumer-"):
+                yield f"event {n}: {told} names no consumer"
+            if ways[n % len(ways)] != "vanish" and told["error"].get("type") != "Broken":
+                yield f"event {n}: {told} is not the error that was told"
+    yield from (f"{place} is dead and was never delivered" for place in letters)
+
+
+def times(_seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, slack=0.5, ordering="none"):
+    """(violations, figures)"""
+    stream, ways, gateway = "soak.retry-times", ("nack", "nack", "delay", "vanish"), harness.dev()
+    try:
+        place = rig.Place(gateway)
+        groups_rig.fill(place, stream, count, 4, keys=0 if ordering == "none" else count)
+        groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries, backoff={
+            "initial": f"{round(initial * 1000)}ms", "factor": FACTOR, "max": f"{round(most * 1000)}ms", "jitter": JITTER})
+        failing, began = Failing(place, stream, ways, workers), time.monotonic()
+        with groups_rig.working(failing.threads):
+            dead = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
+            time.sleep(1)                          # nothing more may come
+        took = time.monotonic() - began
+        wrong, late = delays(failing.log, ways, initial, most, slack * harness.SLOW)
+        wrong += failing.violations + ([] if dead else [f"not all are dead: {groups_rig.kept(gateway, stream, GROUP)}"])
+        wrong += [f"event {n} was delivered {len(entries)} times" for n, entries in failing.log.items() if len(entries) != retries + 1]
+        if len(failing.log) != count:
+            wrong.append(f"{len(failing.log)} of {count} events were delivered")
+        wrong += histories(gateway, stream, retries, failing.log, ways)
+        if status := gateway.stop():
+            wrong.append(f"the gateway ended with {status}")
+        figures = {"seconds": f"{took:.1f}", "events, retries": f"{count}, {retries}"}
+        for (way, attempt), measured in sorted(late.items()):
+            figures[f"{way} {attempt}: came again after"] = (
+                f"{min(a for a, _ in measured):.3f} to {max(a for a, _ in measured):.3f} s, "
+                f"median {statistics.median(a for a, _ in measured):.3f}; latest {max(b for _, b in measured):+.3f} s of its jitter's end")
+        return wrong, figures
+    finally:
+        gateway.kill()
+        harness.remove(gateway)
+
+
+class Fragile:
+    """Consumers that vanish, with all that they have, as soon as the poison is among it."""
+
+    def __init__(self, place, stream, poison, workers):
+        self.poison, self.lock = poison, threading.Lock()
+        self.acked, self.sizes, self.attempts, self.violations = defaultdict(int), [], [], []
+        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work) for i in range(workers)]
+
+    def work(self, calls):
+        got, _, _ = calls.receive(max=1000, wait="200ms", ack_deadline=f"{DEADLINE:g}s")
+        with self.lock:
+            self.sizes += [len(got)] if got else []
+            self.attempts += [(one.attempt, len(got)) for one in got or () if one.n == self.poison]
+        if not got or any(one.n == self.poison for one in got):
+            return True
+        said = calls.say("ack", got)
+        with self.lock:
+            self.violations += calls.violations
+            for one in said:
+                self.acked[one.delivery.n] += one.result == "done"
+        return True
+
+
+def poison(_seed=None, count=1000, retries=3, workers=4, ordering="none"):
+    """(violations, figures)"""
+    stream, gateway = "soak.poison", harness.dev()
+    try:
+        place, bad = rig.Place(gateway), count // 3
+        groups_rig.fill(place, stream, count, 1, keys=0 if ordering == "none" else count)
+        groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries,
+                          backoff={"initial": "100ms", "factor": 1, "max": "100ms", "jitter": 0.2})
+        fragile, began = Fragile(place, stream, bad, workers), time.monotonic()
+        with groups_rig.working(fragile.threads):
+            over = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
+        took, dead, wrong = time.monotonic() - began, groups_rig.dead_letters(gateway, stream, GROUP), fragile.violations
+        wrong += [] if over else [f"not drained: {groups_rig.kept(gateway, stream, GROUP)}"]
+        if fragile.attempts != [(1, count), *((n, 1) for n in range(2, retries + 2))]:
+            wrong.append(f"the poison came as (attempt, lease) {fragile.attempts}")
+        if [(letter.reason, letter.attempts) for letter in dead.values()] != [("max-retries", retries + 1)]:
+            wrong.append(f"dead letters: {dead}")
+        wrong += [f"event {n} was acked {fragile.acked[n]} times" for n in range(count) if fragile.acked[n] != (n != bad)]
+        if status := gateway.stop():
+            wrong.append(f"the gateway ended with {status}")
+        return wrong, {"seconds": f"{took:.1f}", "events in the first lease": fragile.sizes[0] if fragile.sizes else 0,
+                       "the poison came in leases of": [size for _, size in fragile.attempts],
+                       "neighbours acked": sum(fragile.acked.values()), "dead": len(dead)}
+    finally:
+        gateway.kill()
+        harness.remove(gateway)
+
+
+PROOFS = {"times": times, "poison": poison}
+
+
+def main():
+    parse = argparse.ArgumentParser(description=__doc__)
+    parse.add_argument("names", nargs="*", default=list(PROOFS))
+    parse.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    args = parse.parse_args()
+    sys.exit(max(rig.show(name, *PROOFS[name](args.seed)) for name in args.names))
+
+
+if __name__ == "__main__":
+    main()
