@@ -6,9 +6,11 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "soak"))
 import groups_bloat  # noqa: E402
+import groups_consumers  # noqa: E402
 import groups_drain  # noqa: E402
 import groups_redrive  # noqa: E402
 import groups_retries  # noqa: E402
+from groups_rig import Dead, Delivery, Given, Said  # noqa: E402
 
 SEED = int.from_bytes(os.urandom(4), "big")
 
@@ -49,3 +51,47 @@ def test_letters_are_redriven_by_filter_and_rate_through_cancel_and_kill():
 
 def test_an_open_snapshot_neither_swells_nor_slows_a_group():
     proved(groups_bloat.run(events=20_000, lease=100, bound=3))
+
+
+# --- the checkers themselves --------------------------------------------------------------------------------------------------
+class Told:
+    """What a consumer recorded: (when, receive, offset, attempt) of deliveries, (when, what, offset, result) of answers."""
+
+    def __init__(self, given, said):
+        def delivery(offset, attempt=1):
+            return Delivery(f"d{offset}.{attempt}", attempt, (0, offset), "k", offset, "")
+
+        self.violations = []
+        self.given = [Given(at, at, receive, i, delivery(offset, n)) for i, (at, receive, offset, n) in enumerate(given)]
+        self.said = [Said(at, at, what, (0, offset), result, delivery(offset)) for at, what, offset, result in said]
+
+
+DEAD = {(0, 1): Dead("max-retries", 1.5, 2, 0)}
+GOOD = ([(1, "a", 1, 1), (3, "b", 2, 1)], [(2, "ack", 1, "done"), (4, "ack", 2, "done")])
+CASES = {
+    "all is well": (GOOD, {}, []),
+    "acked and dead": (GOOD, DEAD, ["exactly_one"]),
+    "one lost": ((GOOD[0], GOOD[1][:1]), {}, ["exactly_one"]),
+    "an answer got lost": ((GOOD[0], [GOOD[1][0], (4, "ack", 2, "unsure")]), {}, []),
+    "a nack counts after the ack": ((GOOD[0], [*GOOD[1], (5, "nack", 2, "done")]), {}, ["exactly_one"]),
+    "the same attempt twice": (([*GOOD[0], (3.5, "c", 2, 1)], GOOD[1]), {}, ["bounded"]),
+    "an attempt too many": (([*GOOD[0], (3.5, "c", 2, 3)], GOOD[1]), {}, ["bounded"]),
+    "the next one too early": (([GOOD[0][0], (1.5, "b", 2, 1)], GOOD[1]), {}, ["in_order"]),
+    "both in one answer": (([GOOD[0][0], (1, "a", 2, 1)], GOOD[1]), {}, []),
+    "both in one answer, reversed": (([(1, "a", 2, 1), GOOD[0][0]], GOOD[1]), {}, ["in_order"]),
+    "the next one after a death": ((GOOD[0], GOOD[1][1:]), DEAD, []),
+    "the next one before the death": (([GOOD[0][0], (1.2, "b", 2, 1)], GOOD[1][1:]), DEAD, ["in_order"]),
+    "one after the next too early": (([*GOOD[0], (3.5, "c", 3, 1)], [(4, "ack", 1, "done"), (3.1, "ack", 2, "done"),
+                                                                     (5, "ack", 3, "done")]), {}, ["in_order"]),
+    "a letter with too few attempts": ((GOOD[0], GOOD[1][1:]), {(0, 1): Dead("max-retries", 1.5, 1, 0)}, ["bounded"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_ledger_finds(case):
+    (given, said), dead, wanted = CASES[case]
+    ledger = groups_consumers.Ledger([Told(given, said)])
+    places = {(0, offset) for _, _, offset, _ in given}
+    found = {"exactly_one": list(ledger.exactly_one(places, dead)), "bounded": list(ledger.bounded(1, dead)),
+             "in_order": list(ledger.in_order(dead))}
+    assert [name for name, wrong in found.items() if wrong] == wanted, found

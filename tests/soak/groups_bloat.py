@@ -16,7 +16,8 @@ from rig import harness
 from servers import Session
 
 STREAM, GROUP, TABLES = "soak.bloat", "workers", ("groups", "group_states", "leases", "retries", "skips")
-SIZES = f"select relname, pg_total_relation_size(oid) from pg_class where relnamespace = 'weir'::regnamespace and relname in {TABLES}"
+SIZES = f"""select relname, pg_total_relation_size(oid) from pg_class
+             where relnamespace = 'weir'::regnamespace and relname in {TABLES}"""
 MIB = 1 << 20
 
 
@@ -90,7 +91,8 @@ def run(events=1_000_000, lease=500, workers=4, fails=0.01, ordering="none", mos
             "events, ordering": f"{events}, {ordering}", "seconds": f"{took:.1f} ({events / took:,.0f} events a second)",
             "failed once": crew.failed, "rows that the open snapshot sees": held,
             "largest, MiB": " ".join(f"{name}:{size / MIB:.2f}" for name, size in sorted(largest.items())),
-            f"receive of {lease}, ms": f"{first:.2f} in the first tenth, {last:.2f} in the last, p99 {1000 * rig.quantile(crew.received, 0.99):.2f}",
+            f"receive of {lease}, ms": f"{first:.2f} in the first tenth, {last:.2f} in the last, "
+                                       f"p99 {1000 * rig.quantile(crew.received, 0.99):.2f}",
             "ack, ms": f"{first_ack:.2f} in the first tenth, {last_ack:.2f} in the last",
         }
     finally:

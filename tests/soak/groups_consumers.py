@@ -180,7 +180,7 @@ class Ledger:
             for place in sorted(places):
                 for given in self.given[place]:
                     if latest > given.came:
-                        yield from (f"{place} came at {given.came:.3f} as attempt {given.delivery.attempt}; {one} ended at {end:.3f}"
+                        yield from (f"{place} came at {given.came:.3f}, attempt {given.delivery.attempt}; {one} ended at {end:.3f}"
                                     for one, end in before if end > given.came and not self.together(one, given))
                 before.append((place, self.ended(place, dead)))
                 latest = max(latest, before[-1][1])

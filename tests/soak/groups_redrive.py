@@ -1,5 +1,5 @@
-"""A hundred thousand dead letters: a third of them, by filter, is redriven at a set rate, cancelled half way; a second job takes the
-rest and goes on after both gateways were killed with -9. The counts add up, and each redriven event comes to its group.
+"""A hundred thousand dead letters: a third of them, by filter, is redriven at a set rate, cancelled half way; a second job takes
+the rest and goes on after both gateways were killed with -9. The counts add up, and each redriven event comes to its group.
 
     groups_redrive.py [--letters 100000]
 """
@@ -42,8 +42,9 @@ def bury(place, total):
     calls, left, began = groups_rig.Calls([place], STREAM, GROUP, "gravedigger"), total, time.monotonic()
     while left:
         got, _, _ = calls.receive(max=1000, wait="1s")
-        left -= sum(one.result == "done" for one in calls.say("reject", got or (), error={"type": "Broken", "message": "order 4711"})
-                    ) if got else 0
+        if got:
+            said = calls.say("reject", got, error={"type": "Broken", "message": "order 4711"})
+            left -= sum(one.result == "done" for one in said)
         assert not calls.violations, calls.violations
     calls.close()
     return time.monotonic() - began

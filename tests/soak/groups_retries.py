@@ -37,9 +37,10 @@ class Failing:
 
     def __init__(self, place, stream, ways, workers):
         self.ways, self.lock = ways, threading.Lock()
-        self.log = defaultdict(list)               # n: (attempt, came, from, to): it failed between these two
+        self.log = defaultdict(list)               # n: (attempt, came, from, to): it failed between
         self.violations, self.last = [], time.monotonic()
-        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work) for i in range(workers)]
+        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work)
+                        for i in range(workers)]
 
     def work(self, calls):
         got, _, came = calls.receive(max=1000, wait="500ms", ack_deadline=f"{DEADLINE:g}s")
@@ -73,10 +74,9 @@ def delays(log, ways, initial, most, slack):
             least, longest = wanted * (1 - spread), wanted * (1 + spread)
             if following != attempt + 1:
                 wrong.append(f"event {n}: attempt {following} came after attempt {attempt}")
-            if came - begin < least - groups_rig.DEATH_SLACK:
-                wrong.append(f"event {n}, {way}: attempt {following} came {came - begin:.3f} s after failure {attempt}, at least {least:.3f}")
-            if came - end > longest + slack:
-                wrong.append(f"event {n}, {way}: attempt {following} came {came - end:.3f} s after failure {attempt}, at most {longest:.3f}")
+            if came - begin < least - groups_rig.DEATH_SLACK or came - end > longest + slack:
+                wrong.append(f"event {n}, {way}: attempt {following} came {came - end:.3f} to {came - begin:.3f} s after failure "
+                             f"{attempt}; wanted {least:.3f} to {longest:.3f} s")
             late[way, attempt].append((came - begin, came - end - longest))
     return wrong, late
 
@@ -120,7 +120,8 @@ def times(_seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, s
         took = time.monotonic() - began
         wrong, late = delays(failing.log, ways, initial, most, slack * harness.SLOW)
         wrong += failing.violations + ([] if dead else [f"not all are dead: {groups_rig.kept(gateway, stream, GROUP)}"])
-        wrong += [f"event {n} was delivered {len(entries)} times" for n, entries in failing.log.items() if len(entries) != retries + 1]
+        wrong += [f"event {n} was delivered {len(entries)} times" for n, entries in failing.log.items()
+                  if len(entries) != retries + 1]
         if len(failing.log) != count:
             wrong.append(f"{len(failing.log)} of {count} events were delivered")
         wrong += histories(gateway, stream, retries, failing.log, ways)
@@ -130,7 +131,7 @@ def times(_seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, s
         for (way, attempt), measured in sorted(late.items()):
             figures[f"{way} {attempt}: came again after"] = (
                 f"{min(a for a, _ in measured):.3f} to {max(a for a, _ in measured):.3f} s, "
-                f"median {statistics.median(a for a, _ in measured):.3f}; latest {max(b for _, b in measured):+.3f} s of its jitter's end")
+                f"median {statistics.median(a for a, _ in measured):.3f}; the latest {max(b for _, b in measured):+.3f} s beyond")
         return wrong, figures
     finally:
         gateway.kill()
@@ -143,7 +144,8 @@ class Fragile:
     def __init__(self, place, stream, poison, workers):
         self.poison, self.lock = poison, threading.Lock()
         self.acked, self.sizes, self.attempts, self.violations = defaultdict(int), [], [], []
-        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work) for i in range(workers)]
+        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work)
+                        for i in range(workers)]
 
     def work(self, calls):
         got, _, _ = calls.receive(max=1000, wait="200ms", ack_deadline=f"{DEADLINE:g}s")

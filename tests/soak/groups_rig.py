@@ -72,8 +72,8 @@ class Calls:
         """(the answer, whether it may have happened without one)"""
         began = time.monotonic()
         try:
-            status, headers, text = self.wires[self.turn % len(self.wires)].request("POST", f"{self.path}/{what}",
-                                                                                    json.dumps(body).encode(), timeout)
+            wire = self.wires[self.turn % len(self.wires)]
+            status, headers, text = wire.request("POST", f"{self.path}/{what}", json.dumps(body).encode(), timeout)
             answer = json.loads(text)
         except rig.BROKEN:
             self.broken += 1
@@ -96,7 +96,7 @@ class Calls:
         return (None if answer is None else [delivery_of(one) for one in answer["deliveries"]]), sent, time.time()
 
     def say(self, what, deliveries, halt=None, **more):
-        """ack, nack, reject or extend, until it is answered: [Said]. Of a call that was repeated nobody knows what `stale` means."""
+        """ack, nack, reject or extend, until it is answered: [Said]. Nobody knows what `stale` means of a call that was repeated."""
         by_id, unsure, sent = {one.id: one for one in deliveries}, False, time.time()
         while True:
             answer, may_have = self.ask(what, {"delivery_ids": list(by_id), **more})
@@ -143,7 +143,7 @@ Dead = namedtuple("Dead", "reason at attempts state")
 def kept(gateway, stream, group):
     """What the group remembers just now."""
     leased, retrying, skipped, positions, heads = harness.psql(gateway, KEPT.format(stream=stream, group=group))[0].split("|")
-    return Kept(int(leased), int(retrying), int(skipped), [int(n) for n in positions.split(",")], [int(n) for n in heads.split(",")])
+    return Kept(int(leased), int(retrying), int(skipped), *([int(n) for n in text.split(",")] for text in (positions, heads)))
 
 
 def drained(found):
