@@ -66,7 +66,7 @@ def run(events=1_000_000, lease=500, workers=4, fails=0.01, ordering="none", mos
     session = Session(gateway.database_url)
     try:
         place = rig.Place(gateway)
-        groups_rig.fill(place, STREAM, events, 8, keys=0 if ordering == "none" else 100_000)
+        groups_rig.fill(place, STREAM, events, 8, keys=0 if ordering == "none" else 100_000, key="partitionkey")
         groups_rig.define(place, STREAM, GROUP, ordering=ordering, max_in_flight=10 * lease,
                           backoff={"initial": "200ms", "factor": 2, "max": "1s", "jitter": 0.2})
         session.say("begin isolation level repeatable read; select count(*) from weir.groups")
