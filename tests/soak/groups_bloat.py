@@ -15,7 +15,7 @@ import rig
 from rig import harness
 from servers import Session
 
-STREAM, GROUP, TABLES = "soak.bloat", "workers", ("groups", "group_states", "leases", "retries", "skips")
+GROUP, TABLES = "workers", ("groups", "group_states", "leases", "retries", "skips")
 SIZES = f"""select relname, pg_total_relation_size(oid) from pg_class
              where relnamespace = 'weir'::regnamespace and relname in {TABLES}"""
 MIB = 1 << 20
@@ -25,13 +25,13 @@ def sizes(gateway):
     return {name: int(n) for name, n in (line.split("|") for line in harness.psql(gateway, SIZES))}
 
 
-class Worker:
+class Workers:
     """Times each receive and ack, and nacks what fails for the first time."""
 
-    def __init__(self, places, count, lease, fails, seed):
+    def __init__(self, places, stream, count, lease, fails, seed):
         self.lease, self.fails, self.random, self.lock = lease, fails, random.Random(seed), threading.Lock()
         self.received, self.acked, self.failed, self.done, self.violations = [], [], 0, 0, []
-        self.threads = [groups_rig.Each(groups_rig.Calls(places, STREAM, GROUP, f"worker-{i}"), self.work) for i in range(count)]
+        self.threads = [groups_rig.Each(groups_rig.Calls(places, stream, GROUP, f"worker-{i}"), self.work) for i in range(count)]
 
     def work(self, calls):
         began = time.monotonic()
@@ -60,45 +60,38 @@ def tenths(measured):
     return tuple(1000 * statistics.median(part) for part in (measured[:n], measured[-n:]))
 
 
-def run(events=1_000_000, lease=500, workers=4, fails=0.01, ordering="none", most=16, bound=1.5, seed=0):
+def run(gateways, events=1_000_000, lease=500, workers=4, fails=0.01, ordering="none", most=16, bound=1.5, seed=0):
     """(violations, figures); `most`: MiB of all tables together."""
-    gateway, wrong = harness.dev(), []
+    gateway, place, stream, wrong = gateways.any, gateways.places[0], groups_rig.stream_of("bloat"), []
+    groups_rig.fill(place, stream, events, 8, keys=0 if ordering == "none" else 100_000, key="partitionkey")
+    groups_rig.define(place, stream, GROUP, ordering=ordering, max_in_flight=10 * lease,
+                      backoff={"initial": "200ms", "factor": 2, "max": "1s", "jitter": 0.2})
     session = Session(gateway.database_url)
-    try:
-        place = rig.Place(gateway)
-        groups_rig.fill(place, STREAM, events, 8, keys=0 if ordering == "none" else 100_000, key="partitionkey")
-        groups_rig.define(place, STREAM, GROUP, ordering=ordering, max_in_flight=10 * lease,
-                          backoff={"initial": "200ms", "factor": 2, "max": "1s", "jitter": 0.2})
-        session.say("begin isolation level repeatable read; select count(*) from weir.groups")
-        crew, began, largest = Worker([place], workers, lease, fails, seed), time.monotonic(), {}
-        with groups_rig.working(crew.threads):
-            while crew.done < events and not crew.violations and time.monotonic() - began < 900 * harness.SLOW:
-                time.sleep(0.5)
-                largest = {name: max(size, largest.get(name, 0)) for name, size in sizes(gateway).items()}
-        took, held = time.monotonic() - began, session.say("select count(*) from weir.group_states")[0]
-        session.say("commit")
-        wrong += crew.violations
-        if crew.done != events or not groups_rig.drained(groups_rig.kept(gateway, STREAM, GROUP)):
-            wrong.append(f"{crew.done} of {events} were done: {groups_rig.kept(gateway, STREAM, GROUP)}")
-        (first, last), (first_ack, last_ack) = tenths(crew.received), tenths(crew.acked)
-        if sum(largest.values()) > most * MIB:
-            wrong.append(f"the group's tables took {sum(largest.values()) / MIB:.1f} MiB")
-        if last > bound * first + 1 * harness.SLOW:
-            wrong.append(f"a receive took {first:.2f} ms at first and {last:.2f} ms at last")
-        if status := gateway.stop():
-            wrong.append(f"the gateway ended with {status}")
-        return wrong, {
-            "events, ordering": f"{events}, {ordering}", "seconds": f"{took:.1f} ({events / took:,.0f} events a second)",
-            "failed once": crew.failed, "rows that the open snapshot sees": held,
-            "largest, MiB": " ".join(f"{name}:{size / MIB:.2f}" for name, size in sorted(largest.items())),
-            f"receive of {lease}, ms": f"{first:.2f} in the first tenth, {last:.2f} in the last, "
-                                       f"p99 {1000 * rig.quantile(crew.received, 0.99):.2f}",
-            "ack, ms": f"{first_ack:.2f} in the first tenth, {last_ack:.2f} in the last",
-        }
-    finally:
-        session.close()
-        gateway.kill()
-        harness.remove(gateway)
+    session.say("begin isolation level repeatable read; select count(*) from weir.groups")
+    crew, began, largest = Workers([place], stream, workers, lease, fails, seed), time.monotonic(), {}
+    with groups_rig.working(crew.threads):
+        while crew.done < events and not crew.violations and time.monotonic() - began < 900 * harness.SLOW:
+            time.sleep(0.5)
+            largest = {name: max(size, largest.get(name, 0)) for name, size in sizes(gateway).items()}
+    took, held = time.monotonic() - began, session.say("select count(*) from weir.group_states")[0]
+    session.say("commit")
+    session.close()
+    wrong += crew.violations
+    if crew.done != events or not groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)):
+        wrong.append(f"{crew.done} of {events} were done: {groups_rig.kept(gateway, stream, GROUP)}")
+    (first, last), (first_ack, last_ack) = tenths(crew.received), tenths(crew.acked)
+    if sum(largest.values()) > most * MIB:
+        wrong.append(f"the group's tables took {sum(largest.values()) / MIB:.1f} MiB")
+    if last > bound * first + 1 * harness.SLOW:
+        wrong.append(f"a receive took {first:.2f} ms at first and {last:.2f} ms at last")
+    return wrong, {
+        "events, ordering": f"{events}, {ordering}", "seconds": f"{took:.1f} ({events / took:,.0f} events a second)",
+        "failed once": crew.failed, "rows that the open snapshot sees": held,
+        "largest, MiB": " ".join(f"{name}:{size / MIB:.2f}" for name, size in sorted(largest.items())),
+        f"receive of {lease}, ms": f"{first:.2f} in the first tenth, {last:.2f} in the last, "
+                                   f"p99 {1000 * rig.quantile(crew.received, 0.99):.2f}",
+        "ack, ms": f"{first_ack:.2f} in the first tenth, {last_ack:.2f} in the last",
+    }
 
 
 def main():
@@ -106,7 +99,7 @@ def main():
     parse.add_argument("--events", type=int, default=1_000_000)
     parse.add_argument("--ordering", choices=("none", "key"), default="none")
     args = parse.parse_args()
-    sys.exit(rig.show("bloat", *run(args.events, ordering=args.ordering)))
+    sys.exit(rig.show("bloat", *groups_rig.prove(run, args.events, ordering=args.ordering)))
 
 
 if __name__ == "__main__":

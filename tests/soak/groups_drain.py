@@ -16,40 +16,11 @@ import groups_rig
 import rig
 from groups_consumers import Consumer, Habits, Ledger
 from rig import harness
-from servers import Bench
 
 GROUP, CONSUMERS, PARTITIONS, RETRIES = "workers", 8, 8, 3
 WORST = Habits(nack=0.03, reject=0.002, vanish=0.04, half=0.03, late=0.04, extend=0.03, again=0.05, deadline=2.0, pause=0.05)
 BACKOFF = {"initial": "100ms", "factor": 2, "max": "1s", "jitter": 0.2}
 WIDE = {"max_in_flight": 20000, "max_retrying": 100000, "max_skipped": 100000, "backoff": BACKOFF, "max_retries": RETRIES}
-
-
-class Gateways:
-    """Two on one database, and their kills."""
-
-    def __init__(self, bench, settings=None):
-        self.bench, self.settings, self.kills = bench, {"WEIR_DATABASE_STATEMENT_TIMEOUT": "30s", **(settings or {})}, 0
-        bench.postgres.start()
-        self.places = [rig.Place(bench.serve(**self.settings)) for _ in range(2)]
-
-    @property
-    def any(self):
-        return self.places[0].gateway
-
-    def kill(self, n):
-        """-9, and another one in its place."""
-        gateway = self.places[n].gateway
-        gateway.kill()
-        assert not harness.SANITIZER.search(gateway.log()), gateway.log()[-8000:]
-        self.places[n].moved(self.bench.serve(**self.settings))
-        self.kills += 1
-
-    def end_sessions(self):
-        """All sessions of both gateways end, wherever they are just now."""
-        harness.psql(self.any, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'weir%'")
-
-    def stop(self):
-        return [f"a gateway ended with {status}" for place in self.places if (status := place.gateway.stop())]
 
 
 class Source(threading.Thread):
@@ -121,99 +92,90 @@ def told(ledger, consumers, dead, took, total):
     }
 
 
-def bounded(seed, total=100_000, seconds=40, kills=(0.5, 2.0), ordering="none", key_batch=1, settings=None):
+def bounded(gateways, seed, total=100_000, seconds=40, kills=(0.5, 2.0), ordering="none", key_batch=1):
     """(violations, figures): everything at once."""
-    rng, stream = random.Random(seed), "soak.bounded"
-    with Bench() as bench:
-        gateways = Gateways(bench, settings)
-        places, wrong = gateways.places, []
-        rig.create(places[0], stream, PARTITIONS)
-        groups_rig.define(places[0], stream, GROUP, ordering=ordering, key_batch=key_batch, **WIDE)
-        source = Source(places[1], stream, total, seconds, keys=total // 5)
-        consumers, began, sessions = crew(places, stream, WORST, seed), time.monotonic(), 0
-        with groups_rig.working([source, *consumers]):
-            while source.is_alive() and not wrong:
-                time.sleep(rng.uniform(*kills))
-                if rng.random() < 0.7:
-                    gateways.kill(rng.randrange(2))
-                else:
-                    gateways.end_sessions()
-                    sessions += 1
-                wrong = [text for one in (source, *consumers) for text in one.violations]
-            left = until_drained(lambda: gateways.any, stream, 120)
-        took, ledger = time.monotonic() - began, Ledger(consumers)
-        found, dead = judged(ledger, gateways.any, stream, ordering, RETRIES, returns=key_batch > 1)
-        wrong = [left] * bool(left) + source.violations + found + gateways.stop()
-        if source.published != total:
-            wrong.append(f"{source.published} of {total} events were published")
-        if not gateways.kills or not dead:
-            wrong.append(f"{gateways.kills} kills, {len(dead)} dead letters: nothing was proved")
-        return wrong, {"ordering": f"{ordering}, key_batch {key_batch}", "kills of gateways / of all sessions":
-                       f"{gateways.kills} / {sessions}", **told(ledger, consumers, dead, took, total)}
+    rng, stream = random.Random(seed), groups_rig.stream_of("bounded")
+    places, wrong, kills_before, sessions = gateways.places, [], gateways.kills, 0
+    rig.create(places[0], stream, PARTITIONS)
+    groups_rig.define(places[0], stream, GROUP, ordering=ordering, key_batch=key_batch, **WIDE)
+    source = Source(places[1], stream, total, seconds, keys=total // 5)
+    consumers, began = crew(places, stream, WORST, seed), time.monotonic()
+    with groups_rig.working([source, *consumers]):
+        while source.is_alive() and not wrong:
+            time.sleep(rng.uniform(*kills))
+            if gateways.kills == kills_before or rng.random() < 0.7:
+                gateways.kill(rng.randrange(2))
+            else:
+                gateways.end_sessions()
+                sessions += 1
+            wrong = [text for one in (source, *consumers) for text in one.violations]
+        left = until_drained(lambda: gateways.any, stream, 120)
+    took, ledger = time.monotonic() - began, Ledger(consumers)
+    found, dead = judged(ledger, gateways.any, stream, ordering, RETRIES, returns=key_batch > 1)
+    wrong = [left] * bool(left) + source.violations + found
+    if source.published != total:
+        wrong.append(f"{source.published} of {total} events were published")
+    if not dead:
+        wrong.append("no dead letters: not all was proved")
+    return wrong, {"ordering": f"{ordering}, key_batch {key_batch}", "kills of gateways / of all sessions":
+                   f"{gateways.kills - kills_before} / {sessions}", **told(ledger, consumers, dead, took, total)}
 
 
-def flawless(seed, total=100_000, ordering="none"):
+def flawless(gateways, seed, total=100_000, ordering="none"):
     """(violations, figures): nobody fails, so nothing comes twice."""
-    stream = "soak.flawless"
-    with Bench() as bench:
-        gateways = Gateways(bench)
-        groups_rig.fill(gateways.places[0], stream, total, PARTITIONS, keys=total // 5)
-        groups_rig.define(gateways.places[0], stream, GROUP, ordering=ordering, **WIDE)
-        consumers, began = crew(gateways.places, stream, Habits(deadline=60), seed), time.monotonic()
-        with groups_rig.working(consumers):
-            left = until_drained(lambda: gateways.any, stream, 120)
-        took, ledger = time.monotonic() - began, Ledger(consumers)
-        wrong, dead = judged(ledger, gateways.any, stream, ordering, RETRIES)
-        wrong += [left] * bool(left) + gateways.stop()
-        wrong += [f"{place} was delivered {len(given)} times" for place, given in ledger.given.items() if len(given) != 1]
-        wrong += [f"{said} although nobody failed" for acks in ledger.acks.values() for said in acks if said.result != "done"]
-        if dead or ledger.deliveries() != total:
-            wrong.append(f"{ledger.deliveries()} deliveries of {total} events, {len(dead)} dead letters")
-        return wrong, {"ordering": ordering, **told(ledger, consumers, dead, took, total)}
+    stream = groups_rig.stream_of("flawless")
+    groups_rig.fill(gateways.places[0], stream, total, PARTITIONS, keys=total // 5)
+    groups_rig.define(gateways.places[0], stream, GROUP, ordering=ordering, **WIDE)
+    consumers, began = crew(gateways.places, stream, Habits(deadline=60), seed), time.monotonic()
+    with groups_rig.working(consumers):
+        left = until_drained(lambda: gateways.any, stream, 120)
+    took, ledger = time.monotonic() - began, Ledger(consumers)
+    wrong, dead = judged(ledger, gateways.any, stream, ordering, RETRIES)
+    wrong += [left] * bool(left)
+    wrong += [f"{place} was delivered {len(given)} times" for place, given in ledger.given.items() if len(given) != 1]
+    wrong += [f"{said} although nobody failed" for acks in ledger.acks.values() for said in acks if said.result != "done"]
+    if dead or ledger.deliveries() != total:
+        wrong.append(f"{ledger.deliveries()} deliveries of {total} events, {len(dead)} dead letters")
+    return wrong, {"ordering": ordering, **told(ledger, consumers, dead, took, total)}
 
 
-def by_key(seed, total=30_000, keys=1000, key_batch=1):
+def by_key(gateways, seed, total=30_000, keys=1000, key_batch=1):
     """(violations, figures): one delivery in ten fails, some events always."""
-    stream, habits = "soak.by-key", Habits(nack=0.1, poison=300, deadline=60, sizes=(10, 50, 100))
-    with Bench() as bench:
-        gateways = Gateways(bench)
-        groups_rig.fill(gateways.places[0], stream, total, PARTITIONS, keys)
-        groups_rig.define(gateways.places[0], stream, GROUP, key_batch=key_batch,
-                          **{**WIDE, "backoff": {**BACKOFF, "initial": "20ms", "max": "100ms"}})
-        consumers, began = crew(gateways.places, stream, habits, seed), time.monotonic()
-        with groups_rig.working(consumers):
-            left = until_drained(lambda: gateways.any, stream, 300)
-        took, ledger = time.monotonic() - began, Ledger(consumers)
-        wrong, dead = judged(ledger, gateways.any, stream, "key", RETRIES, returns=key_batch > 1)
-        wrong += [left] * bool(left) + gateways.stop()
-        return wrong, {"keys": f"{keys}, key_batch {key_batch}", **told(ledger, consumers, dead, took, total)}
+    stream, habits = groups_rig.stream_of("by-key"), Habits(nack=0.1, poison=300, deadline=60, sizes=(10, 50, 100))
+    groups_rig.fill(gateways.places[0], stream, total, PARTITIONS, keys)
+    groups_rig.define(gateways.places[0], stream, GROUP, key_batch=key_batch,
+                      **{**WIDE, "backoff": {**BACKOFF, "initial": "20ms", "max": "100ms"}})
+    consumers, began = crew(gateways.places, stream, habits, seed), time.monotonic()
+    with groups_rig.working(consumers):
+        left = until_drained(lambda: gateways.any, stream, 300)
+    took, ledger = time.monotonic() - began, Ledger(consumers)
+    wrong, dead = judged(ledger, gateways.any, stream, "key", RETRIES, returns=key_batch > 1)
+    wrong += [left] * bool(left)
+    return wrong, {"keys": f"{keys}, key_batch {key_batch}", **told(ledger, consumers, dead, took, total)}
 
 
-def blocked(seed, total=40_000, keys=1000, held=50, rounds=3, bound=2.0):
+def blocked(gateways, seed, total=40_000, keys=1000, held=50, rounds=3, bound=2.0):
     """(violations, figures): groups of which some keys wait for an hour, beside groups of which none does."""
-    stream, wrong, times = "soak.blocked", [], {0: [], held: []}
+    stream, wrong, times = groups_rig.stream_of("blocked"), [], {0: [], held: []}
     settings = {**WIDE, "max_skipped": total, "backoff": {"initial": "1h", "factor": 1, "max": "1h", "jitter": 0}}
-    with Bench() as bench:
-        gateways = Gateways(bench)
-        groups_rig.fill(gateways.places[0], stream, total, PARTITIONS, keys)
-        for n in range(2 * rounds):
-            count, group = (held, 0)[n % 2], f"group-{n}"
-            left = total // keys * count
-            groups_rig.define(gateways.places[0], stream, group, **settings)
-            consumers = crew(gateways.places, stream, Habits(blocked=count, deadline=60, sizes=(100,)), seed, group=group)
-            began = time.monotonic()
-            with groups_rig.working(consumers):
-                if not groups_rig.wait_for(lambda: sum(len(one.given) for one in consumers) >= total - left + count, 120, 0.01):
-                    wrong.append(f"{group} delivered only {sum(len(one.given) for one in consumers)}")
-                times[count].append(time.monotonic() - began)
-                time.sleep(0.3)
-            found, ledger = groups_rig.kept(gateways.any, stream, group), Ledger(consumers)
-            wrong += ledger.violations + list(ledger.in_order({}))
-            if ledger.deliveries() != total - left + count:
-                wrong.append(f"{ledger.deliveries()} deliveries of {total} events, {count} keys blocked")
-            if (found.leased, found.retrying, found.skipped) != (0, count, left - count):
-                wrong.append(f"{count} keys are blocked, {left} events are theirs, and the group remembers {found}")
-        wrong += gateways.stop()
+    groups_rig.fill(gateways.places[0], stream, total, PARTITIONS, keys)
+    for n in range(2 * rounds):
+        count, group = (held, 0)[n % 2], f"group-{n}"
+        left = total // keys * count
+        groups_rig.define(gateways.places[0], stream, group, **settings)
+        consumers = crew(gateways.places, stream, Habits(blocked=count, deadline=60, sizes=(100,)), seed, group=group)
+        began = time.monotonic()
+        with groups_rig.working(consumers):
+            if not groups_rig.wait_for(lambda: sum(len(one.given) for one in consumers) >= total - left + count, 120, 0.01):
+                wrong.append(f"{group} delivered only {sum(len(one.given) for one in consumers)}")
+            times[count].append(time.monotonic() - began)
+            time.sleep(0.3)
+        found, ledger = groups_rig.kept(gateways.any, stream, group), Ledger(consumers)
+        wrong += ledger.violations + list(ledger.in_order({}))
+        if ledger.deliveries() != total - left + count:
+            wrong.append(f"{ledger.deliveries()} deliveries of {total} events, {count} keys blocked")
+        if (found.leased, found.retrying, found.skipped) != (0, count, left - count):
+            wrong.append(f"{count} keys are blocked, {left} events are theirs, and the group remembers {found}")
     free, slow = (statistics.median(times[count]) for count in (0, held))
     if slow > bound * free + 0.5 * harness.SLOW:
         wrong.append(f"{slow:.2f} s with {held} keys of {keys} blocked, {free:.2f} s without")
@@ -230,7 +192,7 @@ def main():
     parse.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     args = parse.parse_args()
     print(f"seed {args.seed}", flush=True)
-    sys.exit(max(rig.show(name, *PROOFS[name](args.seed)) for name in args.names))
+    sys.exit(max(rig.show(name, *groups_rig.prove(PROOFS[name], args.seed)) for name in args.names))
 
 
 if __name__ == "__main__":

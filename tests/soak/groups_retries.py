@@ -35,11 +35,11 @@ def seconds(text):
 class Failing:
     """Threads that receive and fail all they get, each event in the way of its number; a log of when it came and when it failed."""
 
-    def __init__(self, place, stream, ways, workers):
+    def __init__(self, places, stream, ways, workers):
         self.ways, self.lock = ways, threading.Lock()
         self.log = defaultdict(list)               # n: (attempt, came, from, to): it failed between
         self.violations, self.last = [], time.monotonic()
-        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work)
+        self.threads = [groups_rig.Each(groups_rig.Calls(places, stream, GROUP, f"consumer-{i}", i), self.work)
                         for i in range(workers)]
 
     def work(self, calls):
@@ -105,46 +105,40 @@ def histories(gateway, stream, retries, log, ways):
     yield from (f"{place} is dead and was never delivered" for place in letters)
 
 
-def times(_seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, slack=0.5, ordering="none"):
+def times(gateways, _seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, slack=0.5, ordering="none"):
     """(violations, figures)"""
-    stream, ways, gateway = "soak.retry-times", ("nack", "nack", "delay", "vanish"), harness.dev()
-    try:
-        place = rig.Place(gateway)
-        groups_rig.fill(place, stream, count, 4, keys=0 if ordering == "none" else count)
-        groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries, backoff={
-            "initial": f"{round(initial * 1000)}ms", "factor": FACTOR, "max": f"{round(most * 1000)}ms", "jitter": JITTER})
-        failing, began = Failing(place, stream, ways, workers), time.monotonic()
-        with groups_rig.working(failing.threads):
-            dead = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
-            time.sleep(1)                          # nothing more may come
-        took = time.monotonic() - began
-        wrong, late = delays(failing.log, ways, initial, most, slack * harness.SLOW)
-        wrong += failing.violations + ([] if dead else [f"not all are dead: {groups_rig.kept(gateway, stream, GROUP)}"])
-        wrong += [f"event {n} was delivered {len(entries)} times" for n, entries in failing.log.items()
-                  if len(entries) != retries + 1]
-        if len(failing.log) != count:
-            wrong.append(f"{len(failing.log)} of {count} events were delivered")
-        wrong += histories(gateway, stream, retries, failing.log, ways)
-        if status := gateway.stop():
-            wrong.append(f"the gateway ended with {status}")
-        figures = {"seconds": f"{took:.1f}", "events, retries": f"{count}, {retries}"}
-        for (way, attempt), measured in sorted(late.items()):
-            figures[f"{way} {attempt}: came again after"] = (
-                f"{min(a for a, _ in measured):.3f} to {max(a for a, _ in measured):.3f} s, "
-                f"median {statistics.median(a for a, _ in measured):.3f}; the latest {max(b for _, b in measured):+.3f} s beyond")
-        return wrong, figures
-    finally:
-        gateway.kill()
-        harness.remove(gateway)
+    stream, ways = groups_rig.stream_of("retry-times"), ("nack", "nack", "delay", "vanish")
+    place, gateway = gateways.places[0], gateways.any
+    groups_rig.fill(place, stream, count, 4, keys=0 if ordering == "none" else count)
+    groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries, backoff={
+        "initial": f"{round(initial * 1000)}ms", "factor": FACTOR, "max": f"{round(most * 1000)}ms", "jitter": JITTER})
+    failing, began = Failing(gateways.places, stream, ways, workers), time.monotonic()
+    with groups_rig.working(failing.threads):
+        dead = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
+        time.sleep(1)                          # nothing more may come
+    took = time.monotonic() - began
+    wrong, late = delays(failing.log, ways, initial, most, slack * harness.SLOW)
+    wrong += failing.violations + ([] if dead else [f"not all are dead: {groups_rig.kept(gateway, stream, GROUP)}"])
+    wrong += [f"event {n} was delivered {len(entries)} times" for n, entries in failing.log.items()
+              if len(entries) != retries + 1]
+    if len(failing.log) != count:
+        wrong.append(f"{len(failing.log)} of {count} events were delivered")
+    wrong += histories(gateway, stream, retries, failing.log, ways)
+    figures = {"seconds": f"{took:.1f}", "events, retries": f"{count}, {retries}"}
+    for (way, attempt), measured in sorted(late.items()):
+        figures[f"{way} {attempt}: came again after"] = (
+            f"{min(a for a, _ in measured):.3f} to {max(a for a, _ in measured):.3f} s, "
+            f"median {statistics.median(a for a, _ in measured):.3f}; the latest {max(b for _, b in measured):+.3f} s beyond")
+    return wrong, figures
 
 
 class Fragile:
     """Consumers that vanish, with all that they have, as soon as the poison is among it."""
 
-    def __init__(self, place, stream, poison, workers):
+    def __init__(self, places, stream, poison, workers):
         self.poison, self.lock = poison, threading.Lock()
         self.acked, self.sizes, self.attempts, self.violations = defaultdict(int), [], [], []
-        self.threads = [groups_rig.Each(groups_rig.Calls([place], stream, GROUP, f"consumer-{i}"), self.work)
+        self.threads = [groups_rig.Each(groups_rig.Calls(places, stream, GROUP, f"consumer-{i}", i), self.work)
                         for i in range(workers)]
 
     def work(self, calls):
@@ -162,32 +156,25 @@ class Fragile:
         return True
 
 
-def poison(_seed=None, count=1000, retries=3, workers=4, ordering="none"):
+def poison(gateways, _seed=None, count=1000, retries=3, workers=4, ordering="none"):
     """(violations, figures)"""
-    stream, gateway = "soak.poison", harness.dev()
-    try:
-        place, bad = rig.Place(gateway), count // 3
-        groups_rig.fill(place, stream, count, 1, keys=0 if ordering == "none" else count)
-        groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries,
-                          backoff={"initial": "100ms", "factor": 1, "max": "100ms", "jitter": 0.2})
-        fragile, began = Fragile(place, stream, bad, workers), time.monotonic()
-        with groups_rig.working(fragile.threads):
-            over = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
-        took, dead, wrong = time.monotonic() - began, groups_rig.dead_letters(gateway, stream, GROUP), fragile.violations
-        wrong += [] if over else [f"not drained: {groups_rig.kept(gateway, stream, GROUP)}"]
-        if fragile.attempts != [(1, count), *((n, 1) for n in range(2, retries + 2))]:
-            wrong.append(f"the poison came as (attempt, lease) {fragile.attempts}")
-        if [(letter.reason, letter.attempts) for letter in dead.values()] != [("max-retries", retries + 1)]:
-            wrong.append(f"dead letters: {dead}")
-        wrong += [f"event {n} was acked {fragile.acked[n]} times" for n in range(count) if fragile.acked[n] != (n != bad)]
-        if status := gateway.stop():
-            wrong.append(f"the gateway ended with {status}")
-        return wrong, {"seconds": f"{took:.1f}", "events in the first lease": fragile.sizes[0] if fragile.sizes else 0,
-                       "the poison came in leases of": [size for _, size in fragile.attempts],
-                       "neighbours acked": sum(fragile.acked.values()), "dead": len(dead)}
-    finally:
-        gateway.kill()
-        harness.remove(gateway)
+    stream, place, gateway, bad = groups_rig.stream_of("poison"), gateways.places[0], gateways.any, count // 3
+    groups_rig.fill(place, stream, count, 1, keys=0 if ordering == "none" else count)
+    groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries,
+                      backoff={"initial": "100ms", "factor": 1, "max": "100ms", "jitter": 0.2})
+    fragile, began = Fragile(gateways.places, stream, bad, workers), time.monotonic()
+    with groups_rig.working(fragile.threads):
+        over = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
+    took, dead, wrong = time.monotonic() - began, groups_rig.dead_letters(gateway, stream, GROUP), fragile.violations
+    wrong += [] if over else [f"not drained: {groups_rig.kept(gateway, stream, GROUP)}"]
+    if fragile.attempts != [(1, count), *((n, 1) for n in range(2, retries + 2))]:
+        wrong.append(f"the poison came as (attempt, lease) {fragile.attempts}")
+    if [(letter.reason, letter.attempts) for letter in dead.values()] != [("max-retries", retries + 1)]:
+        wrong.append(f"dead letters: {dead}")
+    wrong += [f"event {n} was acked {fragile.acked[n]} times" for n in range(count) if fragile.acked[n] != (n != bad)]
+    return wrong, {"seconds": f"{took:.1f}", "events in the first lease": fragile.sizes[0] if fragile.sizes else 0,
+                   "the poison came in leases of": [size for _, size in fragile.attempts],
+                   "neighbours acked": sum(fragile.acked.values()), "dead": len(dead)}
 
 
 PROOFS = {"times": times, "poison": poison}
@@ -198,7 +185,7 @@ def main():
     parse.add_argument("names", nargs="*", default=list(PROOFS))
     parse.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     args = parse.parse_args()
-    sys.exit(max(rig.show(name, *PROOFS[name](args.seed)) for name in args.names))
+    sys.exit(max(rig.show(name, *groups_rig.prove(PROOFS[name], args.seed)) for name in args.names))
 
 
 if __name__ == "__main__":

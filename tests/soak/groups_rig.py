@@ -1,5 +1,6 @@
 """What the proofs of consumer groups share: streams that are filled quickly, the calls of a consumer, what SQL says of a group."""
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ from collections import defaultdict, namedtuple
 
 import rig
 from rig import harness
+from servers import Bench
 
 FILL = 5000                    # events of one publish request
 DEATH_SLACK = 0.05             # seconds that two clocks of one machine, and a lane's idea of PostgreSQL's, may differ
@@ -20,6 +22,52 @@ def delivery_of(one):
     event = one["event"]
     return Delivery(one["delivery_id"], one["attempt"], (event["partition"], int(event["offset"])),
                     event.get("partitionkey", event.get("subject")), event["data"]["n"], one["deadline"])
+
+
+# --- gateways ------------------------------------------------------------------------------------------------------------
+class Gateways(Bench):
+    """Two on one PostgreSQL of their own, and their kills."""
+
+    def __init__(self, settings=None):
+        super().__init__()
+        self.settings, self.kills = {"WEIR_DATABASE_STATEMENT_TIMEOUT": "30s", **(settings or {})}, 0
+        self.postgres.start()
+        self.places = [rig.Place(self.serve(**self.settings)) for _ in range(2)]
+
+    @property
+    def any(self):
+        return self.places[0].gateway
+
+    def kill(self, n):
+        """-9, and another one in its place."""
+        gateway = self.places[n].gateway
+        gateway.kill()
+        assert not harness.SANITIZER.search(gateway.log()), gateway.log()[-8000:]
+        self.places[n].moved(self.serve(**self.settings))
+        self.kills += 1
+
+    def end_sessions(self):
+        """All sessions of both gateways end, wherever they are just now."""
+        harness.psql(self.any, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'weir%'")
+
+    def stop(self):
+        """What is wrong with their ends."""
+        return [f"a gateway ended with {status}" for place in self.places if (status := place.gateway.stop())]
+
+
+def prove(proof, *arguments, **sizes):
+    """(violations, figures) of a proof with gateways of its own."""
+    with Gateways() as gateways:
+        wrong, figures = proof(gateways, *arguments, **sizes)
+        return wrong + gateways.stop(), figures
+
+
+NUMBERS = itertools.count(1)
+
+
+def stream_of(name):
+    """One that no other proof uses."""
+    return f"soak.{name}.{next(NUMBERS)}"
 
 
 # --- a stream and its groups ------------------------------------------------------------------------------------------------
