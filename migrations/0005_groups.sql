@@ -117,15 +117,17 @@ create table weir.dead_letters (
     data           bytea,
     original       bytea,                          -- its data before the first repair; null: not repaired
     primary key (stream_id, letter_id),
-    unique (stream_id, group_name, partition, "offset")
+    unique (group_name, stream_id, partition, "offset")
 );
 
-create index dead_letters_by_group on weir.dead_letters (stream_id, group_name, state, letter_id);
-create index dead_letters_by_fingerprint on weir.dead_letters (stream_id, fingerprint, state);
-create index dead_letters_figures on weir.dead_letters (stream_id, group_name, poison) where state = 0;
-create index dead_letters_parked on weir.dead_letters (stream_id, dead_at) where state = 0;
+-- Only the primary key begins with stream_id: while there are no statistics, any other that did would look as good to who knows the ids
+-- of letters, and has all of a stream.
+create index dead_letters_by_group on weir.dead_letters (group_name, stream_id, state, letter_id);
+create index dead_letters_by_fingerprint on weir.dead_letters (fingerprint, stream_id, state);
+create index dead_letters_figures on weir.dead_letters (group_name, stream_id, poison) where state = 0;
+create index dead_letters_parked on weir.dead_letters (dead_at, stream_id) where state = 0;
 create index dead_letters_closed on weir.dead_letters (updated_at) where state >= 2;
-create index dead_letters_poison on weir.dead_letters (stream_id, group_name, fingerprint) where state = 0 and poison;
+create index dead_letters_poison on weir.dead_letters (group_name, stream_id, fingerprint) where state = 0 and poison;
 
 -- Redrives and discards of many letters: a durable job does them step by step, on any gateway.
 create table weir.jobs (

@@ -115,11 +115,14 @@ select u.ord::int4 as ord, e."offset", e.recorded, e.id, e.source, e.type, e.sub
 select partition, earliest from weir.partitions where stream_id = $1 and partition = any($2::int4[]);
 
 -- name: letters_known
--- Letters of events that died before; a seek has brought them back.
+-- Letters of events that died before; a seek has brought them back. (The order asks for the index that has the offsets: without
+-- statistics one that has all letters of the group looks as good.)
 select u.ord::int4 as ord, y.letter_id
   from unnest($3::int4[], $4::int8[]) with ordinality as u (partition, "offset", ord)
- cross join lateral (select * from weir.dead_letters y where y.stream_id = $1 and y.group_name = $2 and y.partition = u.partition
-                        and y."offset" = u."offset" offset 0) as y;
+ cross join lateral (select y.letter_id, y."offset" from weir.dead_letters y
+                      where y.stream_id = $1 and y.group_name = $2 and y.partition = u.partition and y."offset" >= u."offset"
+                      order by y."offset" limit 1) as y
+ where y."offset" = u."offset";
 
 -- name: letters_bury
 -- Events from the log, copied as they are. What the log does not have any more is not buried.

@@ -47,7 +47,7 @@ select k.stream, k.name, k.lag, greatest(0, extract(epoch from clock_timestamp()
 select k.stream, k.group_name, k.parked, k.poison, k.groups
   from (select s.name as stream, d.group_name, d.parked, d.poison, count(*) over () as groups
           from (select stream_id, group_name, count(*) as parked, count(*) filter (where poison) as poison
-                  from weir.dead_letters where state = 0 group by stream_id, group_name) as d
+                  from weir.dead_letters where state = 0 group by group_name, stream_id) as d
           join weir.streams s on s.stream_id = d.stream_id and not s.deleted
          order by d.parked desc, s.name, d.group_name limit $1) as k
  order by k.stream, k.group_name;

@@ -18,7 +18,7 @@ SEED = int.from_bytes(os.urandom(4), "big")
 
 @pytest.fixture(scope="module")
 def gateways():
-    with groups_rig.Gateways() as both:
+    with groups_rig.Gateways({"WEIR_JOBS_BATCH": "100"}) as both:
         yield both
         assert both.stop() == []
 
@@ -58,7 +58,7 @@ def test_an_event_that_makes_consumers_vanish_harms_no_neighbour(proved):
 
 
 def test_letters_are_redriven_by_filter_and_rate_through_cancel_and_kill(proved):
-    proved(groups_redrive.run, letters=6000, rate=1500)
+    proved(groups_redrive.run, letters=4500, rate=700, second_rate=700)
 
 
 def test_an_open_snapshot_neither_swells_nor_slows_a_group(proved):
