@@ -44,9 +44,9 @@ const struct problem problems[] = {
     [ERR_FORBIDDEN] = { 403, "insufficient-scope", "The token does not grant this",
         "The token is valid but lacks the right that this call needs on this name. Rights are checked before "
         "existence, so this says nothing of whether it exists." },
-    [ERR_RESERVED_NAME] = { 403, "reserved-name", "Weir alone writes this stream",
-        "Names that begin with an underscore or with saga. or end in .dlq are Weir's own. They are read like any "
-        "other stream." },
+    [ERR_RESERVED_NAME] = { 403, "reserved-name", "The name is Weir's own",
+        "Names that begin with an underscore or with saga. or end in .dlq are Weir's own. Streams of such names are read "
+        "like any other, and written by Weir alone." },
 
     [ERR_NOT_FOUND] = { 404, "not-found", "There is nothing here",
         "No route or resource has this path. The paths are listed at /docs." },

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def second(gateway):
-    other = harness.serve(gateway.database_url)
+    other = harness.serve(gateway.database_url, {"WEIR_GROUPS_PER_STREAM": "2"})
     yield other
     assert other.stop() == 0
     harness.remove(other)
@@ -69,6 +69,16 @@ def test_a_waiting_receive_hears_of_a_change(client, beside, gateway, stream):
         waiter.close()
         assert len(got) == 3 and time.monotonic() - began < 5 * harness.SLOW
         finish(client, path, got)
+
+
+def test_a_stream_has_so_many_groups_and_no_more(beside, stream):
+    beside.create(stream)
+    for name in "ab":
+        beside.put(f"/v1/streams/{stream}/groups/{name}", {}).expect(201)
+    beside.put(f"/v1/streams/{stream}/groups/c", {}).problem(409, "conflict")
+    beside.put(f"/v1/streams/{stream}/groups/b", {"paused": True}).expect(200)
+    beside.request("DELETE", f"/v1/streams/{stream}/groups/a").expect(204)
+    beside.put(f"/v1/streams/{stream}/groups/c", {}).expect(201)
 
 
 def test_management_and_consumers_of_two_gateways_do_not_keep_each_other_out(client, beside, gateway, second, stream):

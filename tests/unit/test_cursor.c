@@ -227,6 +227,32 @@ static void another_stream_and_another_incarnation_are_told_apart(void **state)
     assert_int_equal(cursor_parse(t, STREAM, STREAM_ID, &back, NULL), OK);
 }
 
+static enum err positions_of(const struct cursor *c, int partitions, int64_t *ret)
+{
+    char text[CURSOR_TEXT];
+    struct slice t = { text, cursor_format(c, STREAM, STREAM_ID, text) };
+
+    return cursor_positions(t, STREAM, STREAM_ID, partitions, ret, NULL);
+}
+
+static void the_positions_of_all_partitions_or_none_are_given(void **state)
+{
+    const struct cursor whole = sample(3, false), receipt = { .count = 1, .partial = true, .partition = { 0 }, .pos = { 5 } };
+    int64_t pos[PARTITIONS_MAX] = { 0 };
+
+    (void)state;
+    assert_int_equal(positions_of(&whole, 3, pos), OK);
+    assert_memory_equal(pos, whole.pos, 3 * sizeof *pos);
+    assert_int_equal(positions_of(&receipt, 1, pos), OK);
+    assert_int_equal(pos[0], 5);
+    pos[0] = 7;
+    assert_int_equal(positions_of(&whole, 2, pos), ERR_BAD_CURSOR);
+    assert_int_equal(positions_of(&whole, 4, pos), ERR_BAD_CURSOR);
+    assert_int_equal(positions_of(&receipt, 2, pos), ERR_CURSOR_PARTIAL);
+    assert_int_equal(cursor_positions(SLICE("no"), STREAM, STREAM_ID, 1, pos, NULL), ERR_BAD_CURSOR);
+    assert_int_equal(pos[0], 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_is_added_is_refused),
         cmocka_unit_test(a_right_checksum_does_not_make_nonsense_a_cursor),
         cmocka_unit_test(a_number_has_one_spelling),
+        cmocka_unit_test(the_positions_of_all_partitions_or_none_are_given),
         cmocka_unit_test(another_stream_and_another_incarnation_are_told_apart),
     };
 
