@@ -4,6 +4,7 @@
 
 const struct stmt OUTBOX_INSERT = { "outbox_insert", SQL_OUTBOX_INSERT, "int8 uuid text text text text text text", "" };
 const struct stmt OUTBOX_LETTERS = { "outbox_letters", SQL_OUTBOX_LETTERS, "int8 text uuid[] int4", "" };
+const struct stmt OUTBOX_FLOOR = { "outbox_floor", SQL_OUTBOX_FLOOR, "", "timestamptz" };
 const struct stmt OUTBOX_PENDING = { "outbox_pending", SQL_OUTBOX_PENDING, "timestamptz int8 int8",
                                      "int8 uuid text timestamptz text text text text text bool" };
 const struct stmt OUTBOX_ORIGIN = { "outbox_origin", SQL_OUTBOX_ORIGIN, "int8", "int8" };
@@ -67,23 +68,34 @@ static bool read_row(struct arena *a, const struct rows *r, int i, struct outbox
 }
 
 enum err db_outbox_pending(struct db *db, struct arena *a, int64_t since_us, size_t max, int64_t bytes, struct outbox_row **ret,
-                           size_t *ret_n, struct fault *f)
+                           size_t *ret_n, int64_t *ret_floor_us, struct fault *f)
 {
     const struct arg args[] = { arg_time(since_us), arg_int8((int64_t)max), arg_int8(bytes) };
-    struct rows r = { 0 };
+    struct rows r[2] = { 0 };
     struct outbox_row *v = NULL;
-    enum err e = db_exec(db, &OUTBOX_PENDING, args, &r, f);
+    int64_t newest = INT64_MIN;
+    enum err e;
 
-    if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
+    db_queue(db, &OUTBOX_FLOOR, NULL); /* before the rows are looked at: who ends in between is seen */
+    db_queue(db, &OUTBOX_PENDING, args);
+    e = db_flush(db, r, 2, f);
+    if (!e && !(v = arena_alloc(a, (size_t)(r[1].n + 1) * sizeof *v)))
         e = ERR_NO_MEMORY;
-    for (int i = 0; !e && i < r.n; i++)
-        if (!read_row(a, &r, i, &v[i]))
+    for (int i = 0; !e && i < r[1].n; i++) {
+        if (!read_row(a, &r[1], i, &v[i]))
             e = ERR_NO_MEMORY;
+        else if (v[i].recorded_us > newest)
+            newest = v[i].recorded_us;
+    }
     if (!e) {
         *ret = v;
-        *ret_n = (size_t)r.n;
+        *ret_n = (size_t)r[1].n;
+        *ret_floor_us = row_time(&r[0], 0, 0);
+        if (r[1].n && newest < *ret_floor_us)
+            *ret_floor_us = newest;
     }
-    rows_free(&r);
+    rows_free(&r[0]);
+    rows_free(&r[1]);
     return e;
 }
 

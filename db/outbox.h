@@ -17,8 +17,8 @@ struct outbox_row {
     bool of_audit;             /* it stands in weir.audit */
 };
 
-extern const struct stmt OUTBOX_INSERT, OUTBOX_LETTERS, OUTBOX_PENDING, OUTBOX_ORIGIN, OUTBOX_REMOVE, OUTBOX_SET_ASIDE,
-    AUDIT_REMOVE, AUDIT_SET_ASIDE;
+extern const struct stmt OUTBOX_INSERT, OUTBOX_LETTERS, OUTBOX_FLOOR, OUTBOX_PENDING, OUTBOX_ORIGIN, OUTBOX_REMOVE,
+    OUTBOX_SET_ASIDE, AUDIT_REMOVE, AUDIT_SET_ASIDE;
 
 /* Inserts the row and commits the transaction that is open, in one round trip. row == NULL: only commits. */
 enum err db_outbox_commit(struct db *db, const struct outbox_row *row, struct fault *f);
@@ -31,9 +31,9 @@ bool db_outbox_letters(struct db *db, struct arena *a, int64_t stream, struct sl
                        size_t stride, size_t n);
 
 /* The oldest ones recorded since, up to max, fewer once their data has `bytes`, but one anyway: those of one stream and origin
- * together, in order. */
+ * together, in order. *ret_floor_us: with these removed, the next look may begin there. */
 enum err db_outbox_pending(struct db *db, struct arena *a, int64_t since_us, size_t max, int64_t bytes, struct outbox_row **ret,
-                           size_t *ret_n, struct fault *f);
+                           size_t *ret_n, int64_t *ret_floor_us, struct fault *f);
 /* Inside a transaction: the stream is there, and will be until the end. ERR_UNKNOWN_STREAM */
 enum err db_outbox_origin(struct db *db, int64_t stream_id, struct fault *f);
 enum err db_outbox_remove(struct db *db, struct arena *a, const struct outbox_row *rows, size_t n, struct fault *f);

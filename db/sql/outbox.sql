@@ -29,8 +29,13 @@ select $1, md5(concat(l.letter_id, '/', l.redrives, '/', l.dead_at))::uuid, $2::
               '],"redrives":', l.redrives, ',"poison":', to_json(l.poison),
               ',"dead_at":"', to_char(l.dead_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
               '","updated_at":"', to_char(l.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '"',
-              ',"note":' || to_json(l.note)::text, '}')
+              ',"note":', coalesce(to_json(l.note)::text, 'null'), '}')
   from weir.dead_letters l where l.stream_id = $1 and l.letter_id = any($3::uuid[]);
+
+-- name: outbox_floor
+-- What is not visible yet is recorded after this: by whoever has begun to write, or later.
+select least(clock_timestamp(), min(xact_start)) as floor
+  from pg_stat_activity where datname = current_database() and backend_xid is not null and pid <> pg_backend_pid();
 
 -- name: outbox_pending
 -- The oldest $2 rows recorded since $1, ended early at $3 bytes of data but for the first; by stream, of each in order. What is set

@@ -27,7 +27,7 @@ struct outbox {
     struct db *db;                         /* the relay's */
     struct ticker *ticker;
     bool audit_settled;                    /* `_audit` is as it is configured */
-    int64_t seen_us;                       /* recorded of the newest row passed on */
+    int64_t floor_us;                      /* there is nothing before it, as far as is known */
     int64_t full_us;                       /* when all rows were last looked for, monotonic */
 };
 
@@ -212,8 +212,6 @@ static enum err pass_on(struct outbox *o, struct arena *arena, const struct outb
     metric_add(M_OUTBOX_EVENTS, (int64_t)n);
     if (slice_is(rows->stream, AUDIT_STREAM))
         metric_add(M_AUDIT_RECORDS, (int64_t)n);
-    if (rows[n - 1].recorded_us > o->seen_us)
-        o->seen_us = rows[n - 1].recorded_us;
     return OK;
 }
 
@@ -239,14 +237,14 @@ static enum err pass_on_singly(struct outbox *o, struct arena *arena, const stru
     return e;
 }
 
-/* Where to look from: what was written since the newest that was passed on, give or take the longest a transaction lasts, so that
- * removed rows which somebody's snapshot keeps are not walked over each time; and now and then everything. */
+/* Where to look from: so that removed rows which somebody's snapshot keeps are not walked over each time. At each poll all are
+ * looked at, for what was brought back by hand, or written by an account whose transactions cannot be seen. */
 static int64_t since(struct outbox *o)
 {
     int64_t now = clock_mono_us();
 
-    if (o->full_us && now < o->full_us + OUTBOX_POLL_US)
-        return o->seen_us - 2 * o->config->database_statement_timeout_us;
+    if (o->full_us && now < o->full_us + OUTBOX_POLL_US * 9 / 10) /* as early as a poll may be */
+        return o->floor_us;
     o->full_us = now;
     return 0;
 }
@@ -268,7 +266,9 @@ static enum err relay(void *outbox, bool *ret_more)
     struct outbox_row *rows;
     struct fault f = { 0 };
     size_t n = 0;
-    enum err e = arena ? db_outbox_pending(o->db, arena, since(o), BATCH, BATCH_BYTES, &rows, &n, &f) : ERR_NO_MEMORY, first;
+    int64_t floor_us = 0;
+    enum err e = arena ? db_outbox_pending(o->db, arena, since(o), BATCH, BATCH_BYTES, &rows, &n, &floor_us, &f) : ERR_NO_MEMORY;
+    enum err first;
 
     first = e ? e : settle_audit(o, arena, &f);
     for (size_t i = 0, run; !e && i < n; i += run) {
@@ -279,6 +279,7 @@ static enum err relay(void *outbox, bool *ret_more)
             one = pass_on_singly(o, arena, rows + i, run, &f);
         first = first ? first : one;
     }
+    o->floor_us = first ? 0 : floor_us;
     *ret_more = !first && n > 0;
     arena_free(arena);
     if (first && first != ERR_DATABASE_UNAVAILABLE)
