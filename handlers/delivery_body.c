@@ -152,6 +152,7 @@ static enum err put_error(struct request *rq, const struct error_parts *p, struc
     bool dropped = false;
 
     ret->error_type = cut(p->type, TYPE_MAX);
+    ret->error_type.n = strnlen(ret->error_type.p, ret->error_type.n); /* PostgreSQL's text has no NUL */
     ret->error_message = cut(p->message, limit / 2);
     BUF_LIT(&b, "{\"type\":");
     buf_json_string(&b, ret->error_type);

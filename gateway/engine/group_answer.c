@@ -63,6 +63,39 @@ static enum err fetch_due(struct wave *w, struct group_call *call, bool letters)
     return OK;
 }
 
+/* Retention took it, and all before it: its key waits for none of that any more. */
+static enum err forget_removed(struct wave *w, const struct group_call *call, bool *ret_any)
+{
+    struct cell *c = w->cell;
+    int32_t partitions[PARTITIONS_MAX];
+    bool gone[PARTITIONS_MAX] = { false };
+    struct rows r = { 0 };
+    size_t n = 0;
+    enum err e = OK;
+
+    *ret_any = false;
+    for (size_t i = 0; i < call->delivered; i++) {
+        const struct delivery *d = &call->deliveries[i];
+        int32_t p = d->handed.at.partition;
+
+        *ret_any |= !d->there;
+        if (!d->there && !d->handed.has_letter && !gone[p]) {
+            gone[p] = true;
+            partitions[n++] = p;
+        }
+    }
+    if (n)
+        e = db_earliest_of(c->lane->db, w->arena, c->stream->row.stream_id, partitions, n) ? db_flush(c->lane->db, &r, 1, w->fault)
+                                                                                         : ERR_NO_MEMORY;
+    for (int i = 0; !e && i < r.n; i++)
+        window_lost(c, row_int4(&r, i, 0), row_int8(&r, i, 1));
+    rows_free(&r);
+    for (size_t i = 0; !e && i < call->delivered; i++)
+        if (!call->deliveries[i].there)
+            group_state_forget(c->state, &call->deliveries[i].handed.at);
+    return e;
+}
+
 /* Leaves only what is there, and fits. */
 static void keep_found(struct wave *w, struct group_call *call)
 {
@@ -72,9 +105,9 @@ static void keep_found(struct wave *w, struct group_call *call)
     for (size_t i = 0; i < call->delivered; i++) {
         struct delivery *d = &call->deliveries[i];
 
-        if (!d->there) {
-            group_state_forget(w->cell->state, &d->handed.at);
-        } else if (n && call->bytes + size_of(&d->event) > most) {
+        if (!d->there)
+            continue;
+        if (n && call->bytes + size_of(&d->event) > most) {
             group_state_give_back(w->cell->state, &d->handed.at);
         } else {
             call->bytes += size_of(&d->event);
@@ -87,15 +120,18 @@ static void keep_found(struct wave *w, struct group_call *call)
 static enum err fill_due(struct wave *w, struct group_call *call)
 {
     struct handed h;
+    bool removed = true;
     enum err e;
 
-    while (group_state_take(w->cell->state, &h))
-        call->deliveries[call->delivered++] = (struct delivery){ .handed = h };
-    if (!call->delivered)
-        return OK;
-    if ((e = fetch_due(w, call, false)) || (e = fetch_due(w, call, true)))
-        return e;
-    keep_found(w, call);
+    while (removed && !call->delivered) {
+        while (group_state_take(w->cell->state, &h))
+            call->deliveries[call->delivered++] = (struct delivery){ .handed = h };
+        if (!call->delivered)
+            return OK;
+        if ((e = fetch_due(w, call, false)) || (e = fetch_due(w, call, true)) || (e = forget_removed(w, call, &removed)))
+            return e;
+        keep_found(w, call);
+    }
     return OK;
 }
 

@@ -306,6 +306,12 @@ void group_state_expire(struct group_state *s)
 static void drop(struct group_state *s, struct item *it)
 {
     retry_gone(s, it);
+    s->follow = NULL;
+    if (it->lease && it->lease == s->lease) { /* the open receive may have another one instead */
+        s->want++;
+        s->alone = false;
+        s->delivered--;
+    }
     if (it->lease)
         lease_over(s, it);
     item_free(s, it);
@@ -319,20 +325,33 @@ void group_state_forget(struct group_state *s, const struct group_place *at)
         drop(s, it);
 }
 
+/* Nobody has it, but for the receive that is being filled. */
+static bool waits(const struct group_state *s, const struct item *it)
+{
+    return it->state != ITEM_LEASED || it->lease == s->lease;
+}
+
 bool group_state_lost(struct group_state *s, int32_t partition, int64_t earliest, int64_t *ret_from)
 {
+    int64_t from = s->next[partition];
+
     for (size_t i = 0; i < s->items.cap; i++)
         for (struct node *n = s->items.v[i], *next; n; n = next) {
             struct item *it = (struct item *)n;
 
             next = n->next;
-            if (it->at.partition == partition && !it->has_letter && it->at.offset < earliest)
-                drop(s, it);
+            if (it->at.partition != partition || it->has_letter || it->at.offset >= earliest)
+                continue;
+            if (it->at.offset < from && waits(s, it))
+                from = it->at.offset;
+            drop(s, it);
         }
-    if (s->next[partition] >= earliest)
+    if (s->next[partition] < earliest) {
+        s->next[partition] = earliest;
+        s->moved = true;
+    }
+    if (from >= earliest)
         return false;
-    *ret_from = s->next[partition];
-    s->next[partition] = earliest;
-    s->moved = true;
+    *ret_from = from;
     return true;
 }

@@ -57,7 +57,7 @@ void group_state_release(struct group_state *s, int64_t lease);
 void group_state_give_back(struct group_state *s, const struct group_place *at);
 /* Deadlines that have passed fail what they are of. */
 void group_state_expire(struct group_state *s);
-/* Retention has removed what is before `earliest`. true: some had not been looked at, from *ret_from on. */
+/* Retention has removed what is before `earliest`. true: some of it, from *ret_from on, was not finished and nobody has it. */
 bool group_state_lost(struct group_state *s, int32_t partition, int64_t earliest, int64_t *ret_from);
 /* An event that was handed out cannot be read any more. */
 void group_state_forget(struct group_state *s, const struct group_place *at);

@@ -112,12 +112,26 @@ static void plan(const struct cell *c, size_t want, struct fetch *ret)
     ret->bytes = config->groups_page_bytes / (int64_t)ret->n;
 }
 
+void window_lost(struct cell *c, int32_t partition, int64_t earliest)
+{
+    int64_t from;
+
+    if (!group_state_lost(c->state, partition, earliest, &from))
+        return;
+    for (int p = 0; !c->lost && p < PARTITIONS_MAX; p++)
+        c->lost_from[p] = c->lost_to[p] = group_state_next(c->state)[p] - 1;
+    if (c->lost_from[partition] == c->lost_to[partition] || c->lost_to[partition] < earliest - 1)
+        c->lost_to[partition] = earliest - 1;
+    if (from - 1 < c->lost_from[partition])
+        c->lost_from[partition] = from - 1;
+    c->lost = true;
+}
+
 /* A partition of the plan begins later than it should: what was between has been removed. */
 static enum err take_lost(struct wave *w, int32_t partition, int64_t first)
 {
     struct cell *c = w->cell;
     struct rows r = { 0 };
-    int64_t from, earliest = first;
     enum err e = db_earliest_of(c->lane->db, w->arena, c->stream->row.stream_id, &partition, 1) ?
                      db_flush(c->lane->db, &r, 1, w->fault) : ERR_NO_MEMORY;
 
@@ -126,18 +140,9 @@ static enum err take_lost(struct wave *w, int32_t partition, int64_t first)
                   L_INT("from", group_state_next(c->state)[partition]), L_INT("to", first - 1));
     }
     rows_free(&r);
-    if (e)
-        return e;
-    if (group_state_lost(c->state, partition, earliest, &from)) {
-        if (!c->lost) {
-            for (int p = 0; p < PARTITIONS_MAX; p++)
-                c->lost_from[p] = c->lost_to[p] = group_state_next(c->state)[p] - 1;
-            c->lost_from[partition] = from - 1;
-        }
-        c->lost = true;
-        c->lost_to[partition] = earliest - 1;
-    }
-    return OK;
+    if (!e)
+        window_lost(c, partition, first);
+    return e;
 }
 
 static enum err take_page(struct wave *w, const struct fetch *plan, struct page *page)

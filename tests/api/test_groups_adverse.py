@@ -1,6 +1,5 @@
 """Consumer groups where it is hard: many at once, late, twice, moved away under somebody's hands, two gateways in turn."""
 import concurrent.futures
-import json
 import time
 
 import harness
@@ -187,3 +186,33 @@ def test_two_gateways_in_turn_keep_the_order_of_keys_and_lose_nothing(client, ga
     finally:
         clients[1].close()
         second.stop()
+
+
+def test_what_retention_removes_does_not_block_its_key_and_is_told(client, stream):
+    client.create(stream, retention="1s")
+    group = Group(client, stream)
+    publish(client, stream, 6, subject="k")
+    group.finish("nack", group.receive(1), delay="3s")
+    assert group.receive() == []                                     # the others are skipped
+    deadline = time.monotonic() + 20
+    while client.get(f"/v1/streams/{stream}").json()["partition_status"][0]["earliest"] != "7":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    lost = []
+    while not lost:
+        assert time.monotonic() < deadline
+        lost += [a["lost"] for a in [client.post(group.path + "/receive", {"wait": "1s"}).json()] if "lost" in a]
+    publish(client, stream, 1, first=6, subject="k")
+    answer = client.post(group.path + "/receive", {"wait": "5s"}).json()
+    assert ids(answer["deliveries"]) == ["e6"] and "lost" not in answer
+    client.post(group.path + "/seek", {"to": lost[0]["to"]}).expect(200)
+    assert ids(group.receive()) == ["e6"]
+
+
+def test_an_error_with_a_nul_is_kept_without_it(client, stream):
+    client.create(stream)
+    group = Group(client, stream)
+    publish(client, stream, 1)
+    assert group.finish("reject", group.receive(), error={"type": "Bad\0Type", "message": "a\0b"})["stale"] == []
+    letter = client.get(f"/v1/streams/{stream}/dlq").json()["items"][0]
+    assert letter["error"]["type"] == "Bad" and letter["error"]["message"] == "a\0b" and letter["error"]["truncated"]

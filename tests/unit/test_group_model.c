@@ -302,12 +302,15 @@ static void finish(void)
 static void lose(void)
 {
     int32_t p = (int32_t)pick(PARTS);
-    int64_t earliest = 1 + pick(EVENTS / 4), from = 0, next = rows.next[p];
+    int64_t earliest = 1 + pick(EVENTS / 4), from = 0, next = rows.next[p], first = next;
     size_t dead = dead_in_all();
 
     begin();
-    assert_int_equal(group_state_lost(state, p, earliest, &from), next < earliest);
-    assert_int_equal(from, next < earliest ? next : 0);
+    for (int64_t o = next - 1; o >= 1; o--) /* looked at, not finished, and nobody has it */
+        if (o < earliest && truth[p][o].round == 0 && truth[p][o].fate == UNFINISHED && !truth[p][o].lease)
+            first = o;
+    assert_int_equal(group_state_lost(state, p, earliest, &from), first < earliest);
+    assert_int_equal(from, first < earliest ? first : 0);
     for (int64_t o = 1; o < earliest; o++)
         if (truth[p][o].round == 0 && truth[p][o].fate != DEAD)
             truth[p][o].fate = DONE, truth[p][o].lease = 0, truth[p][o].held = false;
