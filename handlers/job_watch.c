@@ -91,8 +91,9 @@ static long send_out(struct watching *w, char *out, size_t max)
     return (long)n;
 }
 
-/* Makes something to send, begins a look, or says when to come again. */
-static void go_on(struct request *rq, struct watching *w)
+/* Makes something to send, begins a look (what that writes is the worker's then), or says when to come again. False: the last look
+ * failed. */
+static bool go_on(struct request *rq, struct watching *w)
 {
     int64_t now = clock_mono_us(), until = w->quiet_since_us + rq->config->http_keepalive_us;
     const char *reason = reason_to_end(rq, w);
@@ -103,17 +104,17 @@ static void go_on(struct request *rq, struct watching *w)
         tell(w);
     } else if (now >= until) {
         BUF_LIT(&w->out, ": keep-alive\n\n");
-        return;
     }
     if (w->out.n || w->err)
-        return;
-    if (!w->looked && now >= w->look_us) {
+        return w->out.n;
+    if (now >= w->look_us) {
         if ((w->looked = request_work(rq, look)))
-            return;
+            return true;
         w->look_us = now + LOOK_US; /* the workers are busy */
     }
     until = until < w->look_us ? until : w->look_us;
     request_wait_until(rq, until < w->expires_us ? until : w->expires_us);
+    return true;
 }
 
 static long read_stream(struct request *rq, char *out, size_t max)
@@ -126,10 +127,9 @@ static long read_stream(struct request *rq, char *out, size_t max)
         return -1;
     if (request_working(rq))
         return 0;
-    go_on(rq, w);
-    if (w->out.n)
-        return send_out(w, out, max);
-    return w->err ? -1 : 0; /* the reader comes again */
+    if (!go_on(rq, w))
+        return -1; /* the reader comes again */
+    return w->out.n ? send_out(w, out, max) : 0;
 }
 
 static enum err begin_stream(struct request *rq, struct reply *rp, struct watching *w)

@@ -5,63 +5,7 @@ import time
 
 import harness
 import pytest
-
-LETTER = "01900000-0000-7000-8000-"
-SOON = 20 * harness.SLOW
-
-
-def stream_id(gateway, stream):
-    return harness.psql(gateway, f"select stream_id from weir.streams where name = '{stream}'")[0]
-
-
-def make_group(client, stream, group="g", **settings):
-    client.put(f"/v1/streams/{stream}/groups/{group}", {"paused": True, **settings}).expect(201)
-
-
-def bury(gateway, stream, first, last, group="'g'", type="'Odd'", subject="null", reason="'rejected'", fingerprint="i % 2", dead="now()",
-         state=0):
-    """Letters first..last; the others are SQL expressions of i."""
-    harness.psql(gateway, f"""
-        insert into weir.dead_letters (stream_id, letter_id, group_name, partition, "offset", key, state, reason, error_type,
-                                       error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, subject,
-                                       attributes, data_format)
-        select {stream_id(gateway, stream)}, ('{LETTER}' || lpad(to_hex(i), 12, '0'))::uuid, {group}, 0, i, 0, {state}, {reason},
-               'E', 'boom', lpad(to_hex({fingerprint}), 32, '0')::uuid, '', {dead}, now(), now(), 'e' || i, {type}, {subject}, '', 0
-          from generate_series({first}, {last}) i""")
-
-
-def letters(gateway, stream):
-    """{state: how many}"""
-    rows = harness.psql(gateway, f"select state, count(*) from weir.dead_letters where stream_id = {stream_id(gateway, stream)} "
-                                 "group by 1")
-    return {int(state): int(n) for state, n in (row.split("|") for row in rows)}
-
-
-def retries(gateway, stream):
-    return int(harness.psql(gateway, f"select count(*) from weir.retries where stream_id = {stream_id(gateway, stream)}")[0])
-
-
-def start(client, stream, kind="redrive", filter=None, **more):
-    answer = client.post(f"/v1/streams/{stream}/dlq/{kind}", {"filter": filter or {}, **more}).expect(202)
-    job = answer.json()
-    assert answer.headers["location"] == f"/v1/jobs/{job['id']}" and job["state"] == "running" and job["kind"] == kind
-    return job
-
-
-def look(client, job):
-    return client.get(f"/v1/jobs/{job['id']}").expect(200).json()
-
-
-def wait(client, job, good=lambda j: j["state"] != "running", seconds=SOON):
-    deadline = time.monotonic() + seconds
-    while not good(now := look(client, job)):
-        assert time.monotonic() < deadline, now
-        time.sleep(0.02)
-    return now
-
-
-def counts(job):
-    return job["state"], job["matched"], job["done"], job["failed"]
+from jobs import bury, counts, letters, look, make_group, retries, SOON, start, stream_id, wait
 
 
 @pytest.fixture
@@ -75,7 +19,7 @@ def buried(client, gateway, stream):
 
 FILTERS = [
     ({}, 100), ({"group": "g"}, 50), ({"group": "nobody"}, 0), ({"type": "Order*"}, 20), ({"type": "OrderPlaced"}, 10), ({"type": "*d"}, 90),
-    ({"subject": "s-1*"}, 19), ({"subject": "%"}, 0), ({"reason": "rejected"}, 50), ({"fingerprint": f"{3:032x}"}, 10), ({"fingerprint": f"{10:032X}"}, 0),
+    ({"subject": "s-1*"}, 12), ({"subject": "%"}, 0), ({"reason": "rejected"}, 50), ({"fingerprint": f"{3:032x}"}, 10), ({"fingerprint": f"{10:032X}"}, 0),
     ({"from": "2026-01-01T00:00:50Z"}, 51), ({"to": "2026-01-01T00:00:50Z"}, 49), ({"from": "2026-01-01T01:00:10+01:00", "to": "2026-01-01T00:00:20Z"}, 10),
     ({"state": "parked", "group": "g", "type": "OrderPlaced", "from": "2026-01-01T00:00:00Z"}, 0), ({"group": "h", "type": "OrderPlaced"}, 10),
 ]
@@ -90,9 +34,9 @@ def test_a_filter_means_the_letters_that_fit_all_of_it(client, gateway, stream):
          subject="case when i < 20 or i = 100 then 's-' || i else 't' end", dead="timestamptz '2026-01-01Z' + i * interval '1 s'",
          reason="case when i % 2 = 0 then 'rejected' else 'max-retries' end")
     bury(gateway, stream, 101, 110, state="1 + i % 3")
+    nulls = {"filter": {}, "limit": None, "rate_per_second": None, "reason": None, "dry_run": True}
+    assert client.post(f"/v1/streams/{stream}/dlq/redrive", nulls).expect(200).json()["matched"] == 100
     for filter, expected in FILTERS:
-        if filter.get("subject") == "s-1*":
-            expected = 12                                                       # s-1, s-10 to s-19, s-100
         body = {"filter": filter, "dry_run": True}
         answer = client.post(f"/v1/streams/{stream}/dlq/redrive", body).expect(200).json()
         assert answer == {"matched": expected, "failing_schema": 0}, filter
@@ -153,10 +97,10 @@ def test_a_slow_rate_takes_one_at_a_time(client, gateway, buried):
 
 
 def test_a_cancelled_job_stops_where_it_is(client, gateway, buried):
-    job = start(client, buried, rate_per_second=50)
-    wait(client, job, lambda j: j["done"] >= 20)
+    job = start(client, buried, rate_per_second=20)
+    wait(client, job, lambda j: j["done"] >= 10)
     cancelled = client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json()
-    assert cancelled["state"] == "cancelled" and 20 <= cancelled["done"] < 90 and cancelled["matched"] == 100
+    assert cancelled["state"] == "cancelled" and 10 <= cancelled["done"] < 100 and cancelled["matched"] == 100
     time.sleep(0.4)
     assert look(client, job) == cancelled and letters(gateway, buried) == {0: 100 - cancelled["done"], 1: cancelled["done"]}
     assert client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json() == cancelled
@@ -175,10 +119,11 @@ def test_letters_whose_group_is_gone_fail_and_stay(client, gateway, buried):
 
 
 def test_counts_add_up_when_others_move_letters_meanwhile(client, gateway, buried):
-    job = start(client, buried, rate_per_second=100)
-    wait(client, job, lambda j: j["done"] >= 5)
+    job = start(client, buried, rate_per_second=1)
+    wait(client, job, lambda j: j["done"] >= 1)
     harness.psql(gateway, f"update weir.dead_letters set state = 3 where stream_id = {stream_id(gateway, buried)} and \"offset\" > 90")
     bury(gateway, buried, 101, 120, dead="now() + interval '1 minute'")       # died after the job was made
+    harness.psql(gateway, f"update weir.jobs set rate = null, due = now() where job_id = '{job['id']}'")
     assert counts(wait(client, job)) == ("done", 100, 90, 10)
     assert letters(gateway, buried) == {0: 20, 1: 90, 3: 10}
 
@@ -193,52 +138,6 @@ def test_a_redrive_leaves_half_of_max_retrying_to_others(client, gateway, stream
     assert look(client, job) == before and retries(gateway, stream) == 5
     harness.psql(gateway, f"delete from weir.retries where stream_id = {stream_id(gateway, stream)}")
     assert counts(wait(client, job)) == ("done", 8, 8, 0)
-
-
-def watch(gateway, job, token=None, query=""):
-    class Job(harness.EventStream):
-        pass
-    path = harness.events_path
-    harness.events_path = lambda *_, **__: f"/v1/jobs/{job['id']}{query}"
-    try:
-        return Job(gateway, "", token)
-    finally:
-        harness.events_path = path
-
-
-def test_a_rate_holds_over_time_and_its_progress_comes_as_events_at_most_twice_a_second(client, gateway, buried):
-    job, began = start(client, buried, rate_per_second=40), time.monotonic()
-    with watch(gateway, job) as stream:
-        assert stream.status == 200 and stream.headers["content-type"] == "text/event-stream"
-        assert stream.headers["x-accel-buffering"] == "no" and stream.headers["cache-control"] == "no-store"
-        blocks = stream.end(SOON)
-    took = time.monotonic() - began
-    assert 2.3 < took < 5 * harness.SLOW
-    assert blocks[0].retry == "2000"
-    seen = [b.json() for b in blocks if b.data]
-    assert all(a != b for a, b in zip(seen, seen[1:])) and [j["done"] for j in seen] == sorted(j["done"] for j in seen)
-    assert {j["state"] for j in seen[:-1]} == {"running"} and counts(seen[-1]) == ("done", 100, 100, 0)
-    assert 3 <= len(seen) <= 2 + 2 * took and seen[0]["rate_per_second"] == 40
-    with watch(gateway, job) as again:                                         # of one that has ended: its end
-        assert [b.json() for b in again.end() if b.data] == [seen[-1]]
-
-
-def test_a_stream_of_progress_stays_open_and_ends_with_its_token_or_its_job(client, gateway, buried):
-    job = start(client, buried, rate_per_second=0.01)
-    with watch(gateway, job, harness.mint(f"dlq:{buried}", ttl=2)) as short, watch(gateway, job) as long:
-        assert short.end(10)[-1].json() == {"reason": "token-expired"}
-        long.until(lambda b: b.comment == "keep-alive")
-        client.request("DELETE", f"/v1/streams/{buried}").expect(204)
-        last = long.end()[-1]
-        assert last.event == "deleted" and last.json() == {"code": "unknown-job"}
-    client.get(f"/v1/jobs/{job['id']}").problem(404, "unknown-job")
-
-
-def test_a_ticket_lets_a_browser_watch(client, gateway, buried):
-    job = wait(client, start(client, buried))
-    ticket = client.post("/v1/tickets", {"url": f"/v1/jobs/{job['id']}"}).expect(201).json()["ticket"]
-    with watch(gateway, job, "", f"?ticket={ticket}") as stream:
-        assert counts(stream.end()[-1].json()) == ("done", 100, 100, 0)
 
 
 def test_a_job_needs_the_right_on_its_stream(client, gateway, buried):

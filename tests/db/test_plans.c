@@ -1,9 +1,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "db/letters.h"
 #include "db/deliveries.h"
 #include "db/groups.h"
+#include "db/jobs.h"
+#include "db/letters.h"
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
@@ -61,7 +62,10 @@ static int open_all(void **state)
     side_do("insert into weir.retries select stream_id, group_id, 0, o, 0, null, 1, 0, now(), false, '' from weir.groups,"
             " generate_series(1, 10) o");
     side_do("vacuum analyze weir.groups, weir.group_states, weir.leases, weir.retries");
-    side_do("vacuum analyze weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
+    side_do("insert into weir.jobs (stream_id, job_id, kind, state, filter, matched, last, actor, created, updated, due)"
+            " select s, lpad(to_hex(s * 1000 + o), 32, '0')::uuid, 0, (o > 1)::int, '{}', 0, md5('x')::uuid, '{}', now(),"
+            "        now() - o * interval '1 h', now() from generate_series(1, 20) s, generate_series(1, 500) o");
+    side_do("vacuum analyze weir.jobs, weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
             " weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
             " for t in select inhrelid::regclass from pg_inherits where inhparent in ('weir.events'::regclass,"
@@ -164,13 +168,23 @@ static const struct hot {
     { &GROUP_PARK, "(7, 7005)", "dead_letters" },
     { &GROUP_DEAD, "(7, 'g1')", "dead_letters" },
     { &GROUP_OLDEST, "(7, '{0,1}', '{500,501}')", "events_" },
+    { &LETTERS_REMOVE_CLOSED, "(now() - interval '1 day', 10)", "dead_letters" },
+    { &LETTERS_REMOVE_PARKED, "(now() - interval '1 day', 10)", "dead_letters" },
+    { &LETTERS_FIT, "(7, array[md5('x')::uuid, md5('y')::uuid])", "dead_letters" },
+    { &AUTO_MATCH, "(7, 'g1', 3, 1000000, 50, 0::int2)", "dead_letters" },
+    { &JOB_TAKE, "", "jobs" },
+    { &JOB_FIND, "(md5('x')::uuid)", "jobs" },
+    { &JOB_LOCK, "(7, md5('x')::uuid)", "jobs" },
+    { &JOB_LIST, "(md5('x')::uuid, null, null, 10)", "jobs" },
+    { &JOB_MOVE, "(7, md5('x')::uuid, 0::int2, 1, 1, 0, md5('x')::uuid, null, now(), now())", "jobs" },
+    { &JOBS_FORGET, "(now() - interval '400 h', 10)", "jobs" },
     { &RETENTION_REMOVE, "(7, 0, 1, 100, now() - interval '80 days')", "events_" },
 };
 
 static void what_is_said_often_never_scans_a_whole_table(void **state)
 {
     static const char *const large[] = { "events", "dedup", "subjects", "idempotency", "dead_letters", "group_states", "leases",
-                                         "retries" };
+                                         "retries", "jobs" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(hot); i++) {

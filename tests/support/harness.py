@@ -356,11 +356,11 @@ class Block:
 class EventStream:
     """Reads an event stream in a thread of its own. `blocks` yields Block; None is its end."""
 
-    def __init__(self, gateway, stream, token=None, headers=None, context=None, **query):
+    def __init__(self, gateway, stream, token=None, headers=None, context=None, path=None, **query):
         self.blocks, self.ended_at = queue.Queue(), None
         self.connection = connect(gateway, 60 * SLOW, context)
         token = gateway.token if token is None else token                # "": none, as a browser that has a ticket
-        self.connection.request("GET", events_path(stream, **query), headers={
+        self.connection.request("GET", path or events_path(stream, **query), headers={
             "Accept": "text/event-stream", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})})
         self.socket = self.connection.sock
         self.response = self.connection.getresponse()
