@@ -125,7 +125,7 @@ static void every_sqlstate_has_its_outcome(void **state)
         { "26000", ERR_INTERNAL, false },
         { "22012", ERR_DB_RETRY, true },
         { "22003", ERR_INTERNAL, true },
-        { "23503", ERR_INTERNAL, true },
+        { "23503", ERR_DB_RETRY, true },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
