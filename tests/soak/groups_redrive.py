@@ -125,7 +125,7 @@ def run(gateways, letters=99_999, rate=4000, workers=3, second_rate=None):
     wrong, third, stream = [], letters // 3, groups_rig.stream_of("redrive")
     place = gateways.places[0]
     buried = bury(place, stream, letters)
-    found, third_of = states(gateways.any, stream), len(buried) // 3
+    found, third_of = states(gateways.any, stream), max(len(buried) // 3, 1)
     if statistics.median(buried[-third_of:]) > 4 * statistics.median(buried[:third_of]) + 0.2 * harness.SLOW:
         wrong.append(f"burials take longer the more letters there are: {buried}")
     if dict(found) != {(kind, PARKED): third for kind in TYPES}:
@@ -154,7 +154,8 @@ def run(gateways, letters=99_999, rate=4000, workers=3, second_rate=None):
         wrong.append("the second job had ended before the kill: nothing was proved")
     wrong += crew.violations
     return wrong, {
-        "letters": f"{letters}, buried in {sum(buried):.1f} s, a batch in {1000 * statistics.median(buried):.0f} ms", "matched by the filter": third,
+        "letters": f"{letters}, buried in {sum(buried):.1f} s, a batch in {1000 * statistics.median(buried):.0f} ms",
+        "matched by the filter": third,
         f"first job, {rate} a second": f"cancelled at {first} after {took:.1f} s ({first / took:.0f} a second)",
         "second job": f"killed at {at_kill}, all {second.now['done']} after {again:.1f} s",
         "deliveries of redriven events": f"{sum(crew.came.values())} of {len(crew.came)}, {crew.again} again",
