@@ -193,7 +193,7 @@ static void a_long_pointer_is_cut_between_characters(void **state)
         buf_str(&op, "\"}]");
         assert_int_equal(edit(json_patch, SLICE("{}"), (struct slice){ op.p, op.n }), EDIT_NO_TARGET);
         assert_true(utf8_valid(slice_of(edited.fault.detail)));
-        assert_non_null(strstr(edited.fault.detail, "\" in the value."));
+        assert_non_null(strstr(edited.fault.detail, "\" in the data."));
     }
     buf_free(&op);
 }
