@@ -156,7 +156,8 @@ static enum err take_page(struct wave *w, const struct fetch *plan, struct page 
         struct page_row row;
         enum err e;
 
-        while (end < page->rows.n && row_int4(&page->rows, end, 0) == partition)
+        while (end < page->rows.n && row_int4(&page->rows, end, 0) == partition &&
+               (end == at || row_int8(&page->rows, end, 1) > row_int8(&page->rows, end - 1, 1)))
             end++;
         if (end == at) {
             c->windows[partition].at_end = true;
@@ -169,7 +170,7 @@ static enum err take_page(struct wave *w, const struct fetch *plan, struct page 
             return ERR_NO_MEMORY;
         at = end;
     }
-    return OK;
+    return at == page->rows.n ? OK : fault(w->fault, ERR_INTERNAL, "Events came out of order.");
 }
 
 enum err window_fetch(struct wave *w, size_t want)
