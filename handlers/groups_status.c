@@ -56,18 +56,18 @@ enum err handle_get_group(struct request *rq, struct reply *rp)
 static void say_paused(struct buf *b, const struct group_explanation *x)
 {
     (void)x;
-    BUF_LIT(b, "\"detail\":\"The group is paused.\"");
+    BUF_LIT(b, "\"detail\":\"The group is paused: PUT it with paused false to go on.\"");
 }
 
 static void say_in_flight(struct buf *b, const struct group_explanation *x)
 {
-    buf_printf(b, "\"detail\":\"%lld deliveries are out, as many as max_in_flight allows; an ack or a deadline makes room.\"",
+    buf_printf(b, "\"detail\":\"As many deliveries are out as max_in_flight allows (%lld); an ack or a deadline makes room.\"",
                (long long)x->status.figures.in_flight);
 }
 
 static void say_retrying(struct buf *b, const struct group_explanation *x)
 {
-    buf_printf(b, "\"detail\":\"%lld events wait for a retry, as many as max_retrying allows; nothing new goes out before.\"",
+    buf_printf(b, "\"detail\":\"As many events wait for a retry as max_retrying allows (%lld); nothing new goes out before.\"",
                (long long)x->status.figures.retrying);
 }
 
@@ -99,7 +99,7 @@ static void put_blocker(struct buf *b, const struct group_blocker *k)
 
 static void say_keys(struct buf *b, const struct group_explanation *x)
 {
-    buf_printf(b, "\"detail\":\"%lld keys are blocked by an event that is delivered, or waits for its retry.\",\"blockers\":[",
+    buf_printf(b, "\"detail\":\"Blocked keys: %lld. Each waits for an event that is delivered, or for its retry.\",\"blockers\":[",
                (long long)x->blocked_keys);
     for (size_t i = 0; i < x->blocker_n; i++) {
         buf_str(b, i ? "," : "");
@@ -111,10 +111,10 @@ static void say_keys(struct buf *b, const struct group_explanation *x)
 static void say_backoff(struct buf *b, const struct group_explanation *x)
 {
     if (x->retry_us == INT64_MAX) {
-        buf_printf(b, "\"detail\":\"%lld events wait for a retry, behind their keys.\"", (long long)x->status.figures.retrying);
+        buf_printf(b, "\"detail\":\"Events that wait for a retry, behind their keys: %lld.\"", (long long)x->status.figures.retrying);
         return;
     }
-    buf_printf(b, "\"detail\":\"%lld events wait for a retry.\"", (long long)x->status.figures.retrying);
+    buf_printf(b, "\"detail\":\"Events that wait for a retry: %lld.\"", (long long)x->status.figures.retrying);
     group_put_time(b, "until", x->retry_us);
 }
 
