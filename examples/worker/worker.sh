@@ -5,7 +5,7 @@
 set -eu
 group=${WEIR_URL:-http://127.0.0.1:8080}/v1/streams/${WEIR_STREAM:-orders}/groups/${WEIR_GROUP:-billing}
 call() {                                            # the body is standard input; whatever it is, it may be sent again
-    curl -sS --fail-with-body --retry 10 --retry-connrefused "$group/$1" -H "Authorization: Bearer $WEIR_TOKEN" \
+    curl -sS --fail-with-body --retry 20 --retry-delay 1 --retry-connrefused "$group/$1" -H "Authorization: Bearer $WEIR_TOKEN" \
         -H 'Content-Type: application/json' --data-binary @-
 }
 

@@ -206,6 +206,17 @@ static bool is_kubernetes(const char *name, const char *value)
            (port && isdigit((unsigned char)port[6]));
 }
 
+/* What the examples read: they may stand in the shell in which Weir is started. */
+static bool is_clients(const char *name)
+{
+    static const char *const names[] = { "WEIR_URL", "WEIR_TOKEN", "WEIR_STREAM", "WEIR_GROUP", "WEIR_WAIT" };
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        found |= strcmp(name, names[i]) == 0;
+    return found;
+}
+
 static bool load_env(struct config *c, char **env, char err[ERR_BYTES])
 {
     const struct source s = { FROM_ENV, 0 };
@@ -218,7 +229,7 @@ static bool load_env(struct config *c, char **env, char err[ERR_BYTES])
         if (strncmp(*env, "WEIR_", 5) || !value || !value[1])
             continue;
         snprintf(name, sizeof name, "%.*s", (int)(value - *env), *env);
-        if (strcmp(name, "WEIR_CONFIG") == 0 || is_kubernetes(name, value + 1))
+        if (strcmp(name, "WEIR_CONFIG") == 0 || is_kubernetes(name, value + 1) || is_clients(name))
             continue;
         if (!(r = row_find(name, FORM_ENV)))
             return unknown(name, FORM_ENV, "environment", err);

@@ -85,7 +85,8 @@ void config_markdown(FILE *out)
             "```\n%s```\n\n"
             "`weir check-config` prints every setting with its value and where it is from, and refuses what\n"
             "`weir serve` would refuse. Variables that Kubernetes makes of a service named `weir`\n"
-            "(`WEIR_SERVICE_HOST`, …) are ignored.\n",
+            "(`WEIR_SERVICE_HOST`, …) are ignored, and so are those of the examples' clients (`WEIR_URL`,\n"
+            "`WEIR_TOKEN`, `WEIR_STREAM`, `WEIR_GROUP`, `WEIR_WAIT`).\n",
             intro);
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
         markdown_group(&groups[i], out);

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 
+import harness
 import pytest
 from harness import ROOT, SLOW
 
@@ -150,6 +151,12 @@ def test_dead_letters_are_looked_at_repaired_and_sent_again(gateway, client, str
     letters = client.get(f"/v1/streams/{stream}/dlq").expect(200).json()["items"]
     assert [letter["state"] for letter in letters] == ["resolved"] * 5
     client.get("/v1/streams/untouched").problem(404, "unknown-stream")
+
+
+def test_what_examples_read_does_not_disturb_the_program_in_the_same_shell(gateway):
+    env = {**harness.environment({}), **{k: v for k, v in settings(gateway, "s").items() if k.startswith("WEIR_")}, "WEIR_GROUP": "g"}
+    token = run([harness.BINARY, "token", "--data-dir", f"{gateway.directory}/data", "--scope", "admin:*"], env)
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", token)
 
 
 @pytest.fixture(scope="module")

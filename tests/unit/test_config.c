@@ -284,6 +284,16 @@ static void what_kubernetes_makes_of_services_is_ignored(void **state)
     config_free(&c);
 }
 
+static void what_clients_read_is_ignored(void **state)
+{
+    struct config c = loaded(NONE, ARGS("WEIR_URL=http://127.0.0.1:8080", "WEIR_TOKEN=t", "WEIR_STREAM=s", "WEIR_GROUP=g",
+                                        "WEIR_WAIT=5s"));
+
+    (void)state;
+    assert_int_equal(c.http_port, 8080);
+    config_free(&c);
+}
+
 static void a_command_changes_defaults_but_not_what_is_set(void **state)
 {
     struct config c = loaded(ARGS("--port", "9"), NONE);
@@ -410,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_none_is_refused),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
         cmocka_unit_test(what_kubernetes_makes_of_services_is_ignored),
+        cmocka_unit_test(what_clients_read_is_ignored),
         cmocka_unit_test(a_command_changes_defaults_but_not_what_is_set),
         cmocka_unit_test(secrets_are_never_printed),
         cmocka_unit_test(what_is_printed_can_be_read_again),
