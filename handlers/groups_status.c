@@ -111,7 +111,8 @@ static void say_keys(struct buf *b, const struct group_explanation *x)
 static void say_backoff(struct buf *b, const struct group_explanation *x)
 {
     if (x->retry_us == INT64_MAX) {
-        buf_printf(b, "\"detail\":\"Events that wait for a retry, behind their keys: %lld.\"", (long long)x->status.figures.retrying);
+        buf_printf(b, "\"detail\":\"Events that wait for a retry, behind their keys: %lld.\"",
+                   (long long)x->status.figures.retrying);
         return;
     }
     buf_printf(b, "\"detail\":\"Events that wait for a retry: %lld.\"", (long long)x->status.figures.retrying);
