@@ -49,7 +49,7 @@ class Bench:
     @contextlib.contextmanager
     def new_group(self, seconds):
         """At the beginning of a stream that all measurements share."""
-        client = harness.Client(self.gateway, self.token, check=False)
+        client = harness.Client(self.gateway, check=False)
         if not self.published:
             client.create(STREAM)
         body = f"[{','.join(['{' + load.FIELDS + '}'] * PUBLISH)}]".encode()
