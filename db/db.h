@@ -108,6 +108,8 @@ void db_queue(struct db *db, const struct stmt *s, const struct arg *args);
  * memory, and nothing was queued. */
 bool db_queue_kept(struct db *db, struct arena *a, const struct stmt *s, const struct arg *args, size_t n);
 enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f);
+/* The same; meanwhile(arg) is called, at most once, when all was sent and before the answers are read. It uses no connection. */
+enum err db_flush_while(struct db *db, struct rows *ret, size_t count, void (*meanwhile)(void *arg), void *arg, struct fault *f);
 void db_abandon(struct db *db);                       /* forgets what is queued, and the connection with its open transaction */
 void db_rollback(struct db *db);                      /* ends the transaction that is open, if one is */
 extern const struct stmt DB_BEGIN, DB_SNAPSHOT, DB_COMMIT, DB_ROLLBACK; /* SNAPSHOT: begins one that reads a single state */

@@ -13,14 +13,11 @@ const struct stmt GROUP_RETRIES = { "group_retries", SQL_GROUP_RETRIES, "int8 in
 const struct stmt GROUP_LEASES = { "group_leases", SQL_GROUP_LEASES, "int8 int8 int8",
                                    "int8 timestamptz timestamptz text bytea bytea bytea bytea" };
 const struct stmt GROUP_SKIPS = { "group_skips", SQL_GROUP_SKIPS, "int8 int8", "int8 int4 int4 bytea bytea" };
-const struct stmt GROUP_ADVANCE = { "group_advance", SQL_GROUP_ADVANCE,
-                                    "int8 int8 int8 int8 int4 int8[] int8 timestamptz", "" };
-const struct stmt GROUP_TRIM = { "group_trim", SQL_GROUP_TRIM, "int8 int8 int8", "" };
-const struct stmt LEASES_INSERT = { "leases_insert", SQL_LEASES_INSERT,
-                                    "int8 int8 int8[] timestamptz[] timestamptz[] text[] bytea[] bytea[] bytea[] bytea[] int4[]",
-                                    "" };
+const struct stmt GROUP_TURN = { "group_turn", SQL_GROUP_TURN,
+                                 "int8 int8 int8 int8 int4 int8[] int8 timestamptz int8 int8[] int8[] timestamptz[] timestamptz[] "
+                                 "text[] bytea[] bytea[] bytea[] bytea[] int4[]",
+                                 "" };
 const struct stmt LEASES_UPDATE = { "leases_update", SQL_LEASES_UPDATE, "int8 int8 int8[] bytea[] bytea[] int4[]", "" };
-const struct stmt LEASES_DELETE = { "leases_delete", SQL_LEASES_DELETE, "int8 int8 int8[]", "" };
 const struct stmt RETRIES_PUT = { "retries_put", SQL_RETRIES_PUT,
                                   "int8 int8 int4[] int8[] int4[] uuid[] int4[] int8[] timestamptz[] int4[] text[]", "" };
 const struct stmt RETRIES_DELETE = { "retries_delete", SQL_RETRIES_DELETE, "int8 int8 int4[] int8[] int4[]", "" };
@@ -118,22 +115,16 @@ void db_skip_row(const struct rows *r, int i, struct skip_row *ret)
     *ret = (struct skip_row){ row_int8(r, i, 0), row_int4(r, i, 1), row_int4(r, i, 2), row_text(r, i, 3), row_text(r, i, 4) };
 }
 
-bool db_group_advance(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
-                      int64_t now_us)
+bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t trim,
+                   int64_t now_us, const struct lease_row *v, size_t n, const int64_t *gone, size_t gone_n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token),
-                                arg_int4(s->generation),
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token), arg_int4(s->generation),
                                 arg_int8_array(a, s->next, sizeof *s->next, s->partitions), arg_int8(s->lease_floor),
-                                arg_time(now_us) };
+                                arg_time(now_us), arg_int8(trim), arg_int8_array(a, gone, sizeof *gone, gone_n), INT8S(lease_id),
+                                TIMES(began_us), TIMES(deadline_us), TEXTS(consumer), BYTEAS(items), BYTEAS(keys), BYTEAS(done),
+                                BYTEAS(extended), INT4S(open) };
 
-    return QUEUE(&GROUP_ADVANCE, args);
-}
-
-bool db_group_trim(struct db *db, struct arena *a, int64_t stream, int64_t group, int64_t seq)
-{
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(seq) };
-
-    return QUEUE(&GROUP_TRIM, args);
+    return QUEUE(&GROUP_TURN, args);
 }
 
 enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t seq, int64_t *ret_token,
@@ -151,27 +142,12 @@ enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t 
     return e;
 }
 
-bool db_leases_insert(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n)
-{
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(lease_id), TIMES(began_us), TIMES(deadline_us),
-                                TEXTS(consumer), BYTEAS(items), BYTEAS(keys), BYTEAS(done), BYTEAS(extended), INT4S(open) };
-
-    return QUEUE(&LEASES_INSERT, args);
-}
-
 bool db_leases_update(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n)
 {
     const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(lease_id), BYTEAS(done), BYTEAS(extended),
                                 INT4S(open) };
 
     return QUEUE(&LEASES_UPDATE, args);
-}
-
-bool db_leases_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const int64_t *v, size_t n)
-{
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8_array(a, v, sizeof *v, n) };
-
-    return QUEUE(&LEASES_DELETE, args);
 }
 
 bool db_retries_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct retry_row *v, size_t n)

@@ -5,8 +5,8 @@
 #include "db/read.h"
 
 extern const struct stmt GROUPS_OVERDUE, GROUP_HOLD, GROUP_STATE, GROUP_WRITTEN, GROUP_RETRIES, GROUP_LEASES, GROUP_SKIPS,
-    GROUP_ADVANCE, GROUP_TRIM,
-    LEASES_INSERT, LEASES_UPDATE, LEASES_DELETE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE,
+    GROUP_TURN,
+    LEASES_UPDATE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE,
         EVENTS_AT,
     LETTERS_AT, EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
 
@@ -66,14 +66,12 @@ void db_retry_row(const struct rows *r, int i, struct retry_row *ret); /* slices
 void db_lease_row(const struct rows *r, int i, struct lease_row *ret);
 void db_skip_row(const struct rows *r, int i, struct skip_row *ret);
 
-bool db_group_advance(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
-                      int64_t now_us);
-bool db_group_trim(struct db *db, struct arena *a, int64_t stream, int64_t group, int64_t seq);
+/* The next state; the row `trim` goes; n leases come and others go. After group_hold. */
+bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t trim,
+                   int64_t now_us, const struct lease_row *v, size_t n, const int64_t *gone, size_t gone_n);
 enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t seq, int64_t *ret_token,
                           bool *ret_there, struct fault *f);
-bool db_leases_insert(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n);
 bool db_leases_update(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n);
-bool db_leases_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const int64_t *v, size_t n);
 bool db_retries_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct retry_row *v, size_t n);
 bool db_retries_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_place *v,
                        size_t n);

@@ -22,6 +22,8 @@ struct flight {
     bool open;           /* a transaction was open before */
     enum err err;        /* the first failure that the server reported */
     bool drop;
+    void (*meanwhile)(void *arg);
+    void *arg;
 };
 
 void db_queue(struct db *db, const struct stmt *s, const struct arg *args)
@@ -219,6 +221,8 @@ static enum err round_trip(struct flight *fl)
 {
     enum pg_wait w = send_all(fl);
 
+    if (!w && fl->meanwhile && !(w = pg_drain(fl->db->conn, fl->deadline)))
+        fl->meanwhile(fl->arg);
     if (!w)
         w = collect(fl);
     if (w)
@@ -263,9 +267,9 @@ static enum err ready(struct db *db, bool *ret_open, struct fault *f)
     return db_connect(db, f);
 }
 
-enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f)
+enum err db_flush_while(struct db *db, struct rows *ret, size_t count, void (*meanwhile)(void *arg), void *arg, struct fault *f)
 {
-    struct flight fl = { .db = db, .f = f, .ret = ret };
+    struct flight fl = { .db = db, .f = f, .ret = ret, .meanwhile = meanwhile, .arg = arg };
     enum err e = check_queue(db, count, f);
 
     for (size_t i = 0; ret && i < count; i++)
@@ -276,6 +280,11 @@ enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f
     }
     db->queued = 0;
     return e;
+}
+
+enum err db_flush(struct db *db, struct rows *ret, size_t count, struct fault *f)
+{
+    return db_flush_while(db, ret, count, NULL, NULL, f);
 }
 
 enum err db_exec(struct db *db, const struct stmt *s, const struct arg *args, struct rows *ret, struct fault *f)

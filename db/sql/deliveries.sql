@@ -30,30 +30,29 @@ select lease_id, began, deadline, consumer, items, keys, done, extended from wei
 -- name: group_skips
 select chunk_id, partition, n, offsets, keys from weir.skips where stream_id = $1 and group_id = $2 order by chunk_id;
 
--- name: group_advance
+-- name: group_turn
 -- Whoever inserts this number may change the group. Who is behind meets the newest row instead: that of its own number may be
--- trimmed already.
-insert into weir.group_states (stream_id, group_id, seq, token, generation, next, lease_floor, written)
-select $1, $2, greatest($3::int8, (select n.seq from weir.group_states n where n.stream_id = $1 and n.group_id = $2
-                                    order by n.seq desc limit 1)), $4, $5, $6, $7, $8;
-
--- name: group_trim
-delete from weir.group_states where stream_id = $1 and group_id = $2 and seq = $3;
-
--- name: leases_insert
+-- trimmed already. The lock was taken by the statement before, so this one's snapshot has the newest. Leases that come and go with
+-- it are the same statement: beginning one costs more than these do.
+with state as (
+    insert into weir.group_states (stream_id, group_id, seq, token, generation, next, lease_floor, written)
+    select $1, $2, greatest($3::int8, (select n.seq from weir.group_states n where n.stream_id = $1 and n.group_id = $2
+                                        order by n.seq desc limit 1)), $4, $5, $6, $7, $8
+), trimmed as (
+    delete from weir.group_states where stream_id = $1 and group_id = $2 and seq = $9
+), gone as (
+    delete from weir.leases where stream_id = $1 and group_id = $2 and lease_id = any($10::int8[])
+)
 insert into weir.leases (stream_id, group_id, lease_id, began, deadline, consumer, items, keys, done, extended, open)
 select $1, $2, u.lease_id, u.began, u.deadline, u.consumer, u.items, u.keys, u.done, u.extended, u.open
-  from unnest($3::int8[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[], $10::bytea[],
-              $11::int4[])
+  from unnest($11::int8[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[], $18::bytea[],
+              $19::int4[])
        as u (lease_id, began, deadline, consumer, items, keys, done, extended, open);
 
 -- name: leases_update
 update weir.leases l set done = u.done, extended = u.extended, open = u.open
   from unnest($3::int8[], $4::bytea[], $5::bytea[], $6::int4[]) as u (lease_id, done, extended, open)
  where l.stream_id = $1 and l.group_id = $2 and l.lease_id = u.lease_id;
-
--- name: leases_delete
-delete from weir.leases where stream_id = $1 and group_id = $2 and lease_id = any($3::int8[]);
 
 -- name: retries_put
 insert into weir.retries as r (stream_id, group_id, partition, "offset", round, letter_id, failures, key, not_before, single, history)

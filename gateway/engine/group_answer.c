@@ -231,7 +231,10 @@ static void put_cursor(struct buf *b, const struct stream *s, const int64_t *pos
     buf_json_string(b, (struct slice){ text, n });
 }
 
-bool receive_render(struct wave *w, struct group_call *call)
+/* Besides the event. */
+#define DELIVERY_BYTES 400
+
+void receive_render(struct wave *w, struct group_call *call)
 {
     struct cell *c = w->cell;
     struct buf *b = &call->body;
@@ -239,6 +242,7 @@ bool receive_render(struct wave *w, struct group_call *call)
     struct delivery_id d = { group_state_tag(c->state), group_state_generation(c->state), call->lease, { 0 } };
 
     clock_format(call->deadline_us, deadline);
+    buf_reserve(b, (size_t)call->bytes + call->delivered * DELIVERY_BYTES + DELIVERY_BYTES);
     BUF_LIT(b, "{\"deliveries\":[");
     for (size_t i = 0; i < call->delivered; i++) {
         const struct delivery *v = &call->deliveries[i];
@@ -246,21 +250,24 @@ bool receive_render(struct wave *w, struct group_call *call)
 
         d.at = v->handed.at;
         delivery_id_format(&d, id);
-        buf_printf(b, "%s{\"delivery_id\":\"%s\",\"attempt\":%d,\"deadline\":\"%s\",\"event\":", i ? "," : "", id,
-                   v->handed.attempt,
-                   deadline);
+        buf_str(b, i ? ",{\"delivery_id\":\"" : "{\"delivery_id\":\"");
+        buf_str(b, id);
+        BUF_LIT(b, "\",\"attempt\":");
+        buf_i64(b, v->handed.attempt);
+        BUF_LIT(b, ",\"deadline\":\"");
+        buf_put(b, deadline, CLOCK_TEXT - 1);
+        BUF_LIT(b, "\",\"event\":");
         event_render(b, c->stream->row.name, &ev, false);
         buf_char(b, '}');
     }
     buf_char(b, ']');
-    if (c->lost) {
+    if (c->lost && !w->told_lost) {
         BUF_LIT(b, ",\"lost\":{\"from\":");
         put_cursor(b, c->stream, c->lost_from);
         BUF_LIT(b, ",\"to\":");
         put_cursor(b, c->stream, c->lost_to);
         buf_char(b, '}');
-        c->lost = false;
+        w->told_lost = true;
     }
     buf_char(b, '}');
-    return !b->failed;
 }

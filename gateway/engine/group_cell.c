@@ -42,18 +42,21 @@ static enum err decide(struct wave *w, const struct release *releases)
     return e;
 }
 
-static bool has_something(const struct cell *c, const struct group_call *call, int64_t now)
+static bool has_something(const struct wave *w, const struct group_call *call)
 {
-    return call->delivered || c->lost || (call->wait_until_us <= now && !c->unread);
+    const struct cell *c = w->cell;
+
+    return call->delivered || c->lost || (call->wait_until_us <= w->mono_us && !c->unread);
 }
 
 /* An answer that rests on what is in memory alone needs proof that this is the newest. */
-static bool needs_proof(const struct cell *c, int64_t now)
+static bool needs_proof(const struct wave *w)
 {
+    const struct cell *c = w->cell;
     bool needs = c->calls || c->check;
 
     for (const struct group_call *call = c->waiting; call; call = call->next)
-        needs |= has_something(c, call, now);
+        needs |= has_something(w, call);
     return needs;
 }
 
@@ -67,11 +70,12 @@ static enum err try_once(struct wave *w, const struct release *releases)
     else if (!e && !c->state)
         e = cell_load(w);
     w->now_us = clock_unix_us() + c->lane->skew_us;
+    w->mono_us = clock_mono_us();
     if (!e)
         e = decide(w, releases);
     if (!e && w->changes.any)
         e = wave_write(w);
-    else if (!e && needs_proof(c, clock_mono_us()))
+    else if (!e && needs_proof(w))
         e = cell_verify(w);
     if (w->held) {
         db_rollback(c->lane->db);
@@ -90,12 +94,27 @@ static void tell(struct cell *c, struct group_call *call, enum err e, const stru
     group_call_done(c->lane, call);
 }
 
+void wave_render(void *wave)
+{
+    struct wave *w = wave;
+
+    w->rendered = true;
+    for (struct group_call *call = w->cell->waiting; call; call = call->next) {
+        buf_reset(&call->body); /* of a try that failed */
+        if (has_something(w, call))
+            receive_render(w, call);
+    }
+}
+
 static void answer(struct wave *w)
 {
     struct cell *c = w->cell;
     struct group_call *call, *rest = NULL, **rest_last = &rest;
-    const int64_t now = clock_mono_us();
     struct fault none = { 0 };
+
+    if (!w->rendered)
+        wave_render(w);
+    c->lost = c->lost && !w->told_lost;
 
     while ((call = c->calls)) {
         c->calls = call->next;
@@ -105,10 +124,8 @@ static void answer(struct wave *w)
     while ((call = c->waiting)) {
         c->waiting = call->next;
         call->next = NULL;
-        if (has_something(c, call, now)) {
-            bool rendered = receive_render(w, call);
-
-            tell(c, call, rendered ? OK : ERR_NO_MEMORY, &none);
+        if (call->body.n || call->body.failed) {
+            tell(c, call, call->body.failed ? ERR_NO_MEMORY : OK, &none);
         } else {
             *rest_last = call;
             rest_last = &call->next;

@@ -107,21 +107,31 @@ int64_t group_state_retry_due(const struct group_state *s)
 
 /* --- delivery ids: base64url of packed numbers --- */
 
+static unsigned char *packed(unsigned char *p, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        *p++ = (unsigned char)(v | 0x80);
+    *p++ = (unsigned char)v;
+    return p;
+}
+
 void delivery_id_format(const struct delivery_id *id, char out[DELIVERY_ID])
 {
-    struct buf b = { 0 }, text = { 0 };
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const uint64_t v[] = { id->tag, (uint64_t)id->generation, (uint64_t)id->lease, (uint64_t)id->at.partition,
+                           (uint64_t)id->at.round, (uint64_t)id->at.offset };
+    unsigned char bytes[sizeof v / sizeof *v * 10 + 2] = { 0 }, *end = bytes;
+    size_t bits;
 
-    varint_put(&b, id->tag);
-    varint_put(&b, (uint64_t)id->generation);
-    varint_put(&b, (uint64_t)id->lease);
-    varint_put(&b, (uint64_t)id->at.partition);
-    varint_put(&b, (uint64_t)id->at.round);
-    varint_put(&b, (uint64_t)id->at.offset);
-    base64url_encode(&text, (struct slice){ b.p, b.n });
-    memcpy(out, text.p, text.n);
-    out[text.n] = '\0';
-    buf_free(&b);
-    buf_free(&text);
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+        end = packed(end, v[i]);
+    bits = (size_t)(end - bytes) * 8;
+    for (size_t at = 0; at < bits; at += 6) {
+        unsigned two = (unsigned)bytes[at / 8] << 8 | bytes[at / 8 + 1];
+
+        *out++ = digits[two >> (10 - at % 8) & 63];
+    }
+    *out = '\0';
 }
 
 bool delivery_id_parse(struct slice text, struct delivery_id *ret)

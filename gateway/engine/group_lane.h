@@ -112,6 +112,8 @@ struct wave {                      /* one try at a transaction of a cell */
     struct cell *cell;
     struct arena *arena;
     int64_t now_us;                /* PostgreSQL's */
+    int64_t mono_us;               /* the same moment here */
+    bool rendered, told_lost;      /* the answers; one of them says what was lost */
     bool held;                     /* the transaction is open and has the group's lock */
     bool verified;                 /* the state is known to be the newest */
     struct group_changes changes;
@@ -135,7 +137,9 @@ void window_sweep(struct cell *c);      /* frees pages that are used up */
 void window_clear(struct cell *c);
 /* group_answer.c */
 enum err receive_fill(struct wave *w, struct group_call *call); /* what it is given, into call->deliveries */
-bool receive_render(struct wave *w, struct group_call *call);
+void receive_render(struct wave *w, struct group_call *call); /* into call->body */
+/* group_cell.c: the answers that the wave will give, if it is committed */
+void wave_render(void *wave);
 /* group_write.c */
 enum err wave_write(struct wave *w);    /* the changes and COMMIT; finds out what became of a lost one */
 

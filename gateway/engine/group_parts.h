@@ -89,6 +89,11 @@ struct list {
     size_t n, cap;
 };
 
+/* Memory of one size that is used again: a wave comes and goes with hundreds of items. */
+struct spare {
+    struct spare *next;
+};
+
 struct group_state {
     struct group_row def;
     struct slice types;          /* def.types points here */
@@ -97,6 +102,7 @@ struct group_state {
     int64_t next[PARTITIONS_MAX];
     int64_t last_lease, last_chunk;
     struct bag items, keys;
+    struct spare *spare_items, *spare_keys;
     struct lease *leases, *leases_last;
     struct chunk *chunks, *chunks_last;
     struct item **ready;         /* a heap by time and offset: what is first of its key and not handed out */

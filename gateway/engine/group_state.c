@@ -51,6 +51,14 @@ static void free_item(struct node *n)
     free(n);
 }
 
+static void spares_free(struct spare *s)
+{
+    for (struct spare *next; s; s = next) {
+        next = s->next;
+        free(s);
+    }
+}
+
 void group_state_free(struct group_state *s)
 {
     if (!s)
@@ -65,6 +73,8 @@ void group_state_free(struct group_state *s)
         next = c->next;
         free(c);
     }
+    spares_free(s->spare_items);
+    spares_free(s->spare_keys);
     bag_free(&s->items, free_item);
     bag_free(&s->keys, free_item);
     free(s->ready);
@@ -134,6 +144,24 @@ void *list_add(struct group_state *s, struct list *l, size_t size)
 
 /* --- items and their keys --- */
 
+static void *spare_take(struct spare **from, size_t size)
+{
+    struct spare *s = *from;
+
+    if (!s)
+        return calloc(1, size);
+    *from = s->next;
+    return memset(s, 0, size);
+}
+
+static void spare_keep(struct spare **to, void *p)
+{
+    struct spare *s = p;
+
+    s->next = *to;
+    *to = s;
+}
+
 struct item *item_find(const struct group_state *s, const struct group_place *at)
 {
     uint64_t hash = place_hash(at);
@@ -156,8 +184,9 @@ static struct key *key_of(struct group_state *s, uint64_t hash)
         n = n->next;
     if (n)
         return (struct key *)n;
-    if (!(k = calloc(1, sizeof *k)) || !bag_add(&s->keys, &k->node, hash)) {
-        free(k);
+    if (!(k = spare_take(&s->spare_keys, sizeof *k)) || !bag_add(&s->keys, &k->node, hash)) {
+        if (k)
+            spare_keep(&s->spare_keys, k);
         return NULL;
     }
     return k;
@@ -192,7 +221,7 @@ static void key_unlink(struct group_state *s, struct item *it)
     it->key = NULL;
     if (--k->n == 0) {
         bag_remove(&s->keys, &k->node);
-        free(k);
+        spare_keep(&s->spare_keys, k);
         return;
     }
     ready_update(s, k->first);
@@ -219,7 +248,7 @@ static void count(struct group_state *s, const struct item *it, int by)
 
 struct item *item_new(struct group_state *s, const struct group_place *at, uint64_t hash, enum item_state state)
 {
-    struct item *it = calloc(1, sizeof *it);
+    struct item *it = spare_take(&s->spare_items, sizeof *it);
     struct key *k = NULL;
 
     if (s->def.ordering != ORDER_KEY)
@@ -227,9 +256,10 @@ struct item *item_new(struct group_state *s, const struct group_place *at, uint6
     if (!it || (hash && !(k = key_of(s, hash))) || !bag_add(&s->items, &it->node, place_hash(at))) {
         if (k && !k->n) {
             bag_remove(&s->keys, &k->node);
-            free(k);
+            spare_keep(&s->spare_keys, k);
         }
-        free(it);
+        if (it)
+            spare_keep(&s->spare_items, it);
         s->failed = true;
         return NULL;
     }
@@ -266,5 +296,5 @@ void item_free(struct group_state *s, struct item *it)
     bag_remove(&s->items, &it->node);
     if (it->key)
         key_unlink(s, it);
-    free(it);
+    spare_keep(&s->spare_items, it);
 }

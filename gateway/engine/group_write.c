@@ -35,13 +35,14 @@ static void say(struct flight *f, const struct stmt *s)
     f->n++;
 }
 
-static enum err flush(struct flight *f, struct fault *fault)
+/* Answers are rendered while PostgreSQL commits. */
+static enum err flush(struct flight *f, struct wave *w)
 {
     if (f->failed) {
         db_abandon(f->db);
         return ERR_NO_MEMORY;
     }
-    return db_flush(f->db, NULL, f->n, fault);
+    return db_flush_while(f->db, NULL, f->n, wave_render, w, w->fault);
 }
 
 /* --- burials --- */
@@ -154,12 +155,8 @@ static void queue_changes(struct wave *w, struct flight *f)
     }
     if (c->retries_gone_n)
         queued(f, db_retries_delete(f->db, a, s, g, c->retries_gone, c->retries_gone_n));
-    if (c->leases_n)
-        queued(f, db_leases_insert(f->db, a, s, g, c->leases, c->leases_n));
     if (c->leases_changed_n)
         queued(f, db_leases_update(f->db, a, s, g, c->leases_changed, c->leases_changed_n));
-    if (c->leases_gone_n)
-        queued(f, db_leases_delete(f->db, a, s, g, c->leases_gone, c->leases_gone_n));
     if (c->skips_n)
         queued(f, db_skips_put(f->db, a, s, g, c->skips, c->skips_n));
     if (c->skips_gone_n)
@@ -175,8 +172,8 @@ static void queue_state(struct wave *w, struct flight *f, int64_t token)
                                          .next = group_state_next(c->state), .lease_floor = w->changes.lease_floor,
                                          .partitions = (size_t)c->stream->row.partitions };
 
-    queued(f, db_group_advance(f->db, w->arena, c->stream->row.stream_id, c->group_id, &row, w->now_us));
-    queued(f, db_group_trim(f->db, w->arena, c->stream->row.stream_id, c->group_id, c->seq + 1 - KEPT_STATES));
+    queued(f, db_group_turn(f->db, w->arena, c->stream->row.stream_id, c->group_id, &row, row.seq - KEPT_STATES, w->now_us,
+                            w->changes.leases, w->changes.leases_n, w->changes.leases_gone, w->changes.leases_gone_n));
 }
 
 /* --- a COMMIT without an answer --- */
@@ -244,16 +241,15 @@ enum err wave_write(struct wave *w)
         return ERR_NO_MEMORY;
     if ((e = find_known(w, &b)))
         return e;
-    if (!w->held) {
-        say(&f, &DB_BEGIN);
+    if (!w->held) /* a pipeline outside of BEGIN is one transaction, which its end commits */
         queued(&f, db_group_hold(f.db, w->arena, c->stream->row.stream_id, c->group_id));
-    }
     queue_state(w, &f, token);
     queue_burials(w, &f, &b);
     queue_changes(w, &f);
-    say(&f, &DB_COMMIT);
+    if (w->held)
+        say(&f, &DB_COMMIT);
     c->lane->backend = db_backend_pid(f.db);
-    e = flush(&f, w->fault);
+    e = flush(&f, w);
     w->held = false;
     if (e == ERR_OUTCOME_UNKNOWN)
         e = find_outcome(w, token);

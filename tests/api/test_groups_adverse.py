@@ -87,7 +87,7 @@ def test_what_is_due_but_may_not_go_out_keeps_nobody_busy(client, gateway, strea
         assert waiting.result() == []
         other.close()
     idle = transactions(gateway, 1)
-    assert spent < idle + 100, f"{spent} transactions in a second, {idle} without it"
+    assert spent < idle + 400, f"{spent} transactions in a second, {idle} without it"
 
 
 def test_an_ack_counts_once(client, stream):

@@ -161,7 +161,8 @@ static const struct hot {
     { &GROUP_LOCK, "(7, 'g5')", "groups" },
     { &GROUP_HOLD, "(7, 7005)", "groups" },
     { &GROUP_STATE, "(7, 7005)", "group_states" },
-    { &GROUP_ADVANCE, "(7, 7005, 109, 1, 1, '{1,1,1,1}', 1, now())", "group_states" },
+    { &GROUP_TURN, "(7, 7005, 109, 1, 1, '{1,1,1,1}', 1, now(), 101, '{5}', '{6}', array[now()], array[now()], '{c}', "
+      "array[''::bytea], array[''::bytea], array[''::bytea], array[''::bytea], '{1}')", "group_states" },
     { &GROUP_CLAIM, "(7, 7005, 1)", "group_states" },
     { &GROUP_SEEK, "(7, 7005, 1, '{1,1,1,1}')", "leases" },
     { &GROUP_CLEAR, "(7, 7005)", "retries" },
