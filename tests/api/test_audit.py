@@ -197,7 +197,11 @@ def test_a_record_that_cannot_be_told_is_set_aside_and_holds_up_no_other(gateway
             client.put(f"/v1/streams/{name}", {}).expect(201)
             assert audited(client, name, 1)[0]["type"] == "StreamCreated"
         assert harness.psql(one, "select type from weir.outbox order by type") == ["Broken", "Long"]
+        deadline = time.monotonic() + 20
+        while one.log().count("cannot be told") < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)                                        # what is old is looked at every few seconds
         assert one.log().count("cannot be told") == 2
+        assert harness.psql(one, "select type from weir.outbox order by type") == ["Broken", "Long"]
         client.close()
 
 
