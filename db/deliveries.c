@@ -115,13 +115,17 @@ void db_skip_row(const struct rows *r, int i, struct skip_row *ret)
     *ret = (struct skip_row){ row_int8(r, i, 0), row_int4(r, i, 1), row_int4(r, i, 2), row_text(r, i, 3), row_text(r, i, 4) };
 }
 
-bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t trim,
+bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
+                   int64_t trim,
                    int64_t now_us, const struct lease_row *v, size_t n, const int64_t *gone, size_t gone_n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token), arg_int4(s->generation),
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token),
+                                arg_int4(s->generation),
                                 arg_int8_array(a, s->next, sizeof *s->next, s->partitions), arg_int8(s->lease_floor),
-                                arg_time(now_us), arg_int8(trim), arg_int8_array(a, gone, sizeof *gone, gone_n), INT8S(lease_id),
-                                TIMES(began_us), TIMES(deadline_us), TEXTS(consumer), BYTEAS(items), BYTEAS(keys), BYTEAS(done),
+                                arg_time(now_us), arg_int8(trim), arg_int8_array(a, gone, sizeof *gone, gone_n),
+                                    INT8S(lease_id),
+                                TIMES(began_us), TIMES(deadline_us), TEXTS(consumer), BYTEAS(items), BYTEAS(keys),
+                                    BYTEAS(done),
                                 BYTEAS(extended), INT4S(open) };
 
     return QUEUE(&GROUP_TURN, args);

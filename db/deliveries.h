@@ -67,7 +67,8 @@ void db_lease_row(const struct rows *r, int i, struct lease_row *ret);
 void db_skip_row(const struct rows *r, int i, struct skip_row *ret);
 
 /* The next state; the row `trim` goes; n leases come and others go. After group_hold. */
-bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t trim,
+bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
+                   int64_t trim,
                    int64_t now_us, const struct lease_row *v, size_t n, const int64_t *gone, size_t gone_n);
 enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t seq, int64_t *ret_token,
                           bool *ret_there, struct fault *f);

@@ -246,7 +246,8 @@ static bool needs_open(const struct db *db)
 static enum err check_queue(const struct db *db, size_t count, struct fault *f)
 {
     if (db->queued > DB_QUEUE_MAX || db->queued != count)
-        return fault(f, ERR_INTERNAL, "%zu statements were queued, %zu expected, %d at most.", db->queued, count, DB_QUEUE_MAX);
+        return fault(f, ERR_INTERNAL, "%zu statements were queued, %zu expected, %d at most.", db->queued, count,
+                     DB_QUEUE_MAX);
     for (size_t i = 0; i < count; i++)
         for (int k = stmt_arg_count(db->queue[i].s) - 1; k >= 0; k--)
             if (db->queue[i].args[k].n < 0)
@@ -267,7 +268,8 @@ static enum err ready(struct db *db, bool *ret_open, struct fault *f)
     return db_connect(db, f);
 }
 
-enum err db_flush_while(struct db *db, struct rows *ret, size_t count, void (*meanwhile)(void *arg), void *arg, struct fault *f)
+enum err db_flush_while(struct db *db, struct rows *ret, size_t count, void (*meanwhile)(void *arg), void *arg,
+                        struct fault *f)
 {
     struct flight fl = { .db = db, .f = f, .ret = ret, .meanwhile = meanwhile, .arg = arg };
     enum err e = check_queue(db, count, f);

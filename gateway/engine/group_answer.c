@@ -85,7 +85,8 @@ static enum err forget_removed(struct wave *w, const struct group_call *call, bo
         }
     }
     if (n)
-        e = db_earliest_of(c->lane->db, w->arena, c->stream->row.stream_id, partitions, n) ? db_flush(c->lane->db, &r, 1, w->fault)
+        e = db_earliest_of(c->lane->db, w->arena, c->stream->row.stream_id, partitions, n) ? db_flush(c->lane->db,
+                                                                                                      &r, 1, w->fault)
                                                                                          : ERR_NO_MEMORY;
     for (int i = 0; !e && i < r.n; i++)
         window_lost(c, row_int4(&r, i, 0), row_int8(&r, i, 1));

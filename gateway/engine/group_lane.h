@@ -132,7 +132,8 @@ bool cell_wants_type(const struct cell *c, struct slice type);
 bool window_next(const struct cell *c, int partition, struct page_row *ret); /* false: nothing read ahead */
 void window_pass(struct cell *c, int partition);
 enum err window_fetch(struct wave *w, size_t want); /* sets at_end where nothing more is; ERR_DB_RETRY: the state is old */
-void window_lost(struct cell *c, int32_t partition, int64_t earliest); /* retention took what is before; the next answer tells */
+void window_lost(struct cell *c, int32_t partition,
+                 int64_t earliest); /* retention took what is before; the next answer tells */
 void window_sweep(struct cell *c);      /* frees pages that are used up */
 void window_clear(struct cell *c);
 /* group_answer.c */

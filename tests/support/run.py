@@ -32,8 +32,8 @@ SANITIZED = {
 }
 # What the slower, sanitized servers are asked: nearly all that strangers can send; and, of that, where threads meet.
 TSAN_API = [f"test_{name}.py" for name in (
-    "audit", "client_certificates", "deliveries", "drain", "groups_shared", "gzip", "hostile", "idempotency", "identity", "job_watch", "longpoll",
-    "read_many", "revocations", "sse", "tickets", "tls", "two_gateways")]
+    "audit", "client_certificates", "deliveries", "drain", "groups_shared", "gzip", "hostile", "idempotency", "identity", "job_watch",
+    "longpoll", "read_many", "revocations", "sse", "tickets", "tls", "two_gateways")]
 ASAN_API = [name for name in TSAN_API if name not in ("test_identity.py", "test_two_gateways.py")] + [f"test_{name}.py" for name in (
     "auth", "dlq", "forged_tokens", "groups_manage", "http", "publish", "quota", "read", "slow_clients")]
 LONG = {"test_crash.py", "test_dev_cluster.py", "test_identity.py", "test_hostile.py"}     # dealt out first, so that parts end together
