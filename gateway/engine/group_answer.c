@@ -84,10 +84,10 @@ static enum err forget_removed(struct wave *w, const struct group_call *call, bo
             partitions[n++] = p;
         }
     }
-    if (n)
-        e = db_earliest_of(c->lane->db, w->arena, c->stream->row.stream_id, partitions, n) ? db_flush(c->lane->db,
-                                                                                                      &r, 1, w->fault)
-                                                                                         : ERR_NO_MEMORY;
+    if (n && !db_earliest_of(c->lane->db, w->arena, c->stream->row.stream_id, partitions, n))
+        e = ERR_NO_MEMORY;
+    else if (n)
+        e = db_flush(c->lane->db, &r, 1, w->fault);
     for (int i = 0; !e && i < r.n; i++)
         window_lost(c, row_int4(&r, i, 0), row_int8(&r, i, 1));
     rows_free(&r);
@@ -216,7 +216,7 @@ static struct event event_of(const struct handed *h, const struct page_row *row)
 {
     return (struct event){ .id = row->id, .source = row->source, .type = row->type, .subject = row->subject,
                            .attributes = row->attributes, .data = row->data,
-                               .data_format = (enum data_format)row->data_format,
+                           .data_format = (enum data_format)row->data_format,
                            .partition = h->at.partition, .offset = row->offset, .recorded_us = row->recorded_us,
                            .version = row->version };
 }
