@@ -117,8 +117,10 @@ void db_skip_row(const struct rows *r, int i, struct skip_row *ret)
 
 bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
                    int64_t trim,
-                   int64_t now_us, const struct lease_row *v, size_t n, const int64_t *gone, size_t gone_n)
+                   int64_t now_us, const struct lease_row *leases, size_t n, const int64_t *gone, size_t gone_n)
 {
+    static const struct lease_row none;
+    const struct lease_row *v = leases ? leases : &none; /* whose members' addresses are taken */
     const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token),
                                 arg_int4(s->generation),
                                 arg_int8_array(a, s->next, sizeof *s->next, s->partitions), arg_int8(s->lease_floor),

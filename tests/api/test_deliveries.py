@@ -141,7 +141,7 @@ def test_a_dead_letter_is_told_as_an_event(group, client, stream):
     g = group(1)
     g.call("reject", g.receive(), error=ERROR)
     deadline = time.monotonic() + 10
-    while (answer := client.get(f"/v1/streams/{stream}.dlq/events")).status == 404 and time.monotonic() < deadline:
+    while (answer := client.get(f"/v1/streams/{stream}.dlq/events?wait=5s")).status == 404 and time.monotonic() < deadline:
         time.sleep(0.1)                                            # its stream is made with the first one
     event, = answer.expect(200).json()["events"]
     assert event["type"] == "DeadLettered" and event["data"]["group"] == "g" and event["data"]["event"]["data"] == 0

@@ -53,8 +53,12 @@ class Result:
 RUNNING = set()                                  # children, of all threads
 
 
-def run(argv, seconds, env=None, line=None):
-    """Streams what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long."""
+def say(text):
+    print("  " + text, flush=True)
+
+
+def run(argv, seconds, env=None, line=None, show=say):
+    """Shows what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long."""
     child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     RUNNING.add(child)
@@ -69,7 +73,7 @@ def run(argv, seconds, env=None, line=None):
     try:
         for raw in child.stdout:
             text = raw.decode("utf-8", "replace").rstrip("\n")
-            print("  " + text, flush=True)
+            show(text)
             if line:
                 line(text)
         status = child.wait()
@@ -82,12 +86,12 @@ def run(argv, seconds, env=None, line=None):
         child.stdout.close()
         RUNNING.discard(child)
     if late.is_set():
-        print(f"  not ok - {argv[0]}: stopped after {seconds} s", flush=True)
+        show(f"not ok - {argv[0]}: stopped after {seconds} s")
         return 124
     return status
 
 
-def tap(argv, seconds, env=None):
+def tap(argv, seconds, env=None, show=say):
     """A program that prints ok/not ok lines; its exit status counts when it prints none, or ends badly without saying why."""
     result = Result()
 
@@ -98,11 +102,11 @@ def tap(argv, seconds, env=None):
             result.failed += match[1] == "not ok"
 
     try:
-        status = run(argv, seconds, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line)
+        status = run(argv, seconds, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line, show)
     except FileNotFoundError:
         status = "no such file"
     if status and not result.failed:
-        print(f"  not ok - {argv[0]} ended with {status}", flush=True)
+        show(f"not ok - {argv[0]} ended with {status}")
         result.failed += 1
     if not status and not result.passed and not result.failed:
         result.passed = 1                        # it counts nothing itself and ended well
@@ -128,12 +132,30 @@ def programs(build, kind):
     return [f"{out(build)}/{path[:-2]}" for path in paths]
 
 
-def unit(build):
+def at_once(workers, fn, items):
+    """The sum of fn's results; what still runs ends with whatever ends this."""
     result = Result()
-    for program in programs(build, "unit"):
-        print(f"  # {program}")
-        result += tap([program], PROGRAM_SECONDS)
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        try:
+            for one in pool.map(fn, items):
+                result += one
+        except BaseException:
+            for child in list(RUNNING):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGTERM)
+            raise
     return result
+
+
+def unit(build):
+    """As many at once as there are cores, each shown whole when it has ended."""
+    def one(program):
+        lines = [f"# {program}"]
+        result = tap([program], PROGRAM_SECONDS, show=lines.append)
+        say("\n  ".join(lines))
+        return result
+
+    return at_once(len(os.sched_getaffinity(0)), one, programs(build, "unit"))
 
 
 def fuzz_name(program):
@@ -228,17 +250,8 @@ def api(build, tmp, paths, seconds=API_SECONDS, env=None):
 def api_parts(build, tmp, names):
     """As many at once as there are cores: most tests wait more than they compute. Each part has a gateway of its own."""
     paths = [f"tests/api/{name}" for name in sorted(names, key=lambda name: (name not in LONG, name))]
-    result, parts = Result(), len(os.sched_getaffinity(0))
-    with concurrent.futures.ThreadPoolExecutor(parts) as pool:
-        try:
-            for one in pool.map(lambda n: api(build, tmp, paths[n::parts]), range(min(parts, len(paths)))):
-                result += one
-        except BaseException:
-            for child in list(RUNNING):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGTERM)
-            raise
-    return result
+    parts = min(len(os.sched_getaffinity(0)), len(paths))
+    return at_once(parts, lambda n: api(build, tmp, paths[n::parts]), range(parts))
 
 
 def api_files():
