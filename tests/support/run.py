@@ -34,8 +34,7 @@ SANITIZED = {
 TSAN_API = [f"test_{name}.py" for name in (
     "audit", "client_certificates", "deliveries", "drain", "groups_shared", "gzip", "hostile", "idempotency", "identity", "job_watch",
     "longpoll", "read_many", "revocations", "sse", "tickets", "tls", "two_gateways")]
-ONE_OF_BOTH = {f"test_{name}.py" for name in ("identity", "read_many", "tickets", "two_gateways")}    # long; one sanitizer has to do
-ASAN_API = [name for name in TSAN_API if name not in ONE_OF_BOTH] + [f"test_{name}.py" for name in (
+ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
     "auth", "dlq", "forged_tokens", "groups_manage", "http", "publish", "quota", "read", "slow_clients")]
 LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_proofs", "identity", "readme")}   # dealt out first, so that parts end together
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
@@ -249,10 +248,9 @@ def api(build, tmp, paths, seconds=API_SECONDS, env=None):
 
 
 def api_parts(build, tmp, names):
-    """As many at once as there are cores, and one more where nothing slows them: most tests wait more than they compute. Each part
-    has a gateway of its own."""
+    """One more at once than there are cores: most tests wait more than they compute. Each part has a gateway of its own."""
     paths = [f"tests/api/{name}" for name in sorted(names, key=lambda name: (name not in LONG, name))]
-    parts = min(len(os.sched_getaffinity(0)) + (build == "release"), len(paths))
+    parts = min(len(os.sched_getaffinity(0)) + 1, len(paths))
     return at_once(parts, lambda n: api(build, tmp, paths[n::parts]), range(parts))
 
 
