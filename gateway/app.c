@@ -22,6 +22,13 @@ struct app_internal {
     struct route *routes;      /* the table, with what the configuration decides */
 };
 
+#define OUT_OF_MEMORY "out of memory at start"
+
+static enum err no_memory(struct fault *f)
+{
+    return fault(f, ERR_INTERNAL, OUT_OF_MEMORY);
+}
+
 static void *worker_db(void *arg)
 {
     return db_new(arg);
@@ -63,42 +70,43 @@ static bool take_revocations(void *app, const struct revocation_row *rows, size_
 }
 
 /* Before anything is served. */
-static bool start_revocations(struct app *a, struct db *db, char err[512])
+static enum err start_revocations(struct app *a, struct db *db, struct fault *f)
 {
-    struct fault f = { 0 };
+    enum err e;
 
     if (!(a->in->revocations = revocations_new()) ||
         !(a->revocation_feed = revocation_feed_new(a->config, &a->db, take_revocations, a)))
-        return false;
-    if (revocation_feed_refresh(a->revocation_feed, db, &f)) {
-        snprintf(err, 512, "%s", f.detail[0] ? f.detail : "the list of revoked tokens cannot be read");
-        return false;
-    }
-    return revocation_feed_start(a->revocation_feed);
+        return no_memory(f);
+    if ((e = revocation_feed_refresh(a->revocation_feed, db, f)))
+        return e;
+    return revocation_feed_start(a->revocation_feed) ? OK : no_memory(f);
 }
 
-static bool start_database(struct app *a, char err[512])
+static bool start_engine(struct app *a)
 {
     const struct config *c = a->config;
-    struct db *db;
-    struct fault f = { 0 };
-    bool good;
 
-    a->db = (struct db_config){ c->database_url, "weir", c->database_connect_timeout_us, c->database_statement_timeout_us };
-    if (!(db = db_new(&a->db)))
-        return false;
-    if (!(good = !retention_prepare(db, &f)))
-        snprintf(err, 512, "%s", f.detail);
-    good = good && start_revocations(a, db, err);
-    db_free(db);
-    if (!good)
-        return false;
     a->in->retention = (struct retention){ .config = c, .db = db_new(&a->db) };
     return a->in->retention.db && (a->streams = streams_new(c)) && (a->tail = tail_new(c, &a->db, &a->db, a->streams)) &&
            (a->commit = commit_new(c, &a->db, a->tail, a->streams)) &&
            (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox)) &&
            (a->groups = groups_new(c, &a->db, a->tail, a->streams, a->outbox)) &&
            (a->jobs = jobs_start(c, &a->db, a->audit, a->groups)) && (a->in->figures = figures_start(c, &a->db));
+}
+
+static enum err start_database(struct app *a, struct fault *f)
+{
+    const struct config *c = a->config;
+    struct db *db;
+    enum err e;
+
+    a->db = (struct db_config){ c->database_url, "weir", c->database_connect_timeout_us, c->database_statement_timeout_us };
+    if (!(db = db_new(&a->db)))
+        return no_memory(f);
+    if (!(e = retention_prepare(db, f)))
+        e = start_revocations(a, db, f);
+    db_free(db);
+    return e ? e : start_engine(a) ? OK : no_memory(f);
 }
 
 /* What says that it serves is ready: the lanes connect by themselves, in milliseconds; one that cannot does not hold up the start. */
@@ -134,20 +142,24 @@ static bool start_http(struct app *a, struct slice dev_secret, char err[512])
     return server;
 }
 
-struct app *app_start(const struct config *c, struct slice dev_secret, char err[512])
+enum err app_start(const struct config *c, struct slice dev_secret, struct app **ret, struct fault *f)
 {
     struct app *a = calloc(1, sizeof *a);
+    char err[512] = OUT_OF_MEMORY;
+    enum err e;
 
-    snprintf(err, 512, "out of memory at start");
     if (!a || !(a->in = calloc(1, sizeof *a->in))) {
         free(a);
-        return NULL;
+        return no_memory(f);
     }
     a->config = c;
-    if (start_database(a, err) && start_http(a, dev_secret, err))
-        return a;
-    app_stop(a);
-    return NULL;
+    if (!(e = start_database(a, f)) && !start_http(a, dev_secret, err))
+        e = fault(f, ERR_INTERNAL, "%s", err);
+    if (e)
+        app_stop(a);
+    else
+        *ret = a;
+    return e;
 }
 
 int app_port(const struct app *a)

@@ -36,6 +36,8 @@ struct run {
     struct app *app;
     char *token;              /* NULL: no secret to sign it with, or nobody to tell it to */
     char url[80];
+    int64_t began_us;         /* waiting for PostgreSQL is counted from here */
+    bool waiting;             /* told so */
     char err[512];
 };
 
@@ -97,29 +99,34 @@ static void say_to_log(const char *line)
     log_line(LOG_INFO, line);
 }
 
-/* PostgreSQL may come up after the gateway; any other failure is final. */
-static bool migrate(struct run *r)
+/* Tries again while PostgreSQL is away, comes up or hangs; any other failure is final. */
+static bool patiently(struct run *r, enum err (*step)(struct run *r, struct fault *f))
 {
-    const struct db_config db = database(r);
-    int64_t began = clock_mono_us(), limit = r->config->database_startup_wait_us;
-    bool told = false;
+    int64_t limit = r->config->database_startup_wait_us;
 
     for (;;) {
         struct fault f = { 0 };
-        enum err e = migrate_up(&db, say_to_log, &f);
+        enum err e = step(r, &f);
 
         if (!e)
             return true;
-        if (e != ERR_DATABASE_UNAVAILABLE || (limit && clock_mono_us() - began >= limit))
+        if (e != ERR_DATABASE_UNAVAILABLE || (limit && clock_mono_us() - r->began_us >= limit))
             return failed(r, f.detail);
-        if (!told) {
+        if (!r->waiting) {
             log_line(LOG_INFO, "waiting for PostgreSQL");
             notify_supervisor("STATUS=waiting for PostgreSQL");
         }
-        told = true;
+        r->waiting = true;
         if ((r->interrupted = stop_signal_within(r, RETRY_S)))
             return failed(r, "interrupted while waiting for PostgreSQL");
     }
+}
+
+static enum err migrate(struct run *r, struct fault *f)
+{
+    const struct db_config db = database(r);
+
+    return migrate_up(&db, say_to_log, f);
 }
 
 static bool has_keys(const struct config *c)
@@ -127,46 +134,46 @@ static bool has_keys(const struct config *c)
     return c->auth_keys_file[0] || c->auth_hs256_secret[0] || c->auth_public_key[0] || c->auth_jwks_url[0] || c->auth_discovery;
 }
 
-static bool make_dev_secret(struct run *r)
+static enum err make_dev_secret(struct run *r, struct fault *f)
 {
     const struct db_config db = database(r);
-    struct fault f = { 0 };
     char *made = dev_secret_new();
     enum err e;
 
     if (!made)
-        return failed(r, "no random bytes for the development key");
-    e = db_setting_keep(&db, DEV_SECRET_SETTING, made, &r->secret, &f);
+        return fault(f, ERR_INTERNAL, "no random bytes for the development key");
+    e = db_setting_keep(&db, DEV_SECRET_SETTING, made, &r->secret, f);
     free(made);
-    if (e)
-        return failed(r, f.detail);
-    if (!dev_secret_save(cluster_dir_fd(r->cluster), r->secret))
-        return failed(r, "cannot write the development key to the data directory");
-    return true;
+    if (!e && !dev_secret_save(cluster_dir_fd(r->cluster), r->secret))
+        e = fault(f, ERR_INTERNAL, "cannot write the development key to the data directory");
+    return e;
 }
 
-static bool find_dev_secret(struct run *r)
+static enum err find_dev_secret(struct run *r, struct fault *f)
 {
     const struct db_config db = database(r);
-    struct fault f = { 0 };
+    enum err e;
 
     if (has_keys(r->config))
-        return true;
-    if (db_setting_get(&db, DEV_SECRET_SETTING, &r->secret, &f))
-        return failed(r, f.detail);
+        return OK;
+    if ((e = db_setting_get(&db, DEV_SECRET_SETTING, &r->secret, f)))
+        return e;
     if (!r->secret)
-        return failed(r, "no key to check tokens with: set auth.keys_file, auth.jwks_url, auth.public_key or auth.hs256_secret"
-                         " (a database of weir dev brings its own)");
-    return true;
+        return fault(f, ERR_INTERNAL, "no key to check tokens with: set auth.keys_file, auth.jwks_url, auth.public_key or"
+                     " auth.hs256_secret (a database of weir dev brings its own)");
+    return OK;
 }
 
-static bool start_app(struct run *r)
+static enum err start_app(struct run *r, struct fault *f)
+{
+    return app_start(r->config, slice_of(r->secret), &r->app, f);
+}
+
+static bool make_url_and_token(struct run *r)
 {
     const char *address = r->config->http_address, *secret;
     bool v6 = strchr(address, ':');
 
-    if (!(r->app = app_start(r->config, slice_of(r->secret), r->err)))
-        return false;
     if (strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0)
         address = v6 ? "::1" : "127.0.0.1"; /* an address that can be called */
     snprintf(r->url, sizeof r->url, v6 ? "%s://[%s]:%d" : "%s://%s:%d", app_is_tls(r->app) ? "https" : "http", address,
@@ -261,15 +268,21 @@ static bool start_cluster(struct run *r)
     return true;
 }
 
+static bool start_on_database(struct run *r, enum err (*secret)(struct run *r, struct fault *f))
+{
+    r->began_us = clock_mono_us();
+    return patiently(r, migrate) && patiently(r, secret) && patiently(r, start_app) && make_url_and_token(r) && announce(r);
+}
+
 static bool start(struct run *r)
 {
     if (r->config->ready_file[0] && !(r->ready = ready_new(r->config->ready_file, r->err)))
         return false;
     if (r->dev)
-        return start_cluster(r) && migrate(r) && make_dev_secret(r) && start_app(r) && announce(r);
+        return start_cluster(r) && start_on_database(r, make_dev_secret);
     if (!r->config->database_url[0])
         return failed(r, "no database: set WEIR_DATABASE_URL to a libpq URL (or use weir dev, which brings its own)");
-    return migrate(r) && find_dev_secret(r) && start_app(r) && announce(r);
+    return start_on_database(r, find_dev_secret);
 }
 
 static int run(struct run *r)

@@ -116,14 +116,6 @@ static enum err read_kind(struct request *rq, struct letter_kind *ret)
     return fault(&rq->fault, ERR_BAD_PARAMETER, "after must be the next of another page.");
 }
 
-static void put_time(struct buf *b, const char *name, int64_t unix_us)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(unix_us, text);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
-}
-
 static void put_kind(struct buf *b, const struct letter_kind *k)
 {
     char fingerprint[HEX16_TEXT], sample[UUID_TEXT];
@@ -142,8 +134,8 @@ static void put_kind(struct buf *b, const struct letter_kind *k)
     for (int s = 0; s < LETTER_STATES; s++)
         buf_printf(b, "%s\"%s\":%lld", s ? "," : "", letter_state_word(s), (long long)k->states[s]);
     buf_printf(b, "},\"poison\":%s", k->poison ? "true" : "false");
-    put_time(b, "first_seen", k->first_us);
-    put_time(b, "last_seen", k->last_us);
+    buf_member_time(b, "first_seen", k->first_us);
+    buf_member_time(b, "last_seen", k->last_us);
     buf_printf(b, ",\"sample\":\"%s\"}", sample);
 }
 

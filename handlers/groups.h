@@ -14,6 +14,5 @@ void group_put_settings(struct buf *b, const struct group_row *g);
 void group_put(struct buf *b, struct slice stream, const struct group_row *g);
 /* groups_status.c: the answer with how it is doing. */
 enum err group_reply_status(struct request *rq, struct reply *rp);
-void group_put_time(struct buf *b, const char *name, int64_t unix_us); /* ,"name":"…" */
 
 #endif

@@ -120,14 +120,6 @@ enum err group_read_seek(struct request *rq, struct group_to *to)
     return e ? e : read_to(rq, &a, "/to/time", to);
 }
 
-void group_put_time(struct buf *b, const char *name, int64_t unix_us)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(unix_us, text);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
-}
-
 void group_put_settings(struct buf *b, const struct group_row *g)
 {
     static const char *const ordering[] = { "none", "key" };
@@ -159,6 +151,6 @@ void group_put(struct buf *b, struct slice stream, const struct group_row *g)
     buf_json_string(b, stream);
     buf_char(b, ',');
     group_put_settings(b, g);
-    group_put_time(b, "created", g->created_us);
-    group_put_time(b, "updated", g->updated_us);
+    buf_member_time(b, "created", g->created_us);
+    buf_member_time(b, "updated", g->updated_us);
 }

@@ -93,7 +93,7 @@ static void put_blocker(struct buf *b, const struct group_blocker *k)
                k->at.round, state);
     buf_printf(b, ",\"failures\":%d,\"behind\":%lld", k->failures, (long long)k->behind);
     if (k->until_us)
-        group_put_time(b, "until", k->until_us);
+        buf_member_time(b, "until", k->until_us);
     buf_char(b, '}');
 }
 
@@ -116,7 +116,7 @@ static void say_backoff(struct buf *b, const struct group_explanation *x)
         return;
     }
     buf_printf(b, "\"detail\":\"Events that wait for a retry: %lld.\"", (long long)x->status.figures.retrying);
-    group_put_time(b, "until", x->retry_us);
+    buf_member_time(b, "until", x->retry_us);
 }
 
 static void say_types(struct buf *b, const struct group_explanation *x)

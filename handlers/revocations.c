@@ -69,14 +69,6 @@ static void put_text(struct buf *b, const char *name, struct slice value)
     buf_json_string(b, value);
 }
 
-static void put_time(struct buf *b, const char *name, int64_t unix_us)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(unix_us, text);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
-}
-
 static void put_revocation(struct buf *b, const struct revocation_row *v)
 {
     buf_printf(b, "{\"id\":\"%lld\"", (long long)v->id);
@@ -84,10 +76,10 @@ static void put_revocation(struct buf *b, const struct revocation_row *v)
     put_text(b, "sub", v->sub);
     put_text(b, "iss", v->iss);
     if (v->sub.p)
-        put_time(b, "issued_before", v->issued_before_us);
-    put_time(b, "expires", v->expires_us);
+        buf_member_time(b, "issued_before", v->issued_before_us);
+    buf_member_time(b, "expires", v->expires_us);
     put_text(b, "reason", v->reason);
-    put_time(b, "created", v->created_us);
+    buf_member_time(b, "created", v->created_us);
     put_text(b, "created_by", v->created_by);
     buf_char(b, '}');
 }

@@ -51,14 +51,6 @@ static void defaults_for_nulls(struct settings *s)
 #undef BACK
 }
 
-static void put_time(struct buf *b, const char *name, int64_t unix_us)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(unix_us, text);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
-}
-
 static void put_duration(struct buf *b, const char *name, int64_t us)
 {
     char text[32];
@@ -81,7 +73,7 @@ static void put_figures(struct buf *b, const struct head_row *h, size_t n)
     if (last == INT64_MIN)
         BUF_LIT(b, ",\"last_event_time\":null");
     else
-        put_time(b, "last_event_time", last);
+        buf_member_time(b, "last_event_time", last);
     BUF_LIT(b, ",\"partition_status\":[");
     for (size_t i = 0; i < n; i++)
         buf_printf(b, "%s{\"partition\":%d,\"earliest\":\"%lld\",\"head\":\"%lld\"}", i ? "," : "", h[i].partition,
@@ -111,8 +103,8 @@ static void put_stream(struct buf *b, const struct stream_row *s, const struct h
     buf_json_string(b, s->name);
     buf_char(b, ',');
     put_settings(b, s);
-    put_time(b, "created", s->created_us);
-    put_time(b, "updated", s->updated_us);
+    buf_member_time(b, "created", s->created_us);
+    buf_member_time(b, "updated", s->updated_us);
     put_figures(b, heads, n);
     buf_char(b, '}');
 }

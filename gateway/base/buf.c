@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/base/clock.h"
+
 enum { BUF_MIN = 256 };
 
 void buf_free(struct buf *b)
@@ -209,4 +211,21 @@ char *buf_take(struct buf *b, size_t *ret_n)
     b->p = NULL;
     buf_free(b);
     return p;
+}
+
+void buf_member_text(struct buf *b, const char *name, struct slice value)
+{
+    buf_printf(b, ",\"%s\":", name);
+    if (value.p)
+        buf_json_string(b, value);
+    else
+        BUF_LIT(b, "null");
+}
+
+void buf_member_time(struct buf *b, const char *name, int64_t unix_us)
+{
+    char text[CLOCK_TEXT];
+
+    clock_format(unix_us, text);
+    buf_printf(b, ",\"%s\":\"%s\"", name, text);
 }

@@ -3,23 +3,6 @@
 #include "gateway/engine/dlq.h"
 #include "gateway/engine/event.h"
 
-static void put_time(struct buf *b, const char *name, int64_t unix_us)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(unix_us, text);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
-}
-
-static void put_text(struct buf *b, const char *name, struct slice s)
-{
-    buf_printf(b, ",\"%s\":", name);
-    if (s.p)
-        buf_json_string(b, s);
-    else
-        BUF_LIT(b, "null");
-}
-
 /* The copy of the event, with these data. */
 static void put_event(struct buf *b, const char *name, struct slice stream, const struct letter_row *l, struct slice data)
 {
@@ -55,19 +38,19 @@ void dlq_render(struct buf *out, struct slice stream, const struct letter_row *l
     uuid_format(l->letter_id, id);
     hex16_format(l->fingerprint, fingerprint);
     buf_printf(out, "{\"id\":\"%s\"", id);
-    put_text(out, "group", l->group);
+    buf_member_text(out, "group", l->group);
     buf_printf(out, ",\"state\":\"%s\"", letter_state_word(l->state));
     put_event(out, "event", stream, l, l->data);
     if (l->original.p)
         put_event(out, "original_event", stream, l, l->original);
-    put_text(out, "reason", l->reason);
+    buf_member_text(out, "reason", l->reason);
     BUF_LIT(out, ",\"error\":");
     buf_slice(out, l->error.p ? l->error : SLICE("null"));
     buf_printf(out, ",\"fingerprint\":\"%s\",\"attempts\":[", fingerprint);
     buf_slice(out, l->attempts);
     buf_printf(out, "],\"redrives\":%lld,\"poison\":%s", (long long)l->redrives, l->poison ? "true" : "false");
-    put_time(out, "dead_at", l->dead_us);
-    put_time(out, "updated_at", l->updated_us);
-    put_text(out, "note", l->note);
+    buf_member_time(out, "dead_at", l->dead_us);
+    buf_member_time(out, "updated_at", l->updated_us);
+    buf_member_text(out, "note", l->note);
     buf_char(out, '}');
 }

@@ -63,23 +63,6 @@ enum err job_filter_read(struct arena *a, struct slice text, struct letter_filte
     return OK;
 }
 
-static void put_time(struct buf *b, const char *name, int64_t unix_us)
-{
-    char text[CLOCK_TEXT];
-
-    clock_format(unix_us, text);
-    buf_printf(b, ",\"%s\":\"%s\"", name, text);
-}
-
-static void put_text(struct buf *b, const char *name, struct slice value)
-{
-    buf_printf(b, ",\"%s\":", name);
-    if (value.p)
-        buf_json_string(b, value);
-    else
-        BUF_LIT(b, "null");
-}
-
 static void put_bounds(struct buf *b, const struct job_row *j)
 {
     if (j->letters >= 0)
@@ -106,11 +89,11 @@ void job_render(struct buf *b, const struct job_row *j)
                job_state_words[j->state], (long long)j->matched, (long long)j->done, (long long)j->failed);
     buf_slice(b, j->filter);
     put_bounds(b, j);
-    put_text(b, "reason", j->reason);
-    put_time(b, "created", j->created_us);
-    put_time(b, "updated", j->updated_us);
+    buf_member_text(b, "reason", j->reason);
+    buf_member_time(b, "created", j->created_us);
+    buf_member_time(b, "updated", j->updated_us);
     if (j->error.p)
-        put_text(b, "error", j->error);
+        buf_member_text(b, "error", j->error);
     buf_char(b, '}');
 }
 
@@ -125,6 +108,6 @@ void job_describe(struct buf *b, const struct job_row *j, bool counts)
     BUF_LIT(b, ",\"filter\":");
     buf_slice(b, j->filter);
     put_bounds(b, j);
-    put_text(b, "reason", j->reason);
+    buf_member_text(b, "reason", j->reason);
     buf_char(b, '}');
 }

@@ -29,6 +29,15 @@ def client(gateway):
     one.close()
 
 
+@pytest.fixture(scope="module")
+def second(gateway, request):
+    """Another gateway on the same database; a module's SECOND is what it is configured with beyond the defaults."""
+    other = harness.serve(gateway.database_url, getattr(request.module, "SECOND", None))
+    yield other
+    assert other.stop() == 0
+    harness.remove(other)
+
+
 NUMBERS = itertools.count(1)
 
 

@@ -6,12 +6,7 @@ import harness
 import pytest
 
 
-@pytest.fixture(scope="module")
-def second(gateway):
-    other = harness.serve(gateway.database_url, {"WEIR_GROUPS_PER_STREAM": "2"})
-    yield other
-    assert other.stop() == 0
-    harness.remove(other)
+SECOND = {"WEIR_GROUPS_PER_STREAM": "2"}
 
 
 @pytest.fixture

@@ -27,14 +27,6 @@ def names(stream):
     return f"jti-{stream}", f"sub-{stream}", f"https://{stream}.example"
 
 
-@pytest.fixture(scope="module")
-def second(gateway):
-    other = harness.serve(gateway.database_url)
-    yield other
-    assert other.stop() == 0
-    harness.remove(other)
-
-
 @pytest.fixture
 def other(gateway, second):
     one = harness.Client(second, gateway.token)

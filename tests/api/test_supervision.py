@@ -1,4 +1,5 @@
 """What supervisors see: `weir healthcheck` (containers), sd_notify (systemd), what `make install` puts where."""
+import concurrent.futures
 import os
 import re
 import signal
@@ -114,6 +115,25 @@ def test_systemd_is_told_that_it_waits_for_postgresql():
         finally:
             waiting.send_signal(signal.SIGTERM)
             assert waiting.wait(20) == 0
+
+
+@pytest.mark.parametrize("table", ["migrations", "log", "revocations"])
+def test_a_start_that_postgresql_holds_up_goes_on_when_it_answers_again(gateway, table):
+    """The same at each step of the start: an answer that is late is waited for, as one that cannot come yet."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        s.bind(os.path.join(harness.scratch(), "notify"))
+        s.settimeout(20 * harness.SLOW)
+        holder = harness.Holder(gateway, f"lock table weir.{table} in access exclusive mode")
+        try:
+            started = pool.submit(harness.serve, gateway.database_url,
+                                  {"NOTIFY_SOCKET": s.getsockname(), "WEIR_DATABASE_STATEMENT_TIMEOUT": "1s"})
+            assert s.recv(1000) == b"STATUS=waiting for PostgreSQL"
+        finally:
+            holder.release()
+        served = started.result()
+        assert s.recv(1000).decode().splitlines()[0] == "READY=1"
+        assert served.stop() == 0
+        harness.remove(served)
 
 
 @pytest.mark.parametrize("socket_name", ["", "/", "relative", "@", "/" + "x" * 200, "/no/such/socket"])

@@ -42,14 +42,6 @@ class Browser:
             self.data.append(block.json()["data"])
 
 
-@pytest.fixture(scope="module")
-def second(gateway):
-    other = harness.serve(gateway.database_url)
-    yield other
-    assert other.stop() == 0
-    harness.remove(other)
-
-
 def test_a_ticket_opens_its_event_stream_on_every_gateway_any_number_of_times(client, gateway, second, stream, subscribe):
     client.publish(stream, [{"type": "A", "data": 1}, {"type": "B", "data": 2}])
     url = f"/v1/streams/{stream}/events?type=B"

@@ -7,14 +7,6 @@ import harness
 import pytest
 
 
-@pytest.fixture(scope="module")
-def second(gateway):
-    other = harness.serve(gateway.database_url)
-    yield other
-    assert other.stop() == 0
-    harness.remove(other)
-
-
 @pytest.fixture
 def clients(gateway, second):
     pair = harness.Client(gateway), harness.Client(second, gateway.token)
