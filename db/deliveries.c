@@ -15,8 +15,7 @@ const struct stmt GROUP_LEASES = { "group_leases", SQL_GROUP_LEASES, "int8 int8 
 const struct stmt GROUP_SKIPS = { "group_skips", SQL_GROUP_SKIPS, "int8 int8", "int8 int4 int4 bytea bytea" };
 const struct stmt GROUP_TURN = { "group_turn", SQL_GROUP_TURN,
                                  "int8 int8 int8 int8 int4 int8[] int8 timestamptz int8 int8[] int8[] timestamptz[] timestamptz[] "
-                                 "text[] bytea[] bytea[] bytea[] bytea[] int4[]",
-                                 "" };
+                                 "text[] bytea[] bytea[] bytea[] bytea[] int4[]", "" };
 const struct stmt LEASES_UPDATE = { "leases_update", SQL_LEASES_UPDATE, "int8 int8 int8[] bytea[] bytea[] int4[]", "" };
 const struct stmt RETRIES_PUT = { "retries_put", SQL_RETRIES_PUT,
                                   "int8 int8 int4[] int8[] int4[] uuid[] int4[] int8[] timestamptz[] int4[] text[]", "" };
@@ -115,20 +114,16 @@ void db_skip_row(const struct rows *r, int i, struct skip_row *ret)
     *ret = (struct skip_row){ row_int8(r, i, 0), row_int4(r, i, 1), row_int4(r, i, 2), row_text(r, i, 3), row_text(r, i, 4) };
 }
 
-bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
-                   int64_t trim,
+bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t trim,
                    int64_t now_us, const struct lease_row *leases, size_t n, const int64_t *gone, size_t gone_n)
 {
     static const struct lease_row none;
     const struct lease_row *v = leases ? leases : &none; /* whose members' addresses are taken */
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token),
-                                arg_int4(s->generation),
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_int8(s->seq), arg_int8(s->token), arg_int4(s->generation),
                                 arg_int8_array(a, s->next, sizeof *s->next, s->partitions), arg_int8(s->lease_floor),
                                 arg_time(now_us), arg_int8(trim), arg_int8_array(a, gone, sizeof *gone, gone_n),
-                                    INT8S(lease_id),
-                                TIMES(began_us), TIMES(deadline_us), TEXTS(consumer), BYTEAS(items), BYTEAS(keys),
-                                    BYTEAS(done),
-                                BYTEAS(extended), INT4S(open) };
+                                INT8S(lease_id), TIMES(began_us), TIMES(deadline_us), TEXTS(consumer), BYTEAS(items),
+                                BYTEAS(keys), BYTEAS(done), BYTEAS(extended), INT4S(open) };
 
     return QUEUE(&GROUP_TURN, args);
 }
@@ -150,8 +145,7 @@ enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t 
 
 bool db_leases_update(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(lease_id), BYTEAS(done), BYTEAS(extended),
-                                INT4S(open) };
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(lease_id), BYTEAS(done), BYTEAS(extended), INT4S(open) };
 
     return QUEUE(&LEASES_UPDATE, args);
 }
@@ -159,8 +153,7 @@ bool db_leases_update(struct db *db, struct arena *a, int64_t stream, int64_t gr
 bool db_retries_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct retry_row *v, size_t n)
 {
     struct arg letters = arg_uuid_array_nullable(a, &v->letter, sizeof *v, n);
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT4S(at.partition), INT8S(at.offset),
-                                INT4S(at.round), letters,
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT4S(at.partition), INT8S(at.offset), INT4S(at.round), letters,
                                 INT4S(failures), INT8S(key), TIMES(not_before_us), INT4S(single), TEXTS(entry) };
 
     return QUEUE(&RETRIES_PUT, args);
@@ -175,8 +168,7 @@ bool db_retries_delete(struct db *db, struct arena *a, int64_t stream, int64_t g
 
 bool db_skips_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct skip_row *v, size_t n)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(chunk_id), INT4S(partition), INT4S(n),
-                                BYTEAS(offsets),
+    const struct arg args[] = { arg_int8(stream), arg_int8(group), INT8S(chunk_id), INT4S(partition), INT4S(n), BYTEAS(offsets),
                                 BYTEAS(keys) };
 
     return QUEUE(&SKIPS_PUT, args);
@@ -242,8 +234,7 @@ bool db_letters_bury(struct db *db, struct arena *a, int64_t stream, int64_t gro
 {
     const struct arg args[] = { arg_int8(stream), arg_int8(group), arg_text(group_name), arg_time(now_us), UUIDS(letter),
                                 INT4S(at.partition), INT8S(at.offset), INT8S(key), TEXTS(reason), TEXTS(error),
-                                    TEXTS(error_type),
-                                TEXTS(masked), TEXTS(entry) };
+                                TEXTS(error_type), TEXTS(masked), TEXTS(entry) };
 
     return QUEUE(&LETTERS_BURY, args);
 }

@@ -5,10 +5,8 @@
 #include "db/read.h"
 
 extern const struct stmt GROUPS_OVERDUE, GROUP_HOLD, GROUP_STATE, GROUP_WRITTEN, GROUP_RETRIES, GROUP_LEASES, GROUP_SKIPS,
-    GROUP_TURN,
-    LEASES_UPDATE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE,
-        EVENTS_AT,
-    LETTERS_AT, EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
+    GROUP_TURN, LEASES_UPDATE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE, EVENTS_AT, LETTERS_AT,
+    EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
 
 /* What a group's lane reads and writes, as rows of arrays; built in an arena that lives until the flush. The functions that give a
  * bool queue one statement (db_queue); false: out of memory. See migrations/0005_groups.sql. */
@@ -57,25 +55,23 @@ enum err db_groups_overdue(struct db *db, struct arena *a, int64_t now_us, struc
 
 bool db_group_hold(struct db *db, struct arena *a, int64_t stream, int64_t group);
 bool db_group_state(struct db *db, struct arena *a, int64_t stream, int64_t group);
-void db_group_state_row(const struct rows *r, struct group_state_row *ret, int64_t *next,
-                        size_t max); /* of its first row */
+/* Of its first row. */
+void db_group_state_row(const struct rows *r, struct group_state_row *ret, int64_t *next, size_t max);
 /* What is remembered beside the state: three statements, then read row by row. */
 bool db_group_memory(struct db *db, struct arena *a, int64_t stream, int64_t group, int64_t lease_floor);
-void db_retry_row(const struct rows *r, int i, struct retry_row *ret); /* slices and letter live as long as the rows,
-    here and below */
+/* Slices live as long as the rows. */
+void db_retry_row(const struct rows *r, int i, struct retry_row *ret);
 void db_lease_row(const struct rows *r, int i, struct lease_row *ret);
 void db_skip_row(const struct rows *r, int i, struct skip_row *ret);
 
 /* The next state; the row `trim` goes; n leases come and others go. After group_hold. */
-bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s,
-                   int64_t trim,
+bool db_group_turn(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_state_row *s, int64_t trim,
                    int64_t now_us, const struct lease_row *v, size_t n, const int64_t *gone, size_t gone_n);
 enum err db_group_written(struct db *db, int64_t stream, int64_t group, int64_t seq, int64_t *ret_token,
                           bool *ret_there, struct fault *f);
 bool db_leases_update(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct lease_row *v, size_t n);
 bool db_retries_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct retry_row *v, size_t n);
-bool db_retries_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_place *v,
-                       size_t n);
+bool db_retries_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct group_place *v, size_t n);
 bool db_skips_put(struct db *db, struct arena *a, int64_t stream, int64_t group, const struct skip_row *v, size_t n);
 bool db_skips_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const int64_t *v, size_t n);
 
@@ -88,13 +84,11 @@ void db_group_event(const struct rows *r, int i, int32_t *ret_first, struct page
 bool db_earliest_of(struct db *db, struct arena *a, int64_t stream, const int32_t *partitions, size_t n);
 
 /* Burials: letters of events from the log, and redriven ones that died again. known: rows (order from 1, letter id). */
-bool db_letters_known(struct db *db, struct arena *a, int64_t stream, struct slice group_name,
-                      const struct death_row *v, size_t n);
+bool db_letters_known(struct db *db, struct arena *a, int64_t stream, struct slice group_name, const struct death_row *v, size_t n);
 bool db_letters_bury(struct db *db, struct arena *a, int64_t stream, int64_t group, struct slice group_name, int64_t now_us,
                      const struct death_row *v, size_t n);
 bool db_letters_park(struct db *db, struct arena *a, int64_t stream, int64_t group, struct slice group_name, int64_t now_us,
                      const struct death_row *v, size_t n);
-bool db_letters_resolve(struct db *db, struct arena *a, int64_t stream, int64_t now_us, const uint8_t (*letters)[16],
-                        size_t n);
+bool db_letters_resolve(struct db *db, struct arena *a, int64_t stream, int64_t now_us, const uint8_t (*letters)[16], size_t n);
 
 #endif

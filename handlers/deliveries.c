@@ -31,8 +31,7 @@ static const struct field receive_fields[] = {
     { "max", F_INT, offsetof(struct receiving, max), false, 1, RECEIVE_MAX, NULL, SIZE_MAX, false, SIZE_MAX },
     { "wait", F_DURATION, offsetof(struct receiving, wait_us), false, 0, 600 * US_PER_S, NULL, SIZE_MAX, false, SIZE_MAX },
     { "ack_deadline", F_DURATION, offsetof(struct receiving, ack_deadline_us), false, ACK_DEADLINE_MIN_US,
-      ACK_DEADLINE_MAX_US, NULL,
-      SIZE_MAX, false, SIZE_MAX },
+      ACK_DEADLINE_MAX_US, NULL, SIZE_MAX, false, SIZE_MAX },
     { "consumer", F_STRING, offsetof(struct receiving, consumer), false, 0, CONSUMER_MAX, NULL, SIZE_MAX, false, SIZE_MAX },
     { NULL, F_STRING, 0, false, 0, 0, NULL, SIZE_MAX, false, SIZE_MAX },
 };

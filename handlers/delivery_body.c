@@ -22,9 +22,16 @@ static enum err bad_json(struct request *rq, const struct json *j)
                  j->error ? j->error : "something follows the value");
 }
 
-static enum err take_ids(struct request *rq, struct json *j, struct finish_body *b)
+static enum err bad_id(struct request *rq, size_t at, const char *why)
 {
     char pointer[40];
+
+    snprintf(pointer, sizeof pointer, "/delivery_ids/%zu", at);
+    return bad(rq, pointer, why);
+}
+
+static enum err take_ids(struct request *rq, struct json *j, struct finish_body *b)
+{
     enum json_type type;
 
     if (!json_peek(j, &type) || type != JSON_ARRAY || !json_array_begin(j))
@@ -36,17 +43,16 @@ static enum err take_ids(struct request *rq, struct json *j, struct finish_body 
     while (json_array_next(j)) {
         bool escaped;
 
-        snprintf(pointer, sizeof pointer, "/delivery_ids/%zu", b->n);
         if (b->n == RECEIVE_MAX)
             return bad(rq, "/delivery_ids", "There may be 1,000 delivery ids at most.");
         if (!json_peek(j, &type))
             break;
         if (type != JSON_STRING)
-            return bad(rq, pointer, "It must be a delivery id: a string.");
+            return bad_id(rq, b->n, "It must be a delivery id: a string.");
         if (!json_scan_string(j, &b->texts[b->n], &escaped))
             break;
         if (escaped || !delivery_id_parse(b->texts[b->n], &b->ids[b->n]))
-            return bad(rq, pointer, "It is not a delivery id.");
+            return bad_id(rq, b->n, "It is not a delivery id.");
         b->n++;
     }
     if (j->error)
@@ -209,17 +215,15 @@ static enum err take_member(struct request *rq, struct json *j, struct slice key
     return bad(rq, pointer, "There is no such member here, or it is there twice.");
 }
 
-enum err finish_body(struct request *rq, enum finish how, struct finish_body *ret)
+enum err finish_body_read(struct request *rq, enum finish how, struct finish_body *ret)
 {
     struct json j;
     struct slice key;
     enum json_type type;
     bool escaped;
-    enum err e = request_json(rq);
+    enum err e = OK;
 
     *ret = (struct finish_body){ .how = how, .delay_us = -1, .by_us = -1 };
-    if (e)
-        return e;
     json_begin(&j, rq->body, DEPTH);
     if (!json_peek(&j, &type) || type != JSON_OBJECT || !json_object_begin(&j))
         return j.error ? bad_json(rq, &j) : bad(rq, "", "The body must be a JSON object.");
@@ -234,6 +238,13 @@ enum err finish_body(struct request *rq, enum finish how, struct finish_body *re
     if (how == FINISH_EXTEND && ret->by_us < 0)
         return bad(rq, "/by", "It is required.");
     return OK;
+}
+
+enum err finish_body(struct request *rq, enum finish how, struct finish_body *ret)
+{
+    enum err e = request_json(rq);
+
+    return e ? e : finish_body_read(rq, how, ret);
 }
 
 static bool copied(struct arena *a, struct slice s, struct slice *ret)

@@ -16,6 +16,7 @@ struct finish_body {
 
 /* ERR_BAD_JSON, ERR_BAD_BODY with a pointer, ERR_UNSUPPORTED_MEDIA_TYPE. */
 enum err finish_body(struct request *rq, enum finish how, struct finish_body *ret);
+enum err finish_body_read(struct request *rq, enum finish how, struct finish_body *ret); /* whatever its media type */
 bool finish_call_fill(struct group_call *c, const struct finish_body *b); /* copies; false: no memory */
 void finish_answer(struct buf *out, const struct finish_body *b, const struct group_call *c); /* {"done":[…],"stale":[…]} */
 
