@@ -23,6 +23,8 @@ const struct stmt RETRIES_DELETE = { "retries_delete", SQL_RETRIES_DELETE, "int8
 const struct stmt SKIPS_PUT = { "skips_put", SQL_SKIPS_PUT, "int8 int8 int8[] int4[] int4[] bytea[] bytea[]", "" };
 const struct stmt SKIPS_DELETE = { "skips_delete", SQL_SKIPS_DELETE, "int8 int8 int8[]", "" };
 const struct stmt GROUP_PAGE = { "group_page", SQL_GROUP_PAGE, "int8 int4[] int8[] int8 int8", EVENT_COLUMNS };
+const struct stmt GROUP_PAGE_SMALL = { "group_page_small", SQL_GROUP_PAGE_SMALL, "int8 int4[] int8[] int8 int8",
+                                       EVENT_COLUMNS };
 const struct stmt EVENTS_AT = { "events_at", SQL_EVENTS_AT, "int8 int4[] int8[]", EVENT_COLUMNS };
 const struct stmt LETTERS_AT = { "letters_at", SQL_LETTERS_AT, "int8 uuid[]", EVENT_COLUMNS };
 const struct stmt EARLIEST_OF = { "earliest_of", SQL_EARLIEST_OF, "int8 int4[]", "int4 int8" };
@@ -181,13 +183,18 @@ bool db_skips_delete(struct db *db, struct arena *a, int64_t stream, int64_t gro
     return QUEUE(&SKIPS_DELETE, args);
 }
 
-bool db_group_page(struct db *db, struct arena *a, int64_t stream, const int32_t *partitions, const int64_t *next, size_t n,
-                   int64_t limit, int64_t bytes)
+bool db_group_page(struct db *db, struct arena *a, int64_t stream, const struct page_plan *p)
 {
-    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, partitions, sizeof *partitions, n),
-                                arg_int8_array(a, next, sizeof *next, n), arg_int8(limit), arg_int8(bytes) };
+    const struct arg args[] = { arg_int8(stream), arg_int4_array(a, p->partitions, sizeof *p->partitions, p->n),
+                                arg_int8_array(a, p->from, sizeof *p->from, p->n), arg_int8(p->limit),
+                                arg_int8(p->small ? p->bytes / p->limit : p->bytes) };
 
-    return QUEUE(&GROUP_PAGE, args);
+    return QUEUE(p->small ? &GROUP_PAGE_SMALL : &GROUP_PAGE, args);
+}
+
+bool db_group_event_withheld(const struct rows *r, int i)
+{
+    return row_null(r, i, 8);
 }
 
 bool db_events_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t stride, size_t n)

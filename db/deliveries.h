@@ -5,8 +5,8 @@
 #include "db/read.h"
 
 extern const struct stmt GROUPS_OVERDUE, GROUP_HOLD, GROUP_STATE, GROUP_WRITTEN, GROUP_RETRIES, GROUP_LEASES, GROUP_SKIPS,
-    GROUP_TURN, LEASES_UPDATE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE, EVENTS_AT, LETTERS_AT,
-    EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
+    GROUP_TURN, LEASES_UPDATE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE, GROUP_PAGE_SMALL, EVENTS_AT,
+    LETTERS_AT, EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
 
 /* What a group's lane reads and writes, as rows of arrays; built in an arena that lives until the flush. The functions that give a
  * bool queue one statement (db_queue); false: out of memory. See migrations/0005_groups.sql. */
@@ -47,6 +47,16 @@ struct group_state_row {
     size_t partitions;
 };
 
+/* What is to be read of n partitions, each from an offset on: `limit` events or `bytes` at most, and one at least. `small`: nobody
+ * counts bytes, but an event of more than bytes / limit comes without its contents. */
+struct page_plan {
+    const int32_t *partitions;
+    const int64_t *from;
+    size_t n;
+    int64_t limit, bytes;
+    bool small;
+};
+
 struct overdue_row {           /* names, in the arena */
     struct slice stream, group;
 };
@@ -76,8 +86,8 @@ bool db_skips_put(struct db *db, struct arena *a, int64_t stream, int64_t group,
 bool db_skips_delete(struct db *db, struct arena *a, int64_t stream, int64_t group, const int64_t *v, size_t n);
 
 /* Events. Rows: partition or (by order, from 1) which one was asked for; then those of struct page_row. */
-bool db_group_page(struct db *db, struct arena *a, int64_t stream, const int32_t *partitions, const int64_t *next, size_t n,
-                   int64_t limit, int64_t bytes);
+bool db_group_page(struct db *db, struct arena *a, int64_t stream, const struct page_plan *p);
+bool db_group_event_withheld(const struct rows *r, int i); /* of a small page: it is not small */
 bool db_events_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t stride, size_t n);
 bool db_letters_at(struct db *db, struct arena *a, int64_t stream, const uint8_t (*letters)[16], size_t stride, size_t n);
 void db_group_event(const struct rows *r, int i, int32_t *ret_first, struct page_row *ret);

@@ -93,6 +93,22 @@ select e.partition, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e
     window w as (order by x."offset" rows between unbounded preceding and 1 preceding)) as e
  where coalesce(e.before, 0) <= $5;
 
+-- name: group_page_small
+-- The same where events are small: nothing counts their bytes, which would be a third of the work. What is larger than $5 bytes
+-- comes without its contents; whoever meets that asks group_page.
+select e.partition, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e.version,
+       case when e.bytes <= $5::int8 then e.attributes end, e.data_format, case when e.bytes <= $5 then e.data end
+  from unnest($2::int4[], $3::int8[]) as u (partition, "next")
+ cross join lateral (
+    select y.partition, y."offset", y.recorded, y.id, y.source, y.type, y.subject, y.version, y.attributes, y.data_format, y.data,
+           octet_length(y.attributes) + coalesce(octet_length(y.data), 0) as bytes
+      from weir.events y
+     where y.stream_id = $1 and y.partition = u.partition and y."offset" >= u."next"
+       and y.recorded >= coalesce((select m.month::timestamp at time zone 'UTC' from weir.partition_months m
+                                    where m.stream_id = $1 and m.partition = u.partition and m.first_offset <= u."next"
+                                    order by m.month desc limit 1), '-infinity')
+     order by y."offset" limit $4) as e;
+
 -- name: events_at
 select u.ord::int4 as ord, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e.version, e.attributes, e.data_format, e.data
   from unnest($2::int4[], $3::int8[]) with ordinality as u (partition, "offset", ord)

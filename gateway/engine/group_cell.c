@@ -37,6 +37,7 @@ static enum err decide(struct wave *w, const struct release *releases)
     c->unread = false;
     for (struct group_call *call = c->waiting; !e && call; call = call->next)
         e = receive_fill(w, call);
+    window_ahead(c);
     if (!e && (group_state_failed(c->state) || !group_state_changes(c->state, &w->changes)))
         e = ERR_NO_MEMORY;
     return e;

@@ -401,6 +401,10 @@ struct groups *groups_new(const struct config *c, const struct db_config *db, st
     g->tail = tail;
     g->streams = streams;
     g->outbox = outbox;
+    if (!aheads_start(g, db)) {
+        groups_stop(g);
+        return NULL;
+    }
     for (; g->lane_n < c->groups_lanes; g->lane_n++)
         if (!lane_start(g, g->lane_n, db)) {
             groups_stop(g);
@@ -433,6 +437,7 @@ void groups_stop(struct groups *g)
         return;
     for (int i = 0; i < g->lane_n; i++)
         lane_stop(&g->lanes[i]);
+    aheads_stop(g);
     free(g->lanes);
     free(g);
 }

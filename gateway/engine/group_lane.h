@@ -8,7 +8,7 @@
 #include "gateway/engine/groups.h"
 
 /* What the files of the lanes share: group_lane.c (threads and queues), group_cell.c (one wave of a group), group_answer.c (what
- * receives get), group_window.c (events read ahead), group_write.c and group_load.c (its transaction). All of it belongs to the
+ * receives get), group_window.c and group_ahead.c (events read ahead), group_write.c and group_load.c (its transaction). All of it belongs to the
  * lane's thread, but for what lane.lock guards. */
 
 #define TYPES_MAX 64
@@ -28,7 +28,15 @@ struct fresh {                     /* what was read ahead of a partition: rows o
 struct window {
     struct fresh *first, **last;
     bool at_end;                   /* nothing follows it, as of this wave */
+    bool more;                     /* the last page that had some of it was full */
 };
+
+struct fetch {                     /* what is to be read of partitions */
+    int32_t partitions[PARTITIONS_MAX];
+    int64_t from[PARTITIONS_MAX];
+    struct page_plan plan;         /* of the two */
+};
+struct ahead;                      /* group_ahead.c */
 
 struct cell {                      /* a group in memory */
     struct node node;              /* by stream and name */
@@ -46,6 +54,8 @@ struct cell {                      /* a group in memory */
     struct group_call *waiting, **waiting_last; /* receives that may wait, in order of arrival */
     struct window windows[PARTITIONS_MAX];
     struct page *pages;
+    struct ahead *ahead;           /* a page that is being read; NULL: none */
+    bool large;                    /* events are so large that their bytes are counted */
     int turn;                      /* the partition whose turn it is */
     struct watch *watch;           /* while receives wait */
     atomic_bool woken;             /* there may be something new */
@@ -94,6 +104,9 @@ struct groups {
     struct outbox *outbox;
     int lane_n;
     struct lane *lanes;
+    struct pool *readers;          /* read ahead for the lanes */
+    pthread_mutex_t ahead_lock;    /* guards what group_ahead.c says */
+    pthread_cond_t ahead_done;
 };
 
 /* One event for one receive. */
@@ -134,8 +147,15 @@ void window_pass(struct cell *c, int partition);
 enum err window_fetch(struct wave *w, size_t want); /* sets at_end where nothing more is; ERR_DB_RETRY: the state is old */
 void window_lost(struct cell *c, int32_t partition,
                  int64_t earliest); /* retention took what is before; the next answer tells */
+void window_ahead(struct cell *c);      /* has the next page read while the lane works, where there is one */
 void window_sweep(struct cell *c);      /* frees pages that are used up */
 void window_clear(struct cell *c);
+/* group_ahead.c */
+bool aheads_start(struct groups *g, const struct db_config *db);
+void aheads_stop(struct groups *g);     /* after the lanes */
+void ahead_ask(struct cell *c, const struct fetch *f); /* nothing, if there is no room: then the lane reads by itself */
+bool ahead_take(struct cell *c, struct fetch *ret, struct rows *ret_rows); /* waits for it; false: it failed. None is left */
+void ahead_drop(struct cell *c);        /* NULL-safe */
 /* group_answer.c */
 enum err receive_fill(struct wave *w, struct group_call *call); /* what it is given, into call->deliveries */
 void receive_render(struct wave *w, struct group_call *call); /* into call->body */

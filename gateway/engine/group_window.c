@@ -36,11 +36,12 @@ static void window_empty(struct cell *c, int partition)
 {
     while (c->windows[partition].first)
         window_pass(c, partition);
-    c->windows[partition].at_end = false;
+    c->windows[partition].at_end = c->windows[partition].more = false;
 }
 
 void window_clear(struct cell *c)
 {
+    ahead_drop(c);
     for (int p = 0; p < PARTITIONS_MAX; p++)
         window_empty(c, p);
     window_sweep(c);
@@ -90,26 +91,24 @@ static int64_t window_end(const struct cell *c, int partition)
     return row.offset + 1;
 }
 
-struct fetch {
-    int32_t partitions[PARTITIONS_MAX];
-    int64_t from[PARTITIONS_MAX];
-    size_t n;
-    int64_t limit, bytes;
-};
-
-static void plan(const struct cell *c, size_t want, struct fetch *ret)
+static void add(struct fetch *f, const struct cell *c, int32_t partition)
 {
-    const struct config *config = c->lane->groups->config;
+    f->partitions[f->plan.n] = partition;
+    f->from[f->plan.n++] = window_end(c, partition);
+}
 
-    for (int p = 0; p < c->stream->row.partitions; p++)
-        if (!c->windows[p].first && !c->windows[p].at_end && group_state_wants(c->state, p)) {
-            ret->partitions[ret->n] = p;
-            ret->from[ret->n++] = window_end(c, p);
-        }
-    if (!ret->n)
+static void bound(const struct cell *c, struct fetch *f, size_t want)
+{
+    struct page_plan *p = &f->plan;
+    int64_t n = (int64_t)p->n;
+
+    if (!n)
         return;
-    ret->limit = (int64_t)((want > FETCH_MOST / 2 ? 2 * want : FETCH_MOST) / ret->n) + FETCH_LEAST;
-    ret->bytes = config->groups_page_bytes / (int64_t)ret->n;
+    p->partitions = f->partitions;
+    p->from = f->from;
+    p->limit = (int64_t)(want > FETCH_MOST / 2 ? 2 * want : FETCH_MOST) / n + FETCH_LEAST;
+    p->bytes = c->lane->groups->config->groups_page_bytes / n;
+    p->small = !c->large;
 }
 
 void window_lost(struct cell *c, int32_t partition, int64_t earliest)
@@ -125,6 +124,19 @@ void window_lost(struct cell *c, int32_t partition, int64_t earliest)
     if (from - 1 < c->lost_from[partition])
         c->lost_from[partition] = from - 1;
     c->lost = true;
+}
+
+static int64_t page_bytes(const struct page *p)
+{
+    int64_t bytes = 0;
+    struct page_row row;
+    int32_t partition;
+
+    for (int i = 0; i < p->rows.n; i++) {
+        db_group_event(&p->rows, i, &partition, &row);
+        bytes += (int64_t)(row.attributes.n + row.data.n);
+    }
+    return bytes;
 }
 
 /* A partition of the plan begins later than it should: what was between has been removed. */
@@ -145,51 +157,79 @@ static enum err take_lost(struct wave *w, int32_t partition, int64_t first)
     return e;
 }
 
-static enum err take_page(struct wave *w, const struct fetch *plan, struct page *page)
+/* Those of a partition, from a row on, that are here with their contents. *ret_rows: all of its. */
+static int run_of(const struct page *page, int at, int32_t partition, int *ret_rows)
+{
+    int end = at, whole;
+
+    while (end < page->rows.n && row_int4(&page->rows, end, 0) == partition &&
+           (end == at || row_int8(&page->rows, end, 1) > row_int8(&page->rows, end - 1, 1)))
+        end++;
+    for (whole = at; whole < end && !db_group_event_withheld(&page->rows, whole);)
+        whole++;
+    *ret_rows = end - at;
+    return whole;
+}
+
+static enum err take_run(struct wave *w, const struct fetch *f, size_t i, struct page *page, int at, int end)
 {
     struct cell *c = w->cell;
-    int at = 0;
+    int64_t first = row_int8(&page->rows, at, 1);
+    enum err e;
 
-    for (size_t i = 0; i < plan->n; i++) {
-        int32_t partition = plan->partitions[i], p = partition;
-        int end = at;
-        struct page_row row;
-        enum err e;
+    if (first > f->from[i] && (e = take_lost(w, f->partitions[i], first)))
+        return e;
+    return add_run(c, f->partitions[i], page, at, end) ? OK : ERR_NO_MEMORY;
+}
 
-        while (end < page->rows.n && row_int4(&page->rows, end, 0) == partition &&
-               (end == at || row_int8(&page->rows, end, 1) > row_int8(&page->rows, end - 1, 1)))
-            end++;
-        if (end == at) {
-            c->windows[partition].at_end = true;
+/* `ahead`: it was asked for earlier. What does not follow any more is left to a page of its own. */
+static enum err take_page(struct wave *w, const struct fetch *f, struct page *page, bool ahead)
+{
+    struct cell *c = w->cell;
+    int at = 0, rows, end;
+    bool large = false;
+    enum err e;
+
+    for (size_t i = 0; i < f->plan.n; i++, at += rows) {
+        struct window *v = &c->windows[f->partitions[i]];
+
+        end = run_of(page, at, f->partitions[i], &rows);
+        large |= end < at + rows;
+        v->more = rows >= f->plan.limit || (rows && !f->plan.small);
+        if (!rows && !ahead)
+            v->at_end = true;
+        if (end == at || (ahead && (window_end(c, f->partitions[i]) != f->from[i] || row_int8(&page->rows, at, 1) != f->from[i])))
             continue;
-        }
-        db_group_event(&page->rows, at, &p, &row);
-        if (row.offset > plan->from[i] && (e = take_lost(w, partition, row.offset)))
+        if ((e = take_run(w, f, i, page, at, end)))
             return e;
-        if (!add_run(c, partition, page, at, end))
-            return ERR_NO_MEMORY;
-        at = end;
     }
+    metric_add(M_GROUP_FETCHED, page->rows.n);
+    c->large = f->plan.small ? large : page_bytes(page) > f->plan.bytes / f->plan.limit * page->rows.n;
     return at == page->rows.n ? OK : fault(w->fault, ERR_INTERNAL, "Events came out of order.");
 }
 
-enum err window_fetch(struct wave *w, size_t want)
+static struct page *new_page(struct cell *c)
+{
+    struct page *page = calloc(1, sizeof *page);
+
+    if (page) {
+        page->next = c->pages;
+        c->pages = page;
+    }
+    return page;
+}
+
+static enum err fetch_now(struct wave *w, const struct fetch *f)
 {
     struct cell *c = w->cell;
-    struct fetch f = { .n = 0 };
     struct rows rows[2] = { 0 };
-    struct page *page;
+    struct page *page = new_page(c);
     enum err e;
 
-    plan(c, want, &f);
-    if (!f.n)
-        return OK;
-    if (!(page = calloc(1, sizeof *page)))
+    if (!page)
         return ERR_NO_MEMORY;
-    page->next = c->pages;
-    c->pages = page;
     if (!db_group_state(c->lane->db, w->arena, c->stream->row.stream_id, c->group_id) ||
-        !db_group_page(c->lane->db, w->arena, c->stream->row.stream_id, f.partitions, f.from, f.n, f.limit, f.bytes)) {
+        !db_group_page(c->lane->db, w->arena, c->stream->row.stream_id, &f->plan)) {
         db_abandon(c->lane->db);
         return ERR_NO_MEMORY;
     }
@@ -197,7 +237,42 @@ enum err window_fetch(struct wave *w, size_t want)
         e = ERR_DB_RETRY;
     w->verified |= !e;
     page->rows = rows[1];
-    metric_add(M_GROUP_FETCHED, page->rows.n);
     rows_free(&rows[0]);
-    return e ? e : take_page(w, &f, page);
+    return e ? e : take_page(w, f, page, false);
+}
+
+enum err window_fetch(struct wave *w, size_t want)
+{
+    struct cell *c = w->cell;
+    struct fetch f = { .plan.n = 0 };
+
+    if (c->ahead) {
+        struct page *page = new_page(c);
+
+        if (!page)
+            return ERR_NO_MEMORY;
+        return ahead_take(c, &f, &page->rows) ? take_page(w, &f, page, true) : OK;
+    }
+    for (int p = 0; p < c->stream->row.partitions; p++)
+        if (!c->windows[p].first && !c->windows[p].at_end && group_state_wants(c->state, p))
+            add(&f, c, p);
+    bound(c, &f, want);
+    return f.plan.n ? fetch_now(w, &f) : OK;
+}
+
+void window_ahead(struct cell *c)
+{
+    struct fetch f = { .plan.n = 0 };
+    size_t unread = 0;
+
+    for (const struct page *p = c->pages; p; p = p->next)
+        unread += p->left > 0;
+    if (c->ahead || unread > 1)
+        return;
+    for (int p = 0; p < c->stream->row.partitions; p++)
+        if (c->windows[p].more)
+            add(&f, c, p);
+    bound(c, &f, 0);
+    if (f.plan.n)
+        ahead_ask(c, &f);
 }

@@ -158,6 +158,7 @@ static enum err look_ahead(struct view *v, struct group_explanation *x, bool *mo
     struct page_row row;
     struct handed h;
     struct rows rows = { 0 };
+    struct page_plan plan;
     size_t n = 0;
     enum err e;
 
@@ -168,8 +169,8 @@ static enum err look_ahead(struct view *v, struct group_explanation *x, bool *mo
         }
     if (!n)
         return OK;
-    if (!db_group_page(v->db, v->arena, v->stream->row.stream_id, partitions, next, n, LOOK_EVENTS / (int64_t)n + 1,
-                       LOOK_BYTES / (int64_t)n))
+    plan = (struct page_plan){ partitions, next, n, LOOK_EVENTS / (int64_t)n + 1, LOOK_BYTES / (int64_t)n, false };
+    if (!db_group_page(v->db, v->arena, v->stream->row.stream_id, &plan))
         return ERR_NO_MEMORY;
     e = db_flush(v->db, &rows, 1, v->fault);
     for (int i = 0; !e && !x->deliverable && i < rows.n; i++) {
