@@ -71,9 +71,9 @@ int64_t row_time(const struct rows *r, int row, int col)
 
 struct slice row_text(const struct rows *r, int row, int col)
 {
-    if (row_null(r, row, col))
-        return SLICE_NONE;
-    return (struct slice){ PQgetvalue(r->res, row, col), (size_t)PQgetlength(r->res, row, col) };
+    size_t n = (size_t)PQgetlength(r->res, row, col);
+
+    return n || !row_null(r, row, col) ? (struct slice){ PQgetvalue(r->res, row, col), n } : SLICE_NONE;
 }
 
 const uint8_t *row_uuid(const struct rows *r, int row, int col)

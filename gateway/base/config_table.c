@@ -125,14 +125,15 @@ const struct config_row config_rows[] = {
 
     INT("groups.per_stream", groups_per_stream, "1000", 1, 100000, "Most consumer groups of a stream (409 above)."),
     INT("groups.lanes", groups_lanes, "2", 1, 16,
-        "Writer connections for the calls of consumers; the groups of a stream always use the same one."),
+        "Writer connections for the calls of consumers, and as many that read ahead; the groups of a stream always use the"
+        " same one."),
     INT("groups.queue", groups_queue, "20000", 1, 1000000,
         "Calls of consumers that may wait in a lane, long-polls included (429 above)."),
     TIME("groups.wait_max", groups_wait_max_us, "1m", 0, 10 * MIN, "Longest `wait` of a receive."),
     BYTES("groups.answer_bytes", groups_answer_bytes, "8MiB", 64 * KIB, 256 * MIB,
           "A receive ends early once its events have so many bytes; it always has one."),
     BYTES("groups.page_bytes", groups_page_bytes, "4MiB", 64 * KIB, 256 * MIB,
-          "Bytes of events that are read ahead for each group."),
+          "Bytes of a page of events that is read for a group; one that is behind holds two."),
     BYTES("groups.error_bytes", groups_error_bytes, "16KiB", KIB, MIB,
           "An error that a consumer reports is cut at so many bytes."),
     TIME("groups.idle", groups_idle_us, "1m", S, DAY, "A group that nobody uses is dropped from memory after so long."),

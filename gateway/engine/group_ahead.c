@@ -30,8 +30,9 @@ static void reader_db_free(void *db)
 
 bool aheads_start(struct groups *g, const struct db_config *db)
 {
-    const struct pool_config pool = { .name = "weir-ahead", .threads = (int)g->config->groups_lanes, .queue = (int)g->config->groups_queue,
-                                      .ctx_new = reader_db, .ctx_free = reader_db_free, .arg = (void *)(uintptr_t)db };
+    const struct pool_config pool = { .name = "weir-ahead", .threads = (int)g->config->groups_lanes,
+                                      .queue = (int)g->config->groups_queue, .ctx_new = reader_db, .ctx_free = reader_db_free,
+                                      .arg = (void *)(uintptr_t)db };
 
     pthread_mutex_init(&g->ahead_lock, NULL);
     cond_init(&g->ahead_done);

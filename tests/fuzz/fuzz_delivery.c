@@ -1,11 +1,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "gateway/base/json.h"
 #include "gateway/base/clock.h"
 #include "handlers/delivery_body.h"
 
 /* Input: a byte that says which call it is and how much of an error is kept, then the body of ack, nack, reject or extend. */
+
+bool utf8_valid(struct slice s); /* its header and jansson's have names in common */
 
 static void demand(bool holds)
 {

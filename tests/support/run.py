@@ -32,11 +32,12 @@ SANITIZED = {
 }
 # What the slower, sanitized servers are asked: nearly all that strangers can send; and, of that, where threads meet.
 TSAN_API = [f"test_{name}.py" for name in (
-    "audit", "client_certificates", "deliveries", "drain", "groups_shared", "gzip", "hostile", "idempotency", "identity", "job_watch",
-    "longpoll", "read_many", "revocations", "sse", "tickets", "tls", "two_gateways")]
+    "audit", "client_certificates", "deliveries", "drain", "groups_backlog", "groups_shared", "gzip", "hostile",
+    "idempotency", "identity", "job_watch", "longpoll", "read_many", "revocations", "sse", "tickets", "tls", "two_gateways")]
 ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
     "auth", "dlq", "forged_tokens", "groups_manage", "http", "publish", "quota", "read", "slow_clients")]
-LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_proofs", "identity", "readme")}   # dealt out first, so that parts end together
+# Dealt out first, so that parts end together.
+LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "readme")}
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
 
 
@@ -222,14 +223,20 @@ def exists(user):
 
 
 def database(build, tmp):
-    result = Result()
-    if not programs(build, "db"):
+    """On as many clusters as there are cores: a test may stop its PostgreSQL."""
+    waiting = iter(programs(build, "db"))
+
+    def work(_):
+        result = Result()
+        with Cluster(tmp) as cluster:
+            for program in waiting:
+                lines = [f"# {program}"]
+                result += tap([program], PROGRAM_SECONDS, cluster.env, lines.append)
+                say("\n  ".join(lines))
         return result
-    with Cluster(tmp) as cluster:
-        for program in programs(build, "db"):
-            print(f"  # {program}")
-            result += tap([program], PROGRAM_SECONDS, cluster.env)
-    return result
+
+    cores = len(os.sched_getaffinity(0))
+    return at_once(cores, work, range(cores)) if programs(build, "db") else Result()
 
 
 def api(build, tmp, paths, seconds=API_SECONDS, env=None):
