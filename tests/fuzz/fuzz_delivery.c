@@ -19,12 +19,14 @@ static bool is_text(struct slice s)
     return utf8_valid(s) && !(s.n && memchr(s.p, '\0', s.n));
 }
 
-static json_t *read_by_jansson(struct slice text, bool *ret_overflow)
+/* *ret_beyond: it is JSON, but jansson has no room for such a number, or for a name with a NUL. */
+static json_t *read_by_jansson(struct slice text, bool *ret_beyond)
 {
     json_error_t error;
     json_t *v = json_loadb(text.p, text.n, JSON_ALLOW_NUL, &error);
 
-    *ret_overflow = !v && json_error_code(&error) == json_error_numeric_overflow;
+    *ret_beyond = !v && (json_error_code(&error) == json_error_numeric_overflow ||
+                         json_error_code(&error) == json_error_null_byte_in_key);
     return v;
 }
 
@@ -43,7 +45,7 @@ static void check_ids(const struct finish_body *b, const json_t *ids)
 /* What is stored of an error is a JSON object that PostgreSQL's text can hold, with the type and the message that are indexed. */
 static void check_error(const struct finish_body *b, const json_t *told, size_t limit)
 {
-    bool overflow;
+    bool beyond;
     json_t *kept;
 
     demand((told != NULL) == (b->error.p != NULL));
@@ -51,18 +53,18 @@ static void check_error(const struct finish_body *b, const json_t *told, size_t 
         return;
     demand(is_text(b->error) && is_text(b->error_type) && b->error_type.n <= 200 && b->error_message.n <= limit / 2);
     demand(b->error.n <= 6 * limit + 6 * 200 + 200); /* each byte may be an escape of six */
-    kept = read_by_jansson(b->error, &overflow);
-    demand(kept || overflow);
+    kept = read_by_jansson(b->error, &beyond);
+    demand(kept || beyond);
     demand(!kept || (json_is_string(json_object_get(kept, "type")) && json_is_string(json_object_get(kept, "message"))));
     json_decref(kept);
 }
 
 static void check(const struct finish_body *b, struct slice body, size_t limit)
 {
-    bool overflow, fails = b->how == FINISH_NACK || b->how == FINISH_REJECT;
-    json_t *v = read_by_jansson(body, &overflow);
+    bool beyond, fails = b->how == FINISH_NACK || b->how == FINISH_REJECT;
+    json_t *v = read_by_jansson(body, &beyond);
 
-    demand(v || overflow);
+    demand(v || beyond);
     demand(b->delay_us >= -1 && b->delay_us <= 7 * 24 * 3600 * US_PER_S && (b->how == FINISH_NACK || b->delay_us == -1));
     demand(b->how == FINISH_EXTEND ? b->by_us >= 0 && b->by_us <= 12 * 3600 * US_PER_S : b->by_us == -1);
     demand(fails || !b->error.p);
