@@ -3,7 +3,7 @@
  *
  *     consumers group COUNT SECONDS BATCH PORT PATH TOKEN     of a consumer group, over HTTP; PATH is the group's
  *     consumers queue COUNT SECONDS BATCH CONNINFO TAKE DONE  of a table: TAKE ($1: how many) gives ids and payloads, DONE
- *                                                             ($1: an array of ids) removes them
+ *                                                             ($1: an array of ids) removes them, and counts them
  *
  * Prints a line of JSON: events, seconds, milliseconds of receive and ack together (p50, p99), what went wrong. */
 #include <errno.h>
@@ -158,11 +158,11 @@ static void queue_open(struct consumer *c)
     }
 }
 
-static PGresult *run(struct consumer *c, const char *name, const char *value, ExecStatusType wanted)
+static PGresult *run(struct consumer *c, const char *name, const char *value)
 {
     PGresult *r = PQexecPrepared(c->db, name, 1, &value, NULL, NULL, 0);
 
-    if (PQresultStatus(r) == wanted)
+    if (PQresultStatus(r) == PGRES_TUPLES_OK || PQresultStatus(r) == PGRES_COMMAND_OK)
         return r;
     fprintf(stderr, "consumers: %s", PQerrorMessage(c->db));
     PQclear(r);
@@ -177,7 +177,7 @@ static long queue_cycle(struct consumer *c)
     PGresult *r;
 
     snprintf(limit, sizeof limit, "%d", c->batch);
-    if (!(r = run(c, "take", limit, PGRES_TUPLES_OK)))
+    if (!(r = run(c, "take", limit)))
         return -1;
     n = PQntuples(r);
     for (int i = 0; i < n; i++)
@@ -186,7 +186,7 @@ static long queue_cycle(struct consumer *c)
     PQclear(r);
     if (n == 0)
         return 0;
-    if (!(r = run(c, "done", c->request, PGRES_COMMAND_OK)))
+    if (!(r = run(c, "done", c->request)))
         return -1;
     len = strtoul(PQcmdTuples(r), NULL, 10);
     PQclear(r);

@@ -3,7 +3,8 @@ import load
 
 BATCHES = f"publish, batches of {load.BATCH}, 64"
 GROUP, QUEUE = "group, receive + ack, 4", "SKIP LOCKED queue, 4"
-GROUP_HELD, QUEUE_HELD = (name.replace(", 4", ", snapshot held, 4") for name in (GROUP, QUEUE))
+PGMQ = "pgmq.read + delete, 4"
+GROUP_HELD, QUEUE_HELD, PGMQ_HELD = (name.replace(", 4", ", snapshot held, 4") for name in (GROUP, QUEUE, PGMQ))
 RATE = 5000                    # events per second from publisher to subscriber
 
 
@@ -57,6 +58,8 @@ GOALS = [
     ("  CPU per delivery / nchan", "", 0, ratio("cpu_us", "fan-out to 10,000, Weir", "fan-out to 10,000, nchan"), ""),
     ("receive + ack of a group / of a SKIP LOCKED queue", "≥", 5, rate(GROUP, QUEUE), ""),
     ("  the same while a snapshot is held", "≥", 5, rate(GROUP_HELD, QUEUE_HELD), ""),
+    ("receive + ack of a group / of pgmq", "", 0, rate(GROUP, PGMQ), ""),
+    ("  the same while a snapshot is held", "", 0, rate(GROUP_HELD, PGMQ_HELD), ""),
     ("  group while a snapshot is held / without", "≥", 0.9, rate(GROUP_HELD, GROUP), ""),
     ("memory of each of 10,000 idle subscribers", "≤", 12, value("default", "memory"), "KiB"),
     ("  with http.connection_memory=4KiB", "≤", 6, value("small", "memory"), "KiB"),

@@ -1,21 +1,25 @@
-"""Work that is handed out in batches: a consumer group over HTTP, and a table of the same PostgreSQL from which consumers take rows
-with FOR UPDATE SKIP LOCKED, both with one program (consumers.c). Each also while another session holds a snapshot."""
+"""Work that is handed out in batches: a consumer group over HTTP, and tables of the same PostgreSQL from which consumers take rows
+with FOR UPDATE SKIP LOCKED: the fastest that we found, and pgmq's. All with one program (consumers.c), each also while another session
+holds a snapshot."""
 import contextlib
+import functools
 import json
 import os
 
 import cpu
 import load
-from goals import GROUP, GROUP_HELD, QUEUE, QUEUE_HELD
+from goals import GROUP, GROUP_HELD, PGMQ, PGMQ_HELD, QUEUE, QUEUE_HELD
 from load import Measurement, Run, harness
 
 STREAM, CONSUMERS = "orders.groups", 4
-READY = 100_000                # messages that wait, for each second of a measurement: 20,000 more than any has needed
+READY = 150_000                # messages that wait, for each second of a measurement: more than any has needed
 PUBLISH = 5000                 # events of one request
 TAKE = """update bench.work set vt = clock_timestamp() + interval '30 s', attempts = attempts + 1
  where id = any(array(select id from bench.work where vt <= clock_timestamp() order by id limit $1::bigint for update skip locked))
  returning id, type, data"""
 DONE = "delete from bench.work where id = any($1::bigint[])"
+PGMQ_TAKE = "select msg_id, message from bench.read_messages('work', 30, $1::integer)"
+PGMQ_DONE = "select bench.delete_messages('work', $1::bigint[])"
 # What the group has handed out and not got back, and how far it is.
 LEFT = f"""select (select sum(n) - count(*) from unnest(t.next) n) - coalesce((select sum(open) from weir.leases l
         where (l.stream_id, l.group_id) = (t.stream_id, t.group_id)), 0)
@@ -69,29 +73,35 @@ class Bench:
         run.errors += abs(int(harness.psql(self.gateway, LEFT % self.group)[0]) - run.count)
         return run
 
-    # --- the table ---
+    # --- the tables ---
     @contextlib.contextmanager
-    def new_rows(self, seconds):
+    def new_rows(self, table, columns, seconds):
         self.rows = seconds * READY
-        harness.psql(self.gateway, f"""truncate bench.work; insert into bench.work (type, data)
-            select '{load.TYPE}', '{load.DATA}' from generate_series(1, {self.rows})""")
-        harness.psql(self.gateway, "vacuum (analyze) bench.work")
+        harness.psql(self.gateway, f"truncate {table}; insert into {table} {columns} from generate_series(1, {self.rows})")
+        harness.psql(self.gateway, f"vacuum (analyze) {table}")
         yield
 
-    def consume_rows(self, seconds):
-        run = consume("queue", seconds, self.gateway.database_url, TAKE, DONE)
-        run.errors += abs(self.rows - int(harness.psql(self.gateway, "select count(*) from bench.work")[0]) - run.count)
+    def consume_rows(self, table, take, done, seconds):
+        run = consume("queue", seconds, self.gateway.database_url, take, done)
+        run.errors += abs(self.rows - int(harness.psql(self.gateway, f"select count(*) from {table}")[0]) - run.count)
+        harness.psql(self.gateway, f"truncate {table}")
         return run
+
+    def table(self, name, columns, take, done):
+        return functools.partial(self.consume_rows, name, take, done), functools.partial(self.new_rows, name, columns), lambda: 0.0
 
 
 def measurements(gateway, token):
     """name → Measurement"""
     bench, store = Bench(gateway, token), load.gateway_cpu(gateway)["store"]
-    both = {GROUP: (bench.consume_group, bench.new_group, lambda: cpu.own(gateway.pid)),
-            QUEUE: (bench.consume_rows, bench.new_rows, lambda: 0.0)}
-    held = {GROUP: GROUP_HELD, QUEUE: QUEUE_HELD}
+    work = f"(type, data) select '{load.TYPE}', '{load.DATA}'"
+    message = json.dumps({"type": load.TYPE, "data": json.loads(load.DATA)})
+    peers = {GROUP: (bench.consume_group, bench.new_group, lambda: cpu.own(gateway.pid)),
+            QUEUE: bench.table("bench.work", work, TAKE, DONE),
+            PGMQ: bench.table("bench.q_work", f"(vt, message) select now(), '{message}'", PGMQ_TAKE, PGMQ_DONE)}
+    held = {GROUP: GROUP_HELD, QUEUE: QUEUE_HELD, PGMQ: PGMQ_HELD}
     table = {}
-    for name, (run, ready, server) in both.items():
+    for name, (run, ready, server) in peers.items():
         table[name] = Measurement(CONSUMERS, run, server, store, around=ready)
         table[held[name]] = Measurement(CONSUMERS, run, server, store, around=lambda s, ready=ready: bench.held(ready, s))
     return table

@@ -70,6 +70,23 @@ begin
     return version + 1;
 end $$;
 
+create table bench.q_work (like bench.q_orders including all);
+
+-- pgmq.read and pgmq.delete (pgmq 1.5), planned anew each time as well: what is taken becomes visible again at another `vt`.
+create function bench.read_messages(queue text, seconds integer, quantity integer) returns setof bench.q_orders language plpgsql as $$
+begin
+    return query execute format(
+        'with next as (select msg_id from bench.%I where vt <= clock_timestamp() order by msg_id limit $1 for update skip locked)
+         update bench.%1$I m set vt = clock_timestamp() + $2, read_ct = m.read_ct + 1 from next
+          where m.msg_id = next.msg_id returning m.*', bench.queue_table(queue))
+        using quantity, make_interval(secs => seconds);
+end $$;
+
+create function bench.delete_messages(queue text, ids bigint[]) returns setof bigint language plpgsql as $$
+begin
+    return query execute format('delete from bench.%I where msg_id = any($1) returning msg_id', bench.queue_table(queue)) using ids;
+end $$;
+
 -- A queue with a row for each message, taken by FOR UPDATE SKIP LOCKED: invisible until `vt`, gone when it is done. No index has
 -- `vt`, and pages have room, so that taking is a HOT update; the oldest come first by the primary key.
 create table bench.work (
