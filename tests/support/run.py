@@ -36,7 +36,7 @@ TSAN_API = [f"test_{name}.py" for name in (
     "idempotency", "identity", "job_watch", "longpoll", "read_many", "revocations", "sse", "tickets", "tls", "two_gateways")]
 ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
     "auth", "dlq", "forged_tokens", "groups_manage", "http", "publish", "quota", "read", "slow_clients")]
-# Dealt out first, so that parts end together.
+# Dealt out first, so that workers end together.
 LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "readme")}
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
 
@@ -239,12 +239,12 @@ def database(build, tmp):
     return at_once(cores, work, range(cores)) if programs(build, "db") else Result()
 
 
-def api(build, tmp, paths, seconds=API_SECONDS, env=None):
-    """pytest; the counts are of its own report."""
+def api(build, tmp, paths, seconds=API_SECONDS, workers=0):
+    """pytest; the counts are of its own report. Each worker has a gateway of its own, and takes a file when it has done one."""
     report = os.path.join(tempfile.mkdtemp(dir=tmp, prefix="report-"), f"{build}.xml")
-    status = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", f"--junitxml={report}", *paths],
-                 seconds, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "1", **SANITIZED,
-                           **(env or {})})
+    dealt = ["-n", str(workers), "--dist", "loadfile"] if workers else []
+    status = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", f"--junitxml={report}", *dealt, *paths],
+                 seconds, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "1", **SANITIZED})
     try:
         suite = xml.parse(report).getroot().find("testsuite")
     except (OSError, xml.ParseError):
@@ -254,11 +254,10 @@ def api(build, tmp, paths, seconds=API_SECONDS, env=None):
     return Result(count["tests"] - failed - count["skipped"], failed or int(status != 0))
 
 
-def api_parts(build, tmp, names):
-    """One more at once than there are cores: most tests wait more than they compute. Each part has a gateway of its own."""
+def api_suite(build, tmp, names):
+    """One more worker than there are cores: most tests wait more than they compute."""
     paths = [f"tests/api/{name}" for name in sorted(names, key=lambda name: (name not in LONG, name))]
-    parts = min(len(os.sched_getaffinity(0)) + 1, len(paths))
-    return at_once(parts, lambda n: api(build, tmp, paths[n::parts]), range(parts))
+    return api(build, tmp, paths, workers=len(os.sched_getaffinity(0)) + 1)
 
 
 def api_files():
@@ -272,15 +271,15 @@ def suites(tmp):
         "unit": lambda: unit("release"),
         "db": lambda: database("release", tmp),
         "fuzz": lambda: corpus("release"),
-        "api": lambda: api_parts("release", tmp, api_files()),
+        "api": lambda: api_suite("release", tmp, api_files()),
         "asan-build": lambda: make("BUILD=asan", "all", "tests"),
         "asan-unit": lambda: unit("asan"),
         "asan-db": lambda: database("asan", tmp),
         "asan-fuzz": lambda: corpus("asan"),
-        "asan-api": lambda: api_parts("asan", tmp, ASAN_API),
+        "asan-api": lambda: api_suite("asan", tmp, ASAN_API),
         "tsan-build": lambda: make("BUILD=tsan", "all", "unit-tests"),
         "tsan-unit": lambda: unit("tsan"),
-        "tsan-api": lambda: api_parts("tsan", tmp, TSAN_API),
+        "tsan-api": lambda: api_suite("tsan", tmp, TSAN_API),
     }
 
 
@@ -306,7 +305,7 @@ def cover(tmp):
     yield "cover-unit", lambda: unit("cover")
     yield "cover-db", lambda: database("cover", tmp)
     yield "cover-fuzz", lambda: corpus("cover")
-    yield "cover-api", lambda: api_parts("cover", tmp, api_files())
+    yield "cover-api", lambda: api_suite("cover", tmp, api_files())
     yield "covered", lambda: print_cover(counters)
 
 
