@@ -7,6 +7,7 @@
 
 Needs no terminal and leaves nothing behind: children are ended by process id, what they write is in one temporary directory.
 """
+import collections
 import concurrent.futures
 import contextlib
 import glob
@@ -239,6 +240,13 @@ def database(build, tmp):
     return at_once(cores, work, range(cores)) if programs(build, "db") else Result()
 
 
+def show_slowest(suite, n=12):
+    seconds = collections.Counter()
+    for case in suite.iter("testcase"):
+        seconds[case.get("classname").rpartition(".")[2]] += float(case.get("time"))
+    say("slowest files: " + ", ".join(f"{name} {took:.0f} s" for name, took in seconds.most_common(n)))
+
+
 def api(build, tmp, paths, seconds=API_SECONDS, workers=0):
     """pytest; the counts are of its own report. Each worker has a gateway of its own, and takes a file when it has done one."""
     report = os.path.join(tempfile.mkdtemp(dir=tmp, prefix="report-"), f"{build}.xml")
@@ -251,6 +259,7 @@ def api(build, tmp, paths, seconds=API_SECONDS, workers=0):
         return Result(0, 1)
     count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
+    show_slowest(suite)
     return Result(count["tests"] - failed - count["skipped"], failed or int(status != 0))
 
 
