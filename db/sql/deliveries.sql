@@ -1,4 +1,8 @@
 -- What a group's lane says: the state of a group, its leases, retries and skips, and the events of its deliveries.
+--
+-- These tables hold few rows and have many that are gone: as long as a snapshot is held, all of them, while the statistics know the few.
+-- So what changes rows looks each up by its whole key (LIMIT 1 within LATERAL leaves no other plan) and changes it by its ctid, which
+-- stays what it is under the group's lock. tests/db/test_held_snapshot.c counts the pages.
 
 -- name: group_hold
 -- The right to change the group until the end of the transaction. Those who wait for it get it in turn.
@@ -41,7 +45,9 @@ with state as (
 ), trimmed as (
     delete from weir.group_states where stream_id = $1 and group_id = $2 and seq = $9
 ), gone as (
-    delete from weir.leases where stream_id = $1 and group_id = $2 and lease_id = any($10::int8[])
+    delete from weir.leases where ctid = any(array(
+        select y.ctid from unnest($10::int8[]) as u (id)
+         cross join lateral (select ctid from weir.leases where stream_id = $1 and group_id = $2 and lease_id = u.id limit 1) as y))
 )
 insert into weir.leases (stream_id, group_id, lease_id, began, deadline, consumer, items, keys, done, extended, open)
 select $1, $2, u.lease_id, u.began, u.deadline, u.consumer, u.items, u.keys, u.done, u.extended, u.open
@@ -51,8 +57,9 @@ select $1, $2, u.lease_id, u.began, u.deadline, u.consumer, u.items, u.keys, u.d
 
 -- name: leases_update
 update weir.leases l set done = u.done, extended = u.extended, open = u.open
-  from unnest($3::int8[], $4::bytea[], $5::bytea[], $6::int4[]) as u (lease_id, done, extended, open)
- where l.stream_id = $1 and l.group_id = $2 and l.lease_id = u.lease_id;
+  from unnest($3::int8[], $4::bytea[], $5::bytea[], $6::int4[]) as u (id, done, extended, open)
+ cross join lateral (select ctid as at from weir.leases where stream_id = $1 and group_id = $2 and lease_id = u.id limit 1) as y
+ where l.ctid = y.at;
 
 -- name: retries_put
 insert into weir.retries as r (stream_id, group_id, partition, "offset", round, letter_id, failures, key, not_before, single, history)
@@ -64,9 +71,10 @@ on conflict (stream_id, group_id, partition, "offset", round) do update
        history = case when r.history = '' then excluded.history else r.history || ',' || excluded.history end;
 
 -- name: retries_delete
-delete from weir.retries r
- using unnest($3::int4[], $4::int8[], $5::int4[]) as u (partition, "offset", round)
- where r.stream_id = $1 and r.group_id = $2 and r.partition = u.partition and r."offset" = u."offset" and r.round = u.round;
+delete from weir.retries where ctid = any(array(
+    select y.ctid from unnest($3::int4[], $4::int8[], $5::int4[]) as u (partition, "offset", round)
+     cross join lateral (select ctid from weir.retries r where r.stream_id = $1 and r.group_id = $2 and r.partition = u.partition
+                            and r."offset" = u."offset" and r.round = u.round limit 1) as y));
 
 -- name: skips_put
 insert into weir.skips (stream_id, group_id, chunk_id, partition, n, offsets, keys)
@@ -75,7 +83,9 @@ select $1, $2, u.chunk_id, u.partition, u.n, u.offsets, u.keys
 on conflict (stream_id, group_id, chunk_id) do update set n = excluded.n, offsets = excluded.offsets, keys = excluded.keys;
 
 -- name: skips_delete
-delete from weir.skips where stream_id = $1 and group_id = $2 and chunk_id = any($3::int8[]);
+delete from weir.skips where ctid = any(array(
+    select y.ctid from unnest($3::int8[]) as u (id)
+     cross join lateral (select ctid from weir.skips where stream_id = $1 and group_id = $2 and chunk_id = u.id limit 1) as y));
 
 -- name: group_page
 -- The next events of partitions: each from its offset on, until it has $4 of them or $5 bytes; at least one. They come in this
@@ -157,8 +167,9 @@ select $1, u.letter_id, $3, u.partition, u."offset", u.key, 0, u.reason, u.error
                                     where m.stream_id = $1 and m.partition = u.partition and m.first_offset <= u."offset"
                                     order by m.month desc limit 1), '-infinity')
     offset 0) as e
-  left join weir.retries r on r.stream_id = $1 and r.group_id = $2 and r.partition = u.partition and r."offset" = u."offset"
-                          and r.round = 0
+  left join lateral (select history from weir.retries w
+                      where w.stream_id = $1 and w.group_id = $2 and w.partition = u.partition and w."offset" = u."offset"
+                        and w.round = 0 limit 1) as r on true
 on conflict (stream_id, group_name, partition, "offset") do update
    set state = 0, reason = excluded.reason, error = excluded.error, error_type = excluded.error_type,
        error_masked = excluded.error_masked, fingerprint = excluded.fingerprint, attempts = l.attempts || ',' || excluded.attempts,
@@ -176,8 +187,9 @@ update weir.dead_letters l
           from unnest($5::uuid[], $6::int4[], $7::int8[], $8::int4[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
                as v (letter_id, partition, "offset", round, reason, error, error_type, masked, entry)
           join weir.dead_letters y on y.stream_id = $1 and y.letter_id = v.letter_id
-          left join weir.retries r on r.stream_id = $1 and r.group_id = $2 and r.partition = v.partition
-                                  and r."offset" = v."offset" and r.round = v.round) as u
+          left join lateral (select history from weir.retries w
+                              where w.stream_id = $1 and w.group_id = $2 and w.partition = v.partition and w."offset" = v."offset"
+                                and w.round = v.round limit 1) as r on true) as u
  where l.stream_id = $1 and l.letter_id = u.letter_id;
 
 -- name: letters_resolve
