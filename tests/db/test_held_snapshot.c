@@ -33,7 +33,8 @@ static int open_all(void **state)
     gone("leases select 7, 1, n, now(), now(), '', '', '', '', '', 1 from", "leases");
     gone("retries select 7, 1, 0, n, 0, null, 1, 0, now(), false, '' from", "retries");
     gone("skips select 7, 1, n, 0, 1, '', '' from", "skips");
-    side_do("insert into weir.group_states select 7, 1, n, 1, 1, '{1}', 1, now() from generate_series(%d, %d) n", GONE + 1, GONE + 8);
+    side_do("insert into weir.group_states select 7, 1, n, 1, 1, '{1}', 1, now() from generate_series(%d, %d) n", GONE + 1,
+            GONE + 8);
     side_do("insert into weir.leases select 7, 1, n, now(), now(), '', '', '', '', '', 1 from generate_series(%d, %d) n",
             GONE + 1, GONE + 3);
     side_do("insert into weir.retries select 7, 1, 0, n, 0, null, 1, 0, now(), false, '' from generate_series(%d, %d) n", GONE + 1,
@@ -41,9 +42,10 @@ static int open_all(void **state)
     side_do("insert into weir.skips select 7, 1, n, 0, 1, '', '' from generate_series(%d, %d) n", GONE + 1, GONE + 3);
     side_do("insert into weir.events (stream_id, partition, \"offset\", recorded, id, type, attributes, data_format)"
             " values (7, 0, %d, now(), 'i', 'T', '', 0)", GONE + 1);
-    side_do("insert into weir.dead_letters (stream_id, letter_id, group_name, partition, \"offset\", key, state, reason, error_type,"
-            " error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, attributes, data_format)"
-            " values (7, md5('l')::uuid, 'g', 0, 1, 0, 1, 'r', 'E', 'm', md5('f')::uuid, '', now(), now(), now(), 'i', 'T', '', 0)");
+    side_do("insert into weir.dead_letters (stream_id, letter_id, group_name, partition, \"offset\", key, state, reason,"
+            " error_type, error_masked, fingerprint, attempts, dead_at, updated_at, recorded, id, type, attributes, data_format)"
+            " values (7, md5('l')::uuid, 'g', 0, 1, 0, 1, 'r', 'E', 'm', md5('f')::uuid, '', now(), now(), now(), 'i', 'T', '',"
+            " 0)");
     side_do("analyze weir.groups, weir.group_states, weir.leases, weir.retries, weir.skips");
     conn = PQconnectdb(config.url);
     return PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(holder) == PQTRANS_INTRANS ? 0 : -1;
@@ -112,7 +114,8 @@ static void what_a_lane_says_does_not_walk_over_what_is_gone(void **state)
         { &RETRIES_DELETE, "(7, 1, '{0,0}', '{20001,20002}', '{0,0}')" },
         { &SKIPS_PUT, "(7, 1, '{20001,20009}', '{0,0}', '{1,1}', array['','']::bytea[], array['','']::bytea[])" },
         { &SKIPS_DELETE, "(7, 1, '{20001,20003}')" },
-        { &LETTERS_BURY, "(7, 1, 'g', now(), array[md5('n')::uuid], '{0}', '{20001}', '{0}', '{r}', '{\"{}\"}', '{E}', '{m}', '{e}')" },
+        { &LETTERS_BURY, "(7, 1, 'g', now(), array[md5('n')::uuid], '{0}', '{20001}', '{0}', '{r}', '{\"{}\"}', '{E}', '{m}',"
+                         " '{e}')" },
         { &LETTERS_PARK, "(7, 1, 'g', now(), array[md5('l')::uuid], '{0}', '{1}', '{0}', '{r}', '{\"{}\"}', '{E}', '{m}', '{e}')" },
     };
 
