@@ -93,14 +93,14 @@ def told(ledger, consumers, dead, took, total):
     }
 
 
-def bounded(gateways, seed, total=100_000, seconds=40, kills=(0.5, 2.0), ordering="none", key_batch=1, deadline=2.0):
-    """(violations, figures): everything at once."""
+def bounded(gateways, seed, total=100_000, seconds=40, kills=(0.5, 2.0), ordering="none", key_batch=1, **habits):
+    """(violations, figures): everything at once. habits: otherwise than WORST."""
     rng, stream = random.Random(seed), groups_rig.stream_of("bounded")
     places, wrong, kills_before, sessions = gateways.places, [], gateways.kills, 0
     rig.create(places[0], stream, PARTITIONS)
     groups_rig.define(places[0], stream, GROUP, ordering=ordering, key_batch=key_batch, **WIDE)
     source = Source(places[1], stream, total, seconds, keys=total // 5)
-    consumers, began = crew(places, stream, dataclasses.replace(WORST, deadline=deadline), seed), time.monotonic()
+    consumers, began = crew(places, stream, dataclasses.replace(WORST, **habits), seed), time.monotonic()
     with groups_rig.working([source, *consumers]):
         while source.is_alive() and not wrong:
             time.sleep(rng.uniform(*kills))
