@@ -194,6 +194,16 @@ void db_free(struct db *db)
     free(db);
 }
 
+void *db_of_worker(void *config)
+{
+    return db_new(config);
+}
+
+void db_of_worker_free(void *db)
+{
+    db_free(db);
+}
+
 enum err db_connect(struct db *db, struct fault *f)
 {
     const struct db_config *c = db->config;

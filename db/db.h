@@ -32,6 +32,8 @@ extern const size_t db_statement_count;
 
 struct db *db_new(const struct db_config *config);   /* connects lazily; config outlives db */
 void db_free(struct db *db);
+void *db_of_worker(void *config);                     /* the same for a thread of a pool (gateway/base/worker.h) */
+void db_of_worker_free(void *db);
 struct db *db_new_with(const struct db_config *config, const struct stmt *const *stmts, size_t n); /* other statements */
 /* Connects and prepares if not connected. ERR_DATABASE_UNAVAILABLE with a sentence. ERR_INTERNAL: statements drifted. */
 enum err db_connect(struct db *db, struct fault *f);

@@ -29,16 +29,6 @@ static enum err no_memory(struct fault *f)
     return fault(f, ERR_INTERNAL, OUT_OF_MEMORY);
 }
 
-static void *worker_db(void *arg)
-{
-    return db_new(arg);
-}
-
-static void worker_db_free(void *db)
-{
-    db_free(db);
-}
-
 /* Only `metrics.public` changes a right, and only towards what the operator asked for. */
 static struct route *configured_routes(struct app *a)
 {
@@ -122,7 +112,7 @@ static bool start_http(struct app *a, struct slice dev_secret, char err[512])
 {
     struct app_internal *in = a->in;
     const struct pool_config pool = { .name = "weir-work", .threads = (int)a->config->worker_threads,
-                                      .queue = (int)a->config->worker_queue, .ctx_new = worker_db, .ctx_free = worker_db_free,
+                                      .queue = (int)a->config->worker_queue, .ctx_new = db_of_worker, .ctx_free = db_of_worker_free,
                                       .arg = &a->db };
     const struct ticker_def retention = { "weir-retain", a->config->retention_period_us, retention_tick };
     struct server *server;

@@ -111,7 +111,7 @@ static bool patiently(struct run *r, enum err (*step)(struct run *r, struct faul
         if (!e)
             return true;
         if (e != ERR_DATABASE_UNAVAILABLE || (limit && clock_mono_us() - r->began_us >= limit))
-            return failed(r, f.detail);
+            return failed(r, f.detail[0] ? f.detail : "out of memory at start");
         if (!r->waiting) {
             log_line(LOG_INFO, "waiting for PostgreSQL");
             notify_supervisor("STATUS=waiting for PostgreSQL");

@@ -15,23 +15,13 @@ struct ahead {
     struct fetch fetch;
     struct rows rows;
     enum err err;
-    bool done, dropped;            /* under groups->ahead_lock; whoever is second frees it */
+    bool begun, done, dropped;     /* under groups->ahead_lock; once begun, whoever is second frees it */
 };
-
-static void *reader_db(void *config)
-{
-    return db_new(config);
-}
-
-static void reader_db_free(void *db)
-{
-    db_free(db);
-}
 
 bool aheads_start(struct groups *g, const struct db_config *db)
 {
     const struct pool_config pool = { .name = "weir-ahead", .threads = (int)g->config->groups_lanes,
-                                      .queue = (int)g->config->groups_queue, .ctx_new = reader_db, .ctx_free = reader_db_free,
+                                      .queue = (int)g->config->groups_queue, .ctx_new = db_of_worker, .ctx_free = db_of_worker_free,
                                       .arg = (void *)(uintptr_t)db };
 
     pthread_mutex_init(&g->ahead_lock, NULL);
@@ -53,24 +43,35 @@ static void ahead_free(struct ahead *a)
     free(a);
 }
 
-static void read_page(struct job *job, void *context)
+static void read_page(struct ahead *a, struct db *db)
 {
-    struct ahead *a = (struct ahead *)job;
-    struct groups *g = a->groups;
-    struct db *db = context;
     struct arena *arena = arena_new(ARENA);
-    bool dropped;
 
-    if (!db || !arena || !db_group_page(db, arena, a->stream->row.stream_id, &a->fetch.plan))
+    if (!arena || !db_group_page(db, arena, a->stream->row.stream_id, &a->fetch.plan))
         a->err = ERR_NO_MEMORY;
     else
         a->err = db_flush(db, &a->rows, 1, NULL);
     arena_free(arena);
+}
+
+static void run(struct job *job, void *db)
+{
+    struct ahead *a = (struct ahead *)job;
+    struct groups *g = a->groups;
+    bool dropped;
+
     pthread_mutex_lock(&g->ahead_lock);
-    a->done = true;
+    a->begun = true;
     dropped = a->dropped;
-    pthread_cond_broadcast(&g->ahead_done);
     pthread_mutex_unlock(&g->ahead_lock);
+    if (!dropped) {
+        read_page(a, db);
+        pthread_mutex_lock(&g->ahead_lock);
+        a->done = true;
+        dropped = a->dropped;
+        pthread_cond_broadcast(&g->ahead_done);
+        pthread_mutex_unlock(&g->ahead_lock);
+    }
     if (dropped)
         ahead_free(a);
 }
@@ -82,7 +83,7 @@ void ahead_ask(struct cell *c, const struct fetch *f)
 
     if (!a)
         return;
-    a->job.run = read_page;
+    a->job.run = run;
     a->groups = g;
     a->stream = stream_ref(c->stream);
     a->fetch = *f;
@@ -92,27 +93,6 @@ void ahead_ask(struct cell *c, const struct fetch *f)
         c->ahead = a;
     else
         ahead_free(a);
-}
-
-bool ahead_take(struct cell *c, struct fetch *ret, struct rows *ret_rows)
-{
-    struct groups *g = c->lane->groups;
-    struct ahead *a = c->ahead;
-    bool good;
-
-    pthread_mutex_lock(&g->ahead_lock);
-    while (!a->done)
-        pthread_cond_wait(&g->ahead_done, &g->ahead_lock);
-    pthread_mutex_unlock(&g->ahead_lock);
-    c->ahead = NULL;
-    good = !a->err;
-    *ret = a->fetch;
-    ret->plan.partitions = ret->partitions;
-    ret->plan.from = ret->from;
-    *ret_rows = a->rows;
-    a->rows = (struct rows){ 0 };
-    ahead_free(a);
-    return good;
 }
 
 void ahead_drop(struct cell *c)
@@ -130,4 +110,30 @@ void ahead_drop(struct cell *c)
     pthread_mutex_unlock(&g->ahead_lock);
     if (done)
         ahead_free(a);
+}
+
+bool ahead_take(struct cell *c, struct fetch *ret, struct rows *ret_rows)
+{
+    struct groups *g = c->lane->groups;
+    struct ahead *a = c->ahead;
+    bool good, begun;
+
+    pthread_mutex_lock(&g->ahead_lock);
+    begun = a->begun;
+    while (begun && !a->done) /* no longer than PostgreSQL may take for a statement, and to be reached */
+        pthread_cond_wait(&g->ahead_done, &g->ahead_lock);
+    pthread_mutex_unlock(&g->ahead_lock);
+    if (!begun) {
+        ahead_drop(c);
+        return false;
+    }
+    c->ahead = NULL;
+    good = !a->err;
+    *ret = a->fetch;
+    ret->plan.partitions = ret->partitions;
+    ret->plan.from = ret->from;
+    *ret_rows = a->rows;
+    a->rows = (struct rows){ 0 };
+    ahead_free(a);
+    return good;
 }

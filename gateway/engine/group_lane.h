@@ -55,7 +55,7 @@ struct cell {                      /* a group in memory */
     struct window windows[PARTITIONS_MAX];
     struct page *pages;
     struct ahead *ahead;           /* a page that is being read; NULL: none */
-    bool large;                    /* events are so large that their bytes are counted */
+    int large;                     /* so many pages more are read with their bytes counted: events were large */
     int turn;                      /* the partition whose turn it is */
     struct watch *watch;           /* while receives wait */
     atomic_bool woken;             /* there may be something new */
@@ -154,7 +154,8 @@ void window_clear(struct cell *c);
 bool aheads_start(struct groups *g, const struct db_config *db);
 void aheads_stop(struct groups *g);     /* after the lanes */
 void ahead_ask(struct cell *c, const struct fetch *f); /* nothing, if there is no room: then the lane reads by itself */
-bool ahead_take(struct cell *c, struct fetch *ret, struct rows *ret_rows); /* waits for it; false: it failed. None is left */
+/* Waits for a page that is being read. false: it failed, or stands in the queue still. None is left. */
+bool ahead_take(struct cell *c, struct fetch *ret, struct rows *ret_rows);
 void ahead_drop(struct cell *c);        /* NULL-safe */
 /* group_answer.c */
 enum err receive_fill(struct wave *w, struct group_call *call); /* what it is given, into call->deliveries */

@@ -7,6 +7,7 @@
 /* Events are immutable: what was read ahead stays true, whatever becomes of the transaction. */
 #define FETCH_LEAST 32       /* of a partition */
 #define FETCH_MOST 1000      /* of all together, unless twice of what is wanted is more */
+#define LARGE_PAGES 16       /* after a large event: a page that is cut at each of many would be read for little */
 
 bool window_next(const struct cell *c, int partition, struct page_row *ret)
 {
@@ -80,15 +81,12 @@ static bool add_run(struct cell *c, int partition, struct page *page, int at, in
 static int64_t window_end(const struct cell *c, int partition)
 {
     const struct fresh *f = c->windows[partition].first;
-    struct page_row row;
-    int32_t p;
 
     if (!f)
         return group_state_next(c->state)[partition];
     while (f->next)
         f = f->next;
-    db_group_event(&f->page->rows, f->end - 1, &p, &row);
-    return row.offset + 1;
+    return row_int8(&f->page->rows, f->end - 1, 1) + 1;
 }
 
 static void add(struct fetch *f, const struct cell *c, int32_t partition)
@@ -204,7 +202,10 @@ static enum err take_page(struct wave *w, const struct fetch *f, struct page *pa
             return e;
     }
     metric_add(M_GROUP_FETCHED, page->rows.n);
-    c->large = f->plan.small ? large : page_bytes(page) > f->plan.bytes / f->plan.limit * page->rows.n;
+    if (large || (!f->plan.small && page_bytes(page) > f->plan.bytes / f->plan.limit * page->rows.n))
+        c->large = LARGE_PAGES;
+    else
+        c->large -= c->large > 0;
     return at == page->rows.n ? OK : fault(w->fault, ERR_INTERNAL, "Events came out of order.");
 }
 

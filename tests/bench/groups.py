@@ -97,8 +97,8 @@ def measurements(gateway, token):
     work = f"(type, data) select '{load.TYPE}', '{load.DATA}'"
     message = json.dumps({"type": load.TYPE, "data": json.loads(load.DATA)})
     peers = {GROUP: (bench.consume_group, bench.new_group, lambda: cpu.own(gateway.pid)),
-            QUEUE: bench.table("bench.work", work, TAKE, DONE),
-            PGMQ: bench.table("bench.q_work", f"(vt, message) select now(), '{message}'", PGMQ_TAKE, PGMQ_DONE)}
+             QUEUE: bench.table("bench.work", work, TAKE, DONE),
+             PGMQ: bench.table("bench.q_work", f"(vt, message) select now(), '{message}'", PGMQ_TAKE, PGMQ_DONE)}
     held = {GROUP: GROUP_HELD, QUEUE: QUEUE_HELD, PGMQ: PGMQ_HELD}
     table = {}
     for name, (run, ready, server) in peers.items():
