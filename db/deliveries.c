@@ -26,6 +26,7 @@ const struct stmt GROUP_PAGE = { "group_page", SQL_GROUP_PAGE, "int8 int4[] int8
 const struct stmt GROUP_PAGE_SMALL = { "group_page_small", SQL_GROUP_PAGE_SMALL, "int8 int4[] int8[] int8 int8",
                                        EVENT_COLUMNS };
 const struct stmt EVENTS_AT = { "events_at", SQL_EVENTS_AT, "int8 int4[] int8[]", EVENT_COLUMNS };
+const struct stmt KEYS_AT = { "keys_at", SQL_KEYS_AT, "int8 int4[] int8[]", "int4 text text" };
 const struct stmt LETTERS_AT = { "letters_at", SQL_LETTERS_AT, "int8 uuid[]", EVENT_COLUMNS };
 const struct stmt EARLIEST_OF = { "earliest_of", SQL_EARLIEST_OF, "int8 int4[]", "int4 int8" };
 const struct stmt LETTERS_KNOWN = { "letters_known", SQL_LETTERS_KNOWN, "int8 text int4[] int8[]", "int4 uuid" };
@@ -203,6 +204,13 @@ bool db_events_at(struct db *db, struct arena *a, int64_t stream, const struct g
                                 arg_int8_array(a, &v->offset, stride, n) };
 
     return QUEUE(&EVENTS_AT, args);
+}
+
+bool db_keys_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t n)
+{
+    const struct arg args[] = { arg_int8(stream), INT4S(partition), INT8S(offset) };
+
+    return QUEUE(&KEYS_AT, args);
 }
 
 bool db_letters_at(struct db *db, struct arena *a, int64_t stream, const uint8_t (*letters)[16], size_t stride, size_t n)

@@ -6,7 +6,7 @@
 
 extern const struct stmt GROUPS_OVERDUE, GROUP_HOLD, GROUP_STATE, GROUP_WRITTEN, GROUP_RETRIES, GROUP_LEASES, GROUP_SKIPS,
     GROUP_TURN, LEASES_UPDATE, RETRIES_PUT, RETRIES_DELETE, SKIPS_PUT, SKIPS_DELETE, GROUP_PAGE, GROUP_PAGE_SMALL, EVENTS_AT,
-    LETTERS_AT, EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
+    KEYS_AT, LETTERS_AT, EARLIEST_OF, LETTERS_KNOWN, LETTERS_BURY, LETTERS_PARK, LETTERS_RESOLVE;
 
 /* What a group's lane reads and writes, as rows of arrays; built in an arena that lives until the flush. The functions that give a
  * bool queue one statement (db_queue); false: out of memory. See migrations/0005_groups.sql. */
@@ -89,6 +89,8 @@ bool db_skips_delete(struct db *db, struct arena *a, int64_t stream, int64_t gro
 bool db_group_page(struct db *db, struct arena *a, int64_t stream, const struct page_plan *p);
 bool db_group_event_withheld(const struct rows *r, int i); /* of a small page: it is not small */
 bool db_events_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t stride, size_t n);
+/* Rows: which one was asked for (from 1), its subject, its attribute partitionkey as JSON member; both may be null. */
+bool db_keys_at(struct db *db, struct arena *a, int64_t stream, const struct group_place *v, size_t n);
 bool db_letters_at(struct db *db, struct arena *a, int64_t stream, const uint8_t (*letters)[16], size_t stride, size_t n);
 void db_group_event(const struct rows *r, int i, int32_t *ret_first, struct page_row *ret);
 bool db_earliest_of(struct db *db, struct arena *a, int64_t stream, const int32_t *partitions, size_t n);

@@ -130,6 +130,18 @@ select u.ord::int4 as ord, e."offset", e.recorded, e.id, e.source, e.type, e.sub
                                     order by m.month desc limit 1), '-infinity')
     offset 0) as e;
 
+-- name: keys_at
+-- What events are ordered by: the attribute partitionkey as it stands among the others, and their subject.
+select u.ord::int4 as ord, e.subject, substring(e.attributes from '"partitionkey":"(?:[^"\\]|\\.)*"') as attribute
+  from unnest($2::int4[], $3::int8[]) with ordinality as u (partition, "offset", ord)
+ cross join lateral (
+    select y.subject, y.attributes from weir.events y
+     where y.stream_id = $1 and y.partition = u.partition and y."offset" = u."offset"
+       and y.recorded >= coalesce((select m.month::timestamp at time zone 'UTC' from weir.partition_months m
+                                    where m.stream_id = $1 and m.partition = u.partition and m.first_offset <= u."offset"
+                                    order by m.month desc limit 1), '-infinity')
+    offset 0) as e;
+
 -- name: letters_at
 select u.ord::int4 as ord, e."offset", e.recorded, e.id, e.source, e.type, e.subject, e.version, e.attributes, e.data_format, e.data
   from unnest($2::uuid[]) with ordinality as u (letter_id, ord)

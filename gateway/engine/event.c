@@ -127,7 +127,7 @@ void uuid7(int64_t unix_us, char out[37])
 }
 
 /* Within a string its quotes would be escaped, so what is found is a member's name. */
-struct slice event_partition_key(struct arena *a, struct slice attributes)
+struct slice event_order_key(struct arena *a, struct slice attributes, struct slice subject)
 {
     static const char name[] = "\"partitionkey\":";
     const char *at = attributes.n ? memmem(attributes.p, attributes.n, name, sizeof name - 1) : NULL;
@@ -136,8 +136,8 @@ struct slice event_partition_key(struct arena *a, struct slice attributes)
     bool escaped;
 
     if (!at)
-        return SLICE_NONE;
+        return subject;
     at += sizeof name - 1;
     json_begin(&j, (struct slice){ at, (size_t)(attributes.p + attributes.n - at) }, 2);
-    return json_scan_string(&j, &inside, &escaped) && json_unescape(a, inside, escaped, &key) ? key : SLICE_NONE;
+    return json_scan_string(&j, &inside, &escaped) && json_unescape(a, inside, escaped, &key) ? key : subject;
 }

@@ -70,8 +70,8 @@ enum err event_parse_binary(struct arena *a, struct slice stream, const struct e
 /* The event as JSON, Weir's attributes included, `data` byte for byte; one_line: CR and LF between tokens become spaces. */
 void event_render(struct buf *out, struct slice stream, const struct event *ev, bool one_line);
 
-/* The partitionkey among the attributes of an event that was read back; p == NULL: it has none, or memory is out. */
-struct slice event_partition_key(struct arena *a, struct slice attributes);
+/* What an event that was read back is ordered by: the partitionkey among its attributes, else its subject. */
+struct slice event_order_key(struct arena *a, struct slice attributes, struct slice subject);
 
 /* UUIDv7 (RFC 9562), monotonic within a thread's millisecond; 36 characters and a NUL. */
 void uuid7(int64_t unix_us, char out[37]);

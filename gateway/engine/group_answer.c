@@ -8,9 +8,7 @@
 
 static uint64_t key_of(struct arena *a, const struct page_row *row)
 {
-    struct slice key = event_partition_key(a, row->attributes);
-
-    return group_key_hash(key.p ? key : row->subject);
+    return group_key_hash(event_order_key(a, row->attributes, row->subject));
 }
 
 /* --- filling --- */

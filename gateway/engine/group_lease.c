@@ -63,7 +63,7 @@ bool lease_add(struct group_state *s, struct lease *l, struct item *it)
         s->failed = true;
         return false;
     }
-    *e = (struct entry){ .at = it->at, .hash = it->hash, .item = it };
+    *e = (struct entry){ .at = it->at, .item = it };
     it->lease = l;
     it->lease_at = l->n - 1;
     l->open++;
@@ -122,23 +122,55 @@ bool varint_get(struct slice *s, uint64_t *ret)
     return false;
 }
 
+struct run {
+    struct group_place first;
+    uint64_t n;
+};
+
+static bool run_get(struct slice *items, struct run *ret)
+{
+    uint64_t v[4];
+
+    for (int i = 0; i < 4; i++)
+        if (!varint_get(items, &v[i]))
+            return false;
+    *ret = (struct run){ { (int32_t)v[0], (int32_t)v[1], (int64_t)v[2] }, v[3] };
+    return ret->n <= RECEIVE_MAX;
+}
+
+static struct group_place run_place(const struct run *run, uint64_t i)
+{
+    return (struct group_place){ run->first.partition, run->first.round, run->first.offset + (int64_t)i };
+}
+
 static bool load_items(struct lease *l, struct slice items)
 {
-    uint64_t run[4];
+    struct run run;
 
     while (items.n) {
-        for (int i = 0; i < 4; i++)
-            if (!varint_get(&items, &run[i]))
-                return false;
-        for (uint64_t i = 0; i < run[3]; i++) {
+        if (!run_get(&items, &run))
+            return false;
+        for (uint64_t i = 0; i < run.n; i++) {
             struct entry *e = entry_add(l);
 
             if (!e)
                 return false;
-            e->at = (struct group_place){ (int32_t)run[0], (int32_t)run[1], (int64_t)(run[2] + i) };
+            e->at = run_place(&run, i);
         }
     }
     return true;
+}
+
+size_t group_lease_places(struct slice items, struct group_place *ret, size_t max)
+{
+    struct run run;
+    size_t n = 0;
+
+    while (items.n && run_get(&items, &run))
+        for (uint64_t i = 0; i < run.n; i++, n++)
+            if (n < max)
+                ret[n] = run_place(&run, i);
+    return n;
 }
 
 static void load_marks(struct lease *l, const struct lease_row *r)

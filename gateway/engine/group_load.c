@@ -5,6 +5,7 @@
 #include "gateway/base/glob.h"
 #include "gateway/base/json.h"
 #include "gateway/base/log.h"
+#include "gateway/engine/event.h"
 #include "gateway/engine/group_lane.h"
 
 #define SKEW_AGE_US (60 * US_PER_S)
@@ -20,7 +21,62 @@ static struct retry_change change_of(const struct retry_row *r)
     return c;
 }
 
-static bool take_rows(struct group_state *s, const struct rows *retries, const struct rows *leases,
+/* --- the keys of what is out: its events have them --- */
+
+#define KEYS_AT 5000           /* events of a statement */
+
+static enum err ask_keys(struct db *db, struct arena *a, int64_t stream, const struct group_place *places, size_t n, uint64_t *ret,
+                         struct fault *f)
+{
+    struct rows r = { 0 };
+    enum err e = db_keys_at(db, a, stream, places, n) ? db_flush(db, &r, 1, f) : ERR_NO_MEMORY;
+
+    for (int i = 0; !e && i < r.n; i++)
+        ret[row_int4(&r, i, 0) - 1] = group_key_hash(event_order_key(a, row_text(&r, i, 2), row_text(&r, i, 1)));
+    rows_free(&r);
+    return e;
+}
+
+/* What retention has removed has no key any more, and is dropped when it is met. */
+static enum err find_keys(struct db *db, struct arena *a, int64_t stream, struct lease_row *v, size_t n, struct fault *f)
+{
+    struct group_place *places;
+    uint64_t *keys;
+    size_t count = 0, at = 0;
+    enum err e = OK;
+
+    for (size_t i = 0; i < n; i++)
+        count += group_lease_places(v[i].items, NULL, 0);
+    places = arena_alloc(a, count * sizeof *places + 1);
+    keys = arena_zalloc(a, count * sizeof *keys + 1);
+    if (!places || !keys)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        size_t own = group_lease_places(v[i].items, places + at, count - at);
+
+        if (!v[i].keys.n) /* a release before stored them */
+            v[i].keys = (struct slice){ (const char *)(keys + at), own * sizeof *keys };
+        at += own;
+    }
+    for (at = 0; !e && at < count; at += KEYS_AT)
+        e = ask_keys(db, a, stream, places + at, count - at < KEYS_AT ? count - at : KEYS_AT, keys + at, f);
+    return e;
+}
+
+static enum err read_leases(struct db *db, struct arena *a, const struct group_row *def, const struct rows *rows,
+                            struct lease_row **ret, struct fault *f)
+{
+    struct lease_row *v = arena_alloc(a, (size_t)rows->n * sizeof *v + 1);
+
+    for (int i = 0; v && i < rows->n; i++)
+        db_lease_row(rows, i, &v[i]);
+    *ret = v;
+    if (!v)
+        return ERR_NO_MEMORY;
+    return def->ordering == ORDER_KEY ? find_keys(db, a, def->stream_id, v, (size_t)rows->n, f) : OK;
+}
+
+static bool take_rows(struct group_state *s, const struct rows *retries, const struct lease_row *leases, size_t leases_n,
                       const struct rows *skips)
 {
     bool good = true;
@@ -33,12 +89,8 @@ static bool take_rows(struct group_state *s, const struct rows *retries, const s
         c = change_of(&r);
         good = group_state_load_retry(s, &c);
     }
-    for (int i = 0; good && i < leases->n; i++) {
-        struct lease_row r;
-
-        db_lease_row(leases, i, &r);
-        good = group_state_load_lease(s, &r);
-    }
+    for (size_t i = 0; good && i < leases_n; i++)
+        good = group_state_load_lease(s, &leases[i]);
     for (int i = 0; good && i < skips->n; i++) {
         struct skip_row r;
 
@@ -56,6 +108,7 @@ static enum err load(struct db *db, struct arena *a, const struct stream *stream
     struct group_state *s = group_state_new(def, (size_t)stream->row.partitions);
     struct group_state_row row = { 0 };
     struct rows state = { 0 }, memory[3] = { 0 };
+    struct lease_row *leases = NULL;
     int64_t next[PARTITIONS_MAX] = { 0 };
     enum err e = s && db_group_state(db, a, def->stream_id, def->group_id) ? db_flush(db, &state, 1, f) : ERR_NO_MEMORY;
 
@@ -66,9 +119,10 @@ static enum err load(struct db *db, struct arena *a, const struct stream *stream
         if (!db_group_memory(db, a, def->stream_id, def->group_id, row.lease_floor))
             e = ERR_NO_MEMORY;
     }
-    if (!e && !(e = db_flush(db, memory, 3, f))) {
+    if (!e && !(e = db_flush(db, memory, 3, f)) && !(e = read_leases(db, a, def, &memory[1], &leases, f))) {
         memcpy(group_state_next(s), next, sizeof next);
-        if (!group_state_restore(s, row.generation, row.lease_floor) || !take_rows(s, &memory[0], &memory[1], &memory[2]))
+        if (!group_state_restore(s, row.generation, row.lease_floor) ||
+            !take_rows(s, &memory[0], leases, (size_t)memory[1].n, &memory[2]))
             e = ERR_NO_MEMORY;
     }
     rows_free(&state);

@@ -58,7 +58,7 @@ enum entry_state { ENTRY_OPEN, ENTRY_OVER, ENTRY_HELD }; /* HELD: see item.acked
 
 struct entry {
     struct group_place at;
-    uint64_t hash;
+    uint64_t hash;             /* of its key, while it is loaded */
     enum entry_state state;
     int64_t deadline_us;       /* its own; 0: the lease's */
     struct item *item;         /* NULL when over */

@@ -131,7 +131,9 @@ bool group_state_changes(struct group_state *s, struct group_changes *ret); /* i
 /* --- loading, in this order: positions (group_state_next), retries, leases, skips --- */
 bool group_state_restore(struct group_state *s, int32_t generation, int64_t lease_floor);
 bool group_state_load_retry(struct group_state *s, const struct retry_change *r);
+/* keys: the hashes of what its events are ordered by, 8 bytes each; empty: they have none. They are not stored: the caller finds them. */
 bool group_state_load_lease(struct group_state *s, const struct lease_row *r);
+size_t group_lease_places(struct slice items, struct group_place *ret, size_t max); /* how many there are; at most max are given */
 bool group_state_load_skip(struct group_state *s, const struct skip_row *r);
 void group_state_loaded(struct group_state *s); /* what may go out is found */
 

@@ -174,15 +174,11 @@ static enum err look_ahead(struct view *v, struct group_explanation *x, bool *mo
         return ERR_NO_MEMORY;
     e = db_flush(v->db, &rows, 1, v->fault);
     for (int i = 0; !e && !x->deliverable && i < rows.n; i++) {
-        bool wanted;
-
         db_group_event(&rows, i, &p, &row);
-        wanted = takes_type(v->arena, s->group.types, row.type);
-        if (wanted) {
-            struct slice key = event_partition_key(v->arena, row.attributes);
+        if (takes_type(v->arena, s->group.types, row.type)) {
+            uint64_t key = group_key_hash(event_order_key(v->arena, row.attributes, row.subject));
 
-            x->deliverable = group_state_offer(v->state, p, row.offset, group_key_hash(key.p ? key : row.subject), true, &h) ==
-                             OFFER_TAKEN;
+            x->deliverable = group_state_offer(v->state, p, row.offset, key, true, &h) == OFFER_TAKEN;
         } else {
             x->passed++;
         }

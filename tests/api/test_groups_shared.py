@@ -115,3 +115,39 @@ def test_management_and_consumers_of_two_gateways_do_not_keep_each_other_out(cli
     status = client.get(path).json()
     assert (status["lag"]["events"], status["dead"], status["max_retries"]) == (0, 0, 29)
     assert len(done) == len(set(done)) and set(done) <= set(range(events))
+
+
+KEYED = [{"type": "T", "data": 0, "subject": "s"},
+         {"type": "T", "data": 1, "subject": "other", "partitionkey": 's"\\ü'},
+         {"type": "T", "data": 2, "subject": "s"},
+         {"type": "T", "data": 3, "subject": "third", "partitionkey": 's"\\ü'},
+         {"type": "T", "data": 4}, {"type": "T", "data": 5}]
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_another_gateway_knows_which_keys_are_out(client, beside, stream, partitions):
+    """A lease does not name keys: who loads it finds them among the events."""
+    path = f"/v1/streams/{stream}/groups/g"
+    client.create(stream, partitions=partitions)
+    client.put(path, {"start": "earliest"}).expect(201)
+    client.publish(stream, KEYED)
+    taken = receive(client, path)
+    assert sorted(d["event"]["data"] for d in taken) == [0, 1, 4, 5]
+    assert receive(beside, path) == []
+    finish(client, path, [d for d in taken if d["event"]["data"] == 1])
+    third = receive(beside, path)
+    assert [d["event"]["data"] for d in third] == [3]
+    finish(beside, path, [d for d in taken if d["event"]["data"] == 0])
+    assert [d["event"]["data"] for d in receive(client, path)] == [2]
+
+
+def test_a_group_that_becomes_ordered_orders_what_is_out(client, beside, stream):
+    path = f"/v1/streams/{stream}/groups/g"
+    client.create(stream)
+    client.put(path, {"start": "earliest", "ordering": "none"}).expect(201)
+    client.publish(stream, [{"type": "T", "data": i, "subject": "s"} for i in range(3)])
+    first = receive(client, path, 1)
+    client.put(path, {"ordering": "key"}).expect(200)
+    assert receive(client, path) == receive(beside, path) == []
+    finish(beside, path, first)
+    assert [d["event"]["data"] for d in receive(client, path)] == [1]

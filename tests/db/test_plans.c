@@ -149,6 +149,8 @@ static const struct hot {
     { &SUBJECTS_UPDATE, "(7, '{x5,x77}', '{2,2}', '{1001,1002}')", "subjects" },
     { &OUTCOME_LOOK, "(7, '{0,1}', now() - interval '1 day', '{995,997}')", "events_" },
     { &READ_BOUNDS, "(7, '{0,1,2,3}', '{5,500,900,1000}')", "partition" },
+    { &EVENTS_AT, "(7, '{0,1}', '{500,501}')", "events_" },
+    { &KEYS_AT, "(7, '{0,1}', '{500,501}')", "events_" },
     { &RECORDED_AT, "(7, '{0,1}', '{500,501}')", "events_" },
     { &STREAM_FIGURES, "('{7,8}')", "partitions" },
     { &LETTERS_LIST, "(7, md5('x')::uuid, null, null, null, null, null, null, null, null, 50, 100000)", "dead_letters" },

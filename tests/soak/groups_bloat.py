@@ -60,7 +60,7 @@ def tenths(measured):
     return tuple(1000 * statistics.median(part) for part in (measured[:n], measured[-n:]))
 
 
-def run(gateways, events=1_000_000, lease=500, workers=4, fails=0.01, ordering="none", most=16, bound=1.5, seed=0):
+def run(gateways, events=1_000_000, lease=500, workers=4, fails=0.01, ordering="none", most=8, bound=1.5, seed=0):
     """(violations, figures); `most`: MiB of all tables together."""
     gateway, place, stream, wrong = gateways.any, gateways.places[0], groups_rig.stream_of("bloat"), []
     groups_rig.fill(place, stream, events, 8, keys=0 if ordering == "none" else 100_000, key="partitionkey")

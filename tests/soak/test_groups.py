@@ -43,7 +43,6 @@ def test_letters_are_redriven_by_filter_and_rate_through_cancel_and_kill(prove):
     prove(groups_rig.prove, groups_redrive.run)
 
 
-# Ordered by key, a lease holds 8 bytes for each event: 8 MB in all, of which a snapshot keeps every one.
-@pytest.mark.parametrize("ordering, most", [("none", 8), ("key", 24)])
-def test_an_open_snapshot_neither_swells_nor_slows_a_group(prove, ordering, most):
-    prove(groups_rig.prove, groups_bloat.run, ordering=ordering, most=most)
+@pytest.mark.parametrize("ordering", ["none", "key"])
+def test_an_open_snapshot_neither_swells_nor_slows_a_group(prove, ordering):
+    prove(groups_rig.prove, groups_bloat.run, ordering=ordering)

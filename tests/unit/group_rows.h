@@ -27,7 +27,9 @@ struct group_rows {
 };
 
 void rows_write(struct group_rows *t, const struct group_changes *c, const int64_t *next);
-struct group_state *rows_load(const struct group_rows *t, const struct group_row *def); /* group_state_free */
+/* group_state_free */
+struct group_state *rows_load(const struct group_rows *t, const struct group_row *def,
+                              uint64_t (*key_of)(const struct group_place *at));
 void rows_clear(struct group_rows *t);
 
 #endif

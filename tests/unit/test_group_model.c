@@ -47,10 +47,15 @@ static bool by_key(const struct truth *t)
     return def.ordering == ORDER_KEY && t->key;
 }
 
+static uint64_t key_of(const struct group_place *at)
+{
+    return of(at)->key;
+}
+
 static void load(void)
 {
     group_state_free(state);
-    state = rows_load(&rows, &def);
+    state = rows_load(&rows, &def, key_of);
 }
 
 /* --- what the model says --- */
