@@ -8,6 +8,9 @@ struct call {
     struct config config;
     const char *scope, *ttl, *subject; /* weir token; NULL: not given */
     bool markdown;                     /* weir check-config */
+    const char *url, *token, *ca_file; /* weir schema check; NULL: not given */
+    bool also_register;
+    const char *operand;               /* the one argument that is no flag, of commands that take one */
 };
 
 /* Each returns the exit status and has said what went wrong on standard error. */
@@ -16,6 +19,7 @@ int command_dev(struct call *call);
 int command_migrate(struct call *call);
 int command_token(struct call *call);
 int command_check_config(struct call *call);
+int command_schema_check(struct call *call);
 int command_healthcheck(struct call *call); /* 0: a gateway with these settings runs here and is ready */
 
 int complain(const char *sentence); /* to standard error; returns 1 */

@@ -10,7 +10,7 @@
 #endif
 #define USAGE_ERROR 2
 
-/* A command's own flag: all others are settings. */
+/* A command's own flag: all others are settings. Without a name: the one argument that is no flag. */
 static const struct flag {
     const char *command, *name;
     size_t offset;  /* where in struct call its text goes, */
@@ -20,10 +20,15 @@ static const struct flag {
     { "token", "--ttl", offsetof(struct call, ttl), false },
     { "token", "--subject", offsetof(struct call, subject), false },
     { "check-config", "--markdown", offsetof(struct call, markdown), true },
+    { "schema check", "--url", offsetof(struct call, url), false },
+    { "schema check", "--token", offsetof(struct call, token), false },
+    { "schema check", "--ca-file", offsetof(struct call, ca_file), false },
+    { "schema check", "--register", offsetof(struct call, also_register), true },
+    { "schema check", "", offsetof(struct call, operand), false },
 };
 
 static const struct command {
-    const char *name;
+    const char *name; /* one word or two */
     int (*run)(struct call *call);
     const char *arguments, *help;
 } commands[] = {
@@ -36,6 +41,8 @@ static const struct command {
       "print a token signed with the development key, or with auth.hs256_secret" },
     { "healthcheck", command_healthcheck, "[--address A] [--port N]",
       "ask the gateway on this machine whether it is ready: status 0 if it is" },
+    { "schema check", command_schema_check, "--url U [--token T] [--ca-file F] [--register] DIR",
+      "compare the schemas of a folder with a registry: status 1 if one of them would break something" },
     { "check-config", command_check_config, "[--markdown]",
       "print the settings in force (--markdown: the reference page)" },
 };
@@ -73,14 +80,21 @@ static const struct flag *find_flag(const char *command, struct slice name)
 /* Moves the command's own flags from argv into call; what stays are settings. */
 static int take_flags(const char *command, char **argv, int *argc, struct call *call)
 {
+    const struct flag *operand = find_flag(command, SLICE(""));
     char **out = argv;
+    bool setting = false; /* the last argument named a setting, whose value may follow */
 
     for (char **in = argv; *in; in++) {
         struct slice name = { *in, strcspn(*in, "=") };
-        const struct flag *flag = find_flag(command, name);
+        const struct flag *flag = name.n ? find_flag(command, name) : NULL;
         char *value = name.p[name.n] ? *in + name.n + 1 : NULL;
+        bool is_flag = strncmp(*in, "--", 2) == 0, may_be_value = setting && !is_flag;
 
-        if (!flag) {
+        setting = !flag && is_flag && !value;
+        if (!flag && !is_flag && !may_be_value && operand) {
+            *(const char **)(void *)((char *)call + operand->offset) = *in;
+            operand = NULL;
+        } else if (!flag) {
             *out++ = *in;
         } else if (flag->is_switch) {
             if (value)
@@ -118,8 +132,23 @@ static int run_command(const struct command *command, char **argv)
     return status;
 }
 
+/* How many of these words call the command; 0: they call another. */
+static size_t words_of(const struct command *command, char **argv)
+{
+    const char *second = strchr(command->name, ' ');
+
+    if (!second)
+        return strcmp(argv[0], command->name) == 0;
+    return slice_is((struct slice){ command->name, (size_t)(second - command->name) }, argv[0]) && argv[1] &&
+                   strcmp(argv[1], second + 1) == 0
+               ? 2
+               : 0;
+}
+
 int main(int argc, char **argv)
 {
+    size_t words;
+
     if (argc < 2) {
         usage(stderr);
         return USAGE_ERROR;
@@ -132,7 +161,7 @@ int main(int argc, char **argv)
         return 0;
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return run_command(&commands[i], argv + 2);
+        if ((words = words_of(&commands[i], argv + 1)))
+            return run_command(&commands[i], argv + 1 + words);
     return misuse("there is no command", argv[1]);
 }
