@@ -95,13 +95,24 @@ fetch_promtool() {
         install -D "$tmp/usr/bin/promtool" deps/bin/promtool
 }
 
-# The viewer of the API pages, the identity provider and the test suites of the tests: exactly what the lock file says.
+# The viewer of the API pages, the identity provider, the test suites and the clients of the tests: exactly what the lock file says.
 npm_install() {
     lock=$1/package-lock.json
     { [ -f "$lock" ] && ! cmp -s "$lock" "$1/node_modules/.weir-lock"; } || return 0
     say "npm ci in $1"
     npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >"$log" 2>&1 || { cat "$log" >&2; die "npm ci failed"; }
     cp "$lock" "$1/node_modules/.weir-lock"
+}
+
+# The Python client of schema registries, as it is installed by its users: exactly what requirements.txt says, beside it.
+pip_install() {
+    lock=$1/requirements.txt
+    { [ -f "$lock" ] && ! cmp -s "$lock" "$1/python/.weir-lock"; } || return 0
+    say "pip install in $1"
+    rm -rf "$1/python"
+    PIP_ROOT_USER_ACTION=ignore /usr/bin/python3 -m pip install -q --disable-pip-version-check --no-compile --no-deps --require-hashes \
+        --only-binary :all: --target "$1/python" -r "$lock" >"$log" 2>&1 || { cat "$log" >&2; die "pip install failed"; }
+    cp "$lock" "$1/python/.weir-lock"
 }
 
 command -v apt-get >/dev/null || die "only Debian and Ubuntu are known here; the list of packages is in deploy/deps.sh"
@@ -126,3 +137,5 @@ have_promtool || fetch_promtool || { [ "$(id -u)" = 0 ] && apt-get update -qq >"
 npm_install openapi/viewer
 npm_install tests/identity
 npm_install tests/oracles
+npm_install tests/registry
+pip_install tests/registry
