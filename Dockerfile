@@ -8,7 +8,7 @@ RUN npm ci --prefix openapi/viewer --ignore-scripts --no-audit --no-fund
 
 FROM debian:trixie-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev make pkg-config python3 python3-yaml \
-    libmicrohttpd-dev libgnutls28-dev libjansson-dev libpq-dev libjwt-dev libssl-dev libcurl4-openssl-dev zlib1g-dev
+    libmicrohttpd-dev libgnutls28-dev libjansson-dev libpq-dev libjwt-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev
 WORKDIR /src
 COPY . .
 COPY --from=viewer /src/openapi/viewer/node_modules openapi/viewer/node_modules

@@ -20,7 +20,7 @@ else
 MHD_CFLAGS := $(shell pkg-config --cflags 'libmicrohttpd >= 1.0.1' 2>/dev/null)
 MHD_LIBS   := $(shell pkg-config --libs 'libmicrohttpd >= 1.0.1' 2>/dev/null)
 endif
-PKGS       := jansson libpq libjwt libssl libcrypto libcurl zlib gnutls
+PKGS       := jansson libpq libjwt libssl libcrypto libcurl zlib gnutls libpcre2-8
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
@@ -40,7 +40,7 @@ LDFLAGS  := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(f
 LIBS     := $(MHD_LIBS) $(PKG_LIBS) -lm
 
 # Sources by folder: a new file needs no entry here. Generated ones: SQL texts, migrations, embedded pages.
-GEN_SRC := $(GEN)/migrations.c $(if $(wildcard openapi/assets.py),$(GEN)/assets.c)
+GEN_SRC := $(GEN)/migrations.c $(GEN)/metaschemas.c $(if $(wildcard openapi/assets.py),$(GEN)/assets.c)
 SRC     := $(shell find gateway handlers db -name '*.c' 2>/dev/null | LC_ALL=C sort) $(GEN_SRC)
 LIB_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter-out gateway/main.c,$(SRC)))
 LIB     := $(OBJ)/libweir.a
@@ -154,6 +154,9 @@ $(GEN)/sql.h: db/sql/gen.py $(wildcard db/sql/*.sql)
 $(GEN)/migrations.c: db/sql/gen.py $(wildcard migrations/*.sql)
 	@mkdir -p $(@D)
 	$(PYTHON) db/sql/gen.py migrations $@ $(filter %.sql,$^)
+$(GEN)/metaschemas.c: gateway/jsonschema/metaschemas.py $(wildcard gateway/jsonschema/metaschemas/*.json)
+	@mkdir -p $(@D)
+	$(PYTHON) gateway/jsonschema/metaschemas.py $@ $(filter %.json,$^)
 $(GEN)/assets.c: openapi/assets.py $(shell find openapi dashboard -type f -not -path '*/node_modules/*' -not -name '*.pyc' 2>/dev/null)
 	@mkdir -p $(@D)
 	$(PYTHON) openapi/assets.py

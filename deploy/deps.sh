@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
 
-packages="gcc make pkg-config libjansson-dev libpq-dev libjwt-dev libssl-dev libgnutls28-dev libcurl4-openssl-dev zlib1g-dev libcmocka-dev
+packages="gcc make pkg-config libjansson-dev libpq-dev libjwt-dev libssl-dev libgnutls28-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libcmocka-dev
 postgresql-client debootstrap python3 python3-yaml python3-pytest python3-pytest-xdist python3-jsonschema openssl curl jq git ca-certificates"
 mhd_packages=dpkg-dev
 mhd_suite=trixie

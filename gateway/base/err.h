@@ -53,6 +53,7 @@ enum err {
     ERR_UNSUPPORTED_MEDIA_TYPE,
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
     ERR_PATCH_FAILED,        /* 422: it does not fit what it is to change */
+    ERR_SCHEMA_LIMIT,        /* 422: checking a value against its schema takes too much work */
     ERR_OVERLOADED,
     ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
     ERR_TOO_MANY_TICKETS,    /* 429: of one principal */

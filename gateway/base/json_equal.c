@@ -1,83 +1,13 @@
 #include "gateway/base/json_edit.h"
 #include "gateway/base/json_splice.h"
 
+#include "gateway/base/decimal.h"
 #include "gateway/base/json.h"
 
 struct equal {
     struct arena *arena;
     bool failed;                 /* out of memory */
 };
-
-/* A number as 0.d1d2d3… x 10^point, d1 and the last digit not 0; zero has no digits. The digits stay in the text, where a
- * point may stand among them. */
-struct decimal {
-    bool negative, vast;         /* vast: its exponent has too many digits to count with */
-    int64_t point;
-    const char *digits, *end;
-};
-
-enum { EXPONENT_DIGITS = 18 };
-
-static bool digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static int64_t exponent(const char *p, const char *end, bool *ret_vast)
-{
-    bool negative = p < end && *p == '-';
-    int64_t v = 0;
-
-    p += p < end && !digit(*p);
-    while (p < end && *p == '0')
-        p++;
-    *ret_vast = end - p > EXPONENT_DIGITS;
-    for (; p < end && !*ret_vast; p++)
-        v = v * 10 + (*p - '0');
-    return negative ? -v : v;
-}
-
-static struct decimal decimal(struct slice number)
-{
-    const char *p = number.p, *end = number.p + number.n, *dot = NULL, *q;
-    struct decimal d = { .negative = *p == '-' };
-
-    p += d.negative;
-    for (q = p; q < end && (digit(*q) || *q == '.'); q++)
-        if (*q == '.')
-            dot = q;
-    if (q < end)
-        d.point = exponent(q + 1, end, &d.vast);
-    end = q;
-    while (p < end && (*p == '0' || *p == '.'))
-        p++;
-    while (end > p && (end[-1] == '0' || end[-1] == '.'))
-        end--;
-    dot = dot ? dot : q;
-    d.point += dot > p ? dot - p : dot + 1 - p; /* zeros behind the point make it smaller */
-    d.digits = p;
-    d.end = end;
-    if (p == end)
-        d = (struct decimal){ .digits = p, .end = p };
-    return d;
-}
-
-static bool numbers_equal(struct slice x, struct slice y)
-{
-    struct decimal a = decimal(x), b = decimal(y);
-
-    if (a.vast || b.vast)
-        return slice_eq(x, y);
-    if (a.negative != b.negative || a.point != b.point)
-        return false;
-    while (a.digits < a.end && b.digits < b.end) {
-        a.digits += *a.digits == '.';
-        b.digits += *b.digits == '.';
-        if (*a.digits++ != *b.digits++)
-            return false;
-    }
-    return a.digits == a.end && b.digits == b.end;
-}
 
 static bool strings_equal(struct equal *w, struct slice x, struct slice y)
 {
@@ -147,12 +77,17 @@ static bool objects_equal(struct equal *w, struct slice x, struct slice y)
     return true;
 }
 
+static bool begins_number(struct slice raw)
+{
+    return *raw.p == '-' || (*raw.p >= '0' && *raw.p <= '9');
+}
+
 static bool equal(struct equal *w, struct slice x, struct slice y)
 {
-    bool number = *x.p == '-' || digit(*x.p);
+    bool number = begins_number(x);
 
     if (number)
-        return (*y.p == '-' || digit(*y.p)) && numbers_equal(x, y);
+        return begins_number(y) && decimal_equal(x, y);
     if (*x.p != *y.p)
         return false;
     switch (*x.p) {
