@@ -109,9 +109,6 @@ const struct problem problems[] = {
     [ERR_PATCH_FAILED] = { 422, "patch-failed", "The patch does not fit the data",
         "The data are not JSON, or have nothing where the patch points to. A patch is of the event's data, so its paths begin "
         "inside of them: /total, not /data/total. Nothing was changed. Read them again and make the patch anew." },
-    [ERR_SCHEMA_LIMIT] = { 422, "schema-limit", "Checking it against its schema takes too much work",
-        "The steps and the nesting of a check are bounded, so that no schema can hold up the others. Simplify the schema, "
-        "mostly its regular expressions and what repeats in anyOf and allOf, or send less in one event. Nothing was recorded." },
     [ERR_OVERLOADED] = { 429, "overloaded", "Weir is busy",
         "A queue is full and the request was not begun. Try again after the seconds in Retry-After, with growing "
         "pauses." },
@@ -148,6 +145,7 @@ const struct problem problems[] = {
 
     [ERR_DB_UNIQUE] = { 0 },
     [ERR_DB_RETRY] = { 0 },
+    [ERR_SCHEMA_LIMIT] = { 0 },
 };
 /* clang-format on */
 const size_t problem_count = sizeof problems / sizeof *problems;
