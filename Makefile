@@ -135,9 +135,9 @@ $(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(BUILD)),,$(OBJ)/
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(BUILD)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
-$(OUT)/tests/bench/%: $(OBJ)/tests/bench/%.o
+$(OUT)/tests/bench/%: $(OBJ)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lpq
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Objects are rebuilt when the compiler or its flags change, and the archive when a source goes away.
 $(OBJ)/flags: FORCE

@@ -1,5 +1,6 @@
 """The goals of the measurements: what is wanted, and how it is found from their medians."""
 import load
+import schemas
 
 BATCHES = f"publish, batches of {load.BATCH}, 64"
 GROUP, QUEUE = "group, receive + ack, 4", "SKIP LOCKED queue, 4"
@@ -61,6 +62,8 @@ GOALS = [
     ("receive + ack of a group / of pgmq", "", 0, rate(GROUP, PGMQ), ""),
     ("  the same while a snapshot is held", "", 0, rate(GROUP_HELD, PGMQ_HELD), ""),
     ("  group while a snapshot is held / without", "≥", 0.9, rate(GROUP_HELD, GROUP), ""),
+    ("payloads checked against a schema / by ajv in Node", "≥", 1, rate(schemas.OURS, schemas.AJV), ""),
+    ("  / by ajv when they are objects already", "", 0, rate(schemas.OURS, schemas.AJV_OBJECTS), ""),
     ("memory of each of 10,000 idle subscribers", "≤", 12, value("default", "memory"), "KiB"),
     ("  with http.connection_memory=4KiB", "≤", 6, value("small", "memory"), "KiB"),
     ("weir dev, first start", "≤", 2, value("first", "starts"), "s"),
