@@ -24,14 +24,15 @@ static const struct node *only_reference(const struct site *s)
 /* The site whose block is called for s. */
 static enum err followed(struct compiler *c, struct site *s, struct site **ret)
 {
+    const struct site *first = s;
     const struct node *ref;
     struct site *target;
     enum err e;
 
     for (int i = 0; (ref = only_reference(s)); i++) {
         if (i == MAX_REF_CHAIN)
-            return refuse(c, s->resource->document, ref, "\"$ref\" leads round in a circle, or over more than %d others.",
-                          MAX_REF_CHAIN);
+            return refuse(c, first->resource->document, only_reference(first),
+                          "\"$ref\" leads round in a circle, or over more than %d others.", MAX_REF_CHAIN);
         if ((e = reference_find(c, s->resource, ref, &target)))
             return e;
         if (s->resource->draft > DRAFT_7 && s->resource != target->resource)

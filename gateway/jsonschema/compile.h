@@ -65,7 +65,7 @@ struct compiler {
     struct fault *fault;
 };
 
-enum { MAX_ANCHORS = 1000, MAX_REF_CHAIN = 64, MAX_METASCHEMAS = 8 };
+enum { MAX_ANCHORS = 1000, MAX_REF_CHAIN = 64, MAX_METASCHEMAS = 2 };
 
 /* names.c: temp memory; false: out of it */
 bool names_put(struct compiler *c, struct name_map *m, struct slice key, void *value);

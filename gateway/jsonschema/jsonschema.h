@@ -21,7 +21,7 @@ enum {
     JSONSCHEMA_REGEXES = 8 << 20,    /* bytes of all of them, compiled */
     JSONSCHEMA_INSTANCE = 64 << 20,  /* bytes of a text that is checked */
     JSONSCHEMA_DEPTH = 128,          /* levels of nesting of either */
-    JSONSCHEMA_CALLS = 320,          /* subschemas within subschemas while checking */
+    JSONSCHEMA_CALLS = 256,          /* subschemas within subschemas while checking */
     JSONSCHEMA_STEPS = 4 << 20,      /* instructions, comparisons and the like for one text, */
     JSONSCHEMA_STEPS_BYTE = 16,      /* and for each byte of it */
 };
