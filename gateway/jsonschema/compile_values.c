@@ -1,7 +1,5 @@
 #include "gateway/jsonschema/compile.h"
 
-#include <stdlib.h>
-
 uint32_t count_of(const struct node *v)
 {
     struct decimal d = decimal_of(node_slice(v));
@@ -81,9 +79,9 @@ static enum err emit_bound(struct emitter *e, enum keyword k, enum op_code code)
     if (!b)
         return ERR_NO_MEMORY;
     b->decimal = decimal_of(node_slice(v));
-    b->is_small = v->type == T_INT && v->n <= 18;
+    b->is_small = v->type == T_INT && v->n <= SMALL;
     if (b->is_small)
-        b->small = strtoll(v->p, NULL, 10);
+        b->small = small_integer(v);
     emit(e, CLASS(CLASS_NUMBER), (struct op){ .code = (uint8_t)code, .keyword = (uint8_t)k, .at = v, .u.bound = b });
     return OK;
 }

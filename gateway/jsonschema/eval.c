@@ -1,7 +1,5 @@
 #include "gateway/jsonschema/eval.h"
 
-#include <stdlib.h>
-
 #include "gateway/jsonschema/jsonschema.h"
 
 bool failed_at(struct run *r, struct failure f)
@@ -34,8 +32,8 @@ static bool bound_holds(const struct op *op, const struct node *v)
     struct decimal d;
     int c;
 
-    if (v->type == T_INT && v->n <= 18 && b->is_small) {
-        int64_t i = strtoll(v->p, NULL, 10);
+    if (v->type == T_INT && v->n <= SMALL && b->is_small) {
+        int64_t i = small_integer(v);
 
         if (op->code == OP_MULTIPLE_OF)
             return i % b->small == 0;

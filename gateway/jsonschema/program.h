@@ -150,6 +150,18 @@ struct jsonschema {
     size_t memory;
 };
 
+/* Of a T_INT with SMALL bytes at most. */
+enum { SMALL = 18 };
+static inline int64_t small_integer(const struct node *v)
+{
+    bool negative = *v->p == '-';
+    int64_t i = 0;
+
+    for (uint32_t k = negative; k < v->n; k++)
+        i = i * 10 + (v->p[k] - '0');
+    return negative ? -i : i;
+}
+
 static inline enum value_class class_of(const struct node *v)
 {
     static const uint8_t classes[T_TYPES] = {

@@ -97,7 +97,8 @@ static void a_reference_that_leads_nowhere_or_round_is_refused(void **state)
 static void a_document_that_is_given_is_found_by_its_uri_and_its_id(void **state)
 {
     const struct jsonschema_document docs[] = {
-        { SLICE("money.json"), SLICE("{\"$id\":\"http://x/money.json\",\"definitions\":{\"a\":{\"$id\":\"#amount\",\"type\":\"integer\"}}}") },
+        { SLICE("money.json"),
+          SLICE("{\"$id\":\"http://x/money.json\",\"definitions\":{\"a\":{\"$id\":\"#amount\",\"type\":\"integer\"}}}") },
         { SLICE("unused.json"), SLICE("this is not even JSON") },
     };
     const char *const schemas[] = {
@@ -124,8 +125,6 @@ static void a_document_that_is_given_is_found_by_its_uri_and_its_id(void **state
     }
 }
 
-/* ---- findings ---- */
-
 static void a_finding_names_the_place_the_keyword_and_the_rule(void **state)
 {
     static const struct {
@@ -134,7 +133,8 @@ static void a_finding_names_the_place_the_keyword_and_the_rule(void **state)
         { "{\"type\":\"string\"}", "3", "", "type", "/type", "It is an integer and must be string." },
         { "{\"properties\":{\"a\":{\"items\":{\"maximum\":3}}}}", "{\"a\":[1,4]}", "/a/1", "maximum", "/properties/a/items/maximum",
           "It must be at most 3." },
-        { "{\"properties\":{\"a/b~\":false}}", "{\"a/b~\":1}", "/a~1b~0", "properties", "/properties/a~1b~0", "This member is not allowed." },
+        { "{\"properties\":{\"a/b~\":false}}", "{\"a/b~\":1}", "/a~1b~0", "properties", "/properties/a~1b~0",
+          "This member is not allowed." },
         { "{\"required\":[\"a\",\"b\"]}", "{\"a\":1}", "", "required", "/required", "The member \"b\" is missing." },
         { "{\"additionalProperties\":false}", "{\"x\":1}", "/x", "additionalProperties", "/additionalProperties",
           "This member is not allowed." },
@@ -147,7 +147,8 @@ static void a_finding_names_the_place_the_keyword_and_the_rule(void **state)
         { "{\"contains\":{\"const\":1}}", "[2]", "", "contains", "/contains", "None of its items matches." },
         { "{\"propertyNames\":{\"maxLength\":1}}", "{\"ab\":1}", "/ab", "maxLength", "/propertyNames/maxLength",
           "It must have at most 1 characters." },
-        { "{\"dependencies\":{\"a\":[\"b\"]}}", "{\"a\":1}", "", "dependencies", "/dependencies/a", "The member \"b\" is missing." },
+        { "{\"dependencies\":{\"a\":[\"b\"]}}", "{\"a\":1}", "", "dependencies", "/dependencies/a",
+          "The member \"b\" is missing." },
         { "{\"not\":{}}", "1", "", "not", "/not", "It matches what it must not match." },
         { "{\"oneOf\":[{},true]}", "1", "", "oneOf", "/oneOf", "It matches more than one schema of oneOf, number 1 as well." },
         { "{\"definitions\":{\"a\":{\"type\":\"null\"}},\"items\":{\"$ref\":\"#/definitions/a\"}}", "[1]", "/0", "type",
@@ -193,7 +194,8 @@ static void of_branches_the_one_that_was_meant_is_explained(void **state)
 {
     static const char schema[] =
         "{\"oneOf\":[{\"properties\":{\"kind\":{\"const\":\"a\"},\"v\":{\"type\":\"string\"}},\"required\":[\"kind\",\"v\",\"w\"]},"
-        "{\"properties\":{\"kind\":{\"const\":\"b\"},\"v\":{\"properties\":{\"n\":{\"type\":\"integer\"}}}},\"required\":[\"kind\"]}]}";
+        "{\"properties\":{\"kind\":{\"const\":\"b\"},\"v\":{\"properties\":{\"n\":{\"type\":\"integer\"}}}},"
+        "\"required\":[\"kind\"]}]}";
     struct arena *a = arena_new(1 << 20);
     struct finding f[MAX];
 
@@ -205,8 +207,6 @@ static void of_branches_the_one_that_was_meant_is_explained(void **state)
     assert_true(slice_is(f[1].keyword, "required"));
     arena_free(a);
 }
-
-/* ---- values ---- */
 
 static void numbers_are_compared_as_they_are_written(void **state)
 {
@@ -234,7 +234,8 @@ static void numbers_are_compared_as_they_are_written(void **state)
 
 static void a_text_that_is_not_clean_json_is_an_error_and_no_finding(void **state)
 {
-    static const char *const texts[] = { "", "{", "{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":1}", "[1,]", "\"\\ud800\"", "1 2", "\xff" };
+    static const char *const texts[] = { "", "{", "{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":1}",
+                                         "[1,]", "\"\\ud800\"", "1 2", "\xff" };
     struct jsonschema *s = compiled("true");
 
     (void)state;
@@ -270,8 +271,6 @@ static void a_name_that_occurs_twice_is_seen_among_many(void **state)
     jsonschema_free(s);
 }
 
-/* ---- regular expressions ---- */
-
 static void regular_expressions_are_those_of_ecma_262(void **state)
 {
     static const struct {
@@ -286,7 +285,8 @@ static void regular_expressions_are_those_of_ecma_262(void **state)
         { "a{,3}", "\"a{,3}\"", true },        { "^x{2}$", "\"xx\"", true },      { "^(\\\\w+)-\\\\1$", "\"ab-ab\"", true },
         { "a\\\\/b", "\"a/b\"", true },        { "^[a-c]{2,3}\\\\.$", "\"abc.\"", true }, { "^[^x]+$", "\"\xc3\xa9\"", true },
     };
-    static const char *const wrong[] = { "\\\\Z", "\\\\a", "(?i)a", "(?>a)", "a++", "*", "(?P<n>a)", "(*UTF)", "\\\\x1", "\\\\", "(", "[a",
+    static const char *const wrong[] = { "\\\\Z", "\\\\a", "(?i)a", "(?>a)", "a++", "*", "(?P<n>a)", "(*UTF)", "\\\\x1", "\\\\",
+                                         "(", "[a",
                                          "(?R)", "\\\\Qa\\\\E", "\\\\K", "(?#c)", "\\\\p{Nonsense}" };
 
     (void)state;
@@ -355,8 +355,6 @@ static void simple_patterns_match_as_pcre2_does(void **state)
     assert_true(plain > 1000);
 }
 
-/* ---- hostile ones ---- */
-
 static void takes_little_time(const char *schema, struct slice value, enum err expected)
 {
     int64_t begin = clock_mono_us();
@@ -383,7 +381,8 @@ static void branches_that_double_at_every_level_end(void **state)
 
         buf_str(&b, "{\"$ref\":\"#/definitions/d0\",\"definitions\":{");
         for (int i = 0; i < 60; i++)
-            buf_printf(&b, "\"d%d\":{\"%s\":[{\"$ref\":\"#/definitions/d%d\"},{\"$ref\":\"#/definitions/d%d\"}]},", i, kinds[k], i + 1, i + 1);
+            buf_printf(&b, "\"d%d\":{\"%s\":[{\"$ref\":\"#/definitions/d%d\"},{\"$ref\":\"#/definitions/d%d\"}]},", i, kinds[k],
+                       i + 1, i + 1);
         buf_printf(&b, "\"d60\":{\"enum\":[%d]}}}%c", k ? 2 : 1, '\0');
         takes_little_time(b.p, SLICE("1"), ERR_SCHEMA_LIMIT);
         buf_free(&b);
@@ -419,7 +418,8 @@ static void values_that_are_dear_to_compare_end(void **state)
     for (int i = 0; i < 20000; i++)
         buf_printf(&b, "%c\"n%d\":0", i ? ',' : '{', i);
     buf_char(&b, '}');
-    takes_little_time("{\"propertyNames\":{\"pattern\":\"^(n\\\\d+)$\"},\"unevaluatedProperties\":false}", (struct slice){ b.p, b.n }, OK);
+    takes_little_time("{\"propertyNames\":{\"pattern\":\"^(n\\\\d+)$\"},\"unevaluatedProperties\":false}",
+                      (struct slice){ b.p, b.n }, OK);
     buf_free(&b);
 }
 
@@ -461,7 +461,8 @@ static void nesting_ends_at_its_limit_without_harm(void **state)
     memset(value + 120, ']', 120);
     value[240] = '\0';
     takes_little_time("{\"items\":{\"$ref\":\"#\"},\"maxItems\":2}", slice_of(value), OK);
-    takes_little_time("{\"items\":{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"$ref\":\"#\"}]}]}]},\"maxItems\":2}", slice_of(value), ERR_SCHEMA_LIMIT);
+    takes_little_time("{\"items\":{\"allOf\":[{\"allOf\":[{\"allOf\":[{\"$ref\":\"#\"}]}]}]},\"maxItems\":2}", slice_of(value),
+                      ERR_SCHEMA_LIMIT);
     memset(value, '[', 130);
     memset(value + 130, ']', 130);
     value[260] = '\0';
