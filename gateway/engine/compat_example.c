@@ -1,0 +1,369 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/engine/compat_json.h"
+
+/* Counterexamples: documents are made from the writer's schema with a value in the place of the finding that may break the reader's. One
+ * is kept only when it is proved that the writer's schema takes it and the reader's does not: a document is a fact like any other. */
+enum {
+    TRIES_MAX = 400,             /* documents for one finding */
+    STEPS = 60000,               /* of work for one finding */
+    PATH_MAX_STEPS = 64,
+    SAMPLE_DEPTH = 12,
+    LENGTH_MAX = 1000,           /* of strings and arrays that are made */
+    MEMORY = 32 << 20,
+};
+
+struct try {
+    struct comparison *c;
+    const struct spot *spot;
+    const struct step *path[PATH_MAX_STEPS]; /* from the root */
+    unsigned steps;
+    int left;
+    struct buf found;            /* a counterexample; empty: none yet */
+};
+
+static const char *const values[] = { "null", "true", "0", "1", "-1", "1.5", "\"\"", "\"a\"", "[]", "{}", "[null]",
+    "[0,0]", "{\"a\":null}",
+                                      "\"a longer string\"", "1000000007", "-1000000007", "[[],{}]" };
+
+/* --- documents ------------------------------------------------------------------------------------------------------ */
+static void put_sample(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth);
+
+static unsigned long limit_of(struct comparison *c, const struct facts *f, enum family family)
+{
+    struct bound b = bound_of(c, f, family, false);
+    double v = b.at.p ? strtod(b.at.p, NULL) : 0;
+
+    return v > 0 && v < LENGTH_MAX ? (unsigned long)v : 0;
+}
+
+/* Names that a document must have, and the one on the way to the finding. */
+static void put_object(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
+{
+    struct slice next = at < t->steps ? t->path[at]->name : SLICE_NONE;
+    bool any = false, done = !next.p;
+
+    buf_char(out, '{');
+    for (unsigned i = 0; i < f->n; i++) {
+        const struct json_node *required = f->is[i].value ? NULL : keyword(f->is[i].node, "required");
+
+        for (unsigned k = 0; required && required->type == JSON_ARRAY && k < required->n; k++) {
+            struct slice name = required->child[k]->text;
+            bool here = next.p && slice_eq(name, next);
+            struct facts member = facts_of_member(t->c, f, name);
+
+            if (here)
+                continue;
+            if (any)
+                buf_char(out, ',');
+            any = true;
+            buf_json_string(out, name);
+            buf_char(out, ':');
+            put_sample(t, &member, PATH_MAX_STEPS + 1, SLICE_NONE, out, depth - 1);
+        }
+    }
+    if (!done) {
+        struct facts member = facts_of_member(t->c, f, next);
+
+        if (any)
+            buf_char(out, ',');
+        buf_json_string(out, next);
+        buf_char(out, ':');
+        put_sample(t, &member, at + 1, leaf, out, depth - 1);
+    }
+    buf_char(out, '}');
+}
+
+static void put_array(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
+{
+    bool here = at < t->steps && !t->path[at]->name.p;
+    unsigned long least = limit_of(t->c, f, FAMILY_ITEMS), n = here ? t->path[at]->index + 1UL : 0;
+
+    buf_char(out, '[');
+    for (unsigned long i = 0; i < (n > least ? n : least) && i < LENGTH_MAX; i++) {
+        struct facts item = facts_of_item(t->c, f, (unsigned)i);
+        bool next = here && i == t->path[at]->index;
+
+        if (i)
+            buf_char(out, ',');
+        put_sample(t, &item, next ? at + 1 : PATH_MAX_STEPS + 1, next ? leaf : SLICE_NONE, out, depth - 1);
+    }
+    buf_char(out, ']');
+}
+
+static bool put_known(const struct facts *f, struct buf *out)
+{
+    const struct json_node *list = listed(f);
+
+    for (unsigned i = 0; i < f->n; i++)
+        if (f->is[i].value) {
+            json_tree_write(f->is[i].node, false, out);
+            return true;
+        }
+    if (!list || (!slice_is(list->name, "const") && !list->n))
+        return false;
+    json_tree_write(slice_is(list->name, "const") ? list : list->child[0], false, out);
+    return true;
+}
+
+static void put_number(struct try *t, const struct facts *f, struct buf *out)
+{
+    struct bound low = bound_of(t->c, f, FAMILY_NUMBER, false), high = bound_of(t->c, f, FAMILY_NUMBER, true);
+
+    if (low.at.p && json_number_compare(low.at, SLICE("0")) >= 0)
+        buf_printf(out, "%.15g", strtod(low.at.p, NULL) + (low.exclusive ? 1 : 0));
+    else if (high.at.p && json_number_compare(high.at, SLICE("0")) <= 0)
+        buf_printf(out, "%.15g", strtod(high.at.p, NULL) - (high.exclusive ? 1 : 0));
+    else
+        buf_char(out, '0');
+}
+
+/* The first branch of each choice is taken. */
+static struct facts settled(struct comparison *c, const struct facts *f)
+{
+    struct facts one = *f;
+
+    for (unsigned i = 0; i < f->n; i++) {
+        const struct json_node *s = f->is[i].node, *list = f->is[i].value ? NULL : keyword(s, "anyOf");
+
+        if (!f->is[i].value && (list || (list = keyword(s, "oneOf"))) && list->type == JSON_ARRAY && list->n)
+            facts_add(c, &one, list->child[0]);
+    }
+    return one;
+}
+
+static bool speaks_of(const struct facts *f, const char *const *names)
+{
+    for (unsigned i = 0; i < f->n; i++)
+        for (unsigned k = 0; names[k]; k++)
+            if (!f->is[i].value && keyword(f->is[i].node, names[k]))
+                return true;
+    return false;
+}
+
+/* At PATH_MAX_STEPS + 1 it is away from the path: any value will do. */
+static void put_sample(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
+{
+    static const char *const of_objects[] = { "properties", "required", "patternProperties", "additionalProperties", NULL };
+    static const char *const of_arrays[] = { "items", "prefixItems", "minItems", NULL };
+    struct facts one = settled(t->c, f);
+    bool path = at < t->steps;
+
+    if (at == t->steps && leaf.p) {
+        buf_slice(out, leaf);
+        return;
+    }
+    if ((!path && put_known(&one, out)))
+        return;
+    if (depth && (path ? t->path[at]->name.p != NULL
+                       : one.kinds & KIND_OBJECT && (speaks_of(&one, of_objects) || !(one.kinds & ~(unsigned)KIND_OBJECT))))
+        put_object(t, &one, at, leaf, out, depth);
+    else if (depth && (path || (one.kinds & KIND_ARRAY && (speaks_of(&one, of_arrays) || !(one.kinds & ~(unsigned)KIND_ARRAY)))))
+        put_array(t, &one, at, leaf, out, depth);
+    else if (one.kinds & KIND_STRING)
+        buf_printf(out, "\"%.*s\"", (int)limit_of(t->c, &one, FAMILY_LENGTH), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    else if (one.kinds & KIND_NUMBER)
+        put_number(t, &one, out);
+    else
+        buf_str(out, one.kinds & KIND_BOOLEAN ? "true" : one.kinds & KIND_ARRAY ? "[]" : one.kinds & KIND_OBJECT ? "{}" : "null");
+}
+
+/* --- trials --------------------------------------------------------------------------------------------------------- */
+static bool takes(struct comparison *c, const struct json_node *root, const struct json_node *document)
+{
+    struct facts f = facts_none(root);
+
+    facts_add_value(c, &f, document);
+    return f.n && covers(c, root, &f);
+}
+
+static bool refuses(struct comparison *c, const struct json_node *root, const struct json_node *document)
+{
+    struct facts f = facts_none(root);
+
+    if (root->type == JSON_FALSE)
+        return true;
+    facts_add_value(c, &f, document);
+    facts_add(c, &f, root);
+    return f.n && impossible(c, &f);
+}
+
+static void try_leaf(struct try *t, struct slice leaf)
+{
+    struct comparison *c = t->c;
+    struct facts root = facts_none(c->writer.root);
+    struct json_node *document;
+    struct buf text = { 0 };
+
+    if (t->found.n || t->left-- <= 0 || c->gave_up || c->no_memory)
+        return;
+    facts_add(c, &root, c->writer.root);
+    put_sample(t, &root, 0, leaf, &text, SAMPLE_DEPTH);
+    struct slice copy = text.failed ? SLICE_NONE : arena_slice(c->arena, (struct slice){ text.p, text.n });
+
+    c->memo = (struct memo){ 0 };
+    if (copy.p && !json_tree_parse(copy, COMPAT_DEPTH, c->arena, &document, NULL) && takes(c, c->writer.root, document) &&
+        refuses(c, c->reader.root, document))
+        buf_slice(&t->found, copy);
+    buf_free(&text);
+}
+
+static void try_numbers(struct try *t, const struct json_node *schema)
+{
+    static const double beside[] = { 0, 1, -1, 0.5, -0.5 };
+
+    for (unsigned i = 0; schema && schema->type == JSON_OBJECT && i < schema->n; i++)
+        for (int k = 0; k < 5 && schema->child[i]->type == JSON_NUMBER; k++) {
+            char text[64];
+
+            snprintf(text, sizeof text, "%.15g", strtod(schema->child[i]->text.p, NULL) + beside[k]);
+            try_leaf(t, slice_of(text));
+        }
+}
+
+/* Strings, arrays and objects about as long as a limit. */
+static void try_lengths(struct try *t, const struct json_node *schema)
+{
+    for (unsigned i = 0; schema && schema->type == JSON_OBJECT && i < schema->n; i++) {
+        double limit = schema->child[i]->type == JSON_NUMBER ? strtod(schema->child[i]->text.p, NULL) : -2;
+
+        for (double n = limit - 1; limit >= -1 && limit <= LENGTH_MAX && n <= limit + 1; n++) {
+            struct buf string = { 0 }, array = { 0 }, object = { 0 };
+
+            for (double k = 0; k < n; k++) {
+                struct facts item = facts_of_item(t->c, t->spot->facts, (unsigned)k);
+
+                buf_char(&string, 'a');
+                buf_str(&array, k > 0 ? "," : "");
+                put_sample(t, &item, PATH_MAX_STEPS + 1, SLICE_NONE, &array, 3);
+                buf_printf(&object, "%s\"m%d\":null", k > 0 ? "," : "", (int)k);
+            }
+            char *all[] = { NULL, NULL, NULL };
+
+            if (n >= 0 && (all[0] = arena_printf(t->c->arena, "\"%.*s\"", (int)string.n, string.p ? string.p : "")) &&
+                (all[1] = arena_printf(t->c->arena, "[%.*s]", (int)array.n, array.p ? array.p : "")) &&
+                (all[2] = arena_printf(t->c->arena, "{%.*s}", (int)object.n, object.p ? object.p : "")))
+                for (int k = 0; k < 3; k++)
+                    try_leaf(t, slice_of(all[k]));
+            buf_free(&string);
+            buf_free(&array);
+            buf_free(&object);
+        }
+    }
+}
+
+/* An object as it has to be, with one member more. */
+static void try_member(struct try *t, struct slice object, struct slice name)
+{
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct buf text = { 0 };
+
+        buf_put(&text, object.p, object.n - 1);
+        buf_str(&text, object.n > 2 ? "," : "");
+        buf_json_string(&text, name);
+        buf_printf(&text, ":%s}", values[i]);
+        try_leaf(t, (struct slice){ text.p, text.n });
+        buf_free(&text);
+    }
+}
+
+static void try_objects(struct try *t, const struct json_node *schema)
+{
+    static const char *const maps[] = { "properties", "dependencies", "dependentRequired", "dependentSchemas" };
+    struct buf object = { 0 };
+
+    put_object(t, t->spot->facts, PATH_MAX_STEPS + 1, SLICE_NONE, &object, SAMPLE_DEPTH);
+    if (!object.failed) {
+        struct slice s = { object.p, object.n };
+
+        try_leaf(t, s);
+        try_member(t, s, SLICE("any other"));
+        for (int i = 0; i < 4; i++) {
+            const struct json_node *map = json_tree_get(schema, maps[i]);
+
+            for (unsigned k = 0; map && map->type == JSON_OBJECT && k < map->n; k++)
+                try_member(t, s, map->child[k]->name);
+        }
+    }
+    buf_free(&object);
+}
+
+/* The schema that the reader's keyword stands in. */
+static const struct json_node *schema_around(const struct json_node *n)
+{
+    for (int i = 0; i < 2 && n->parent && (n->type != JSON_OBJECT || i); i++)
+        n = n->parent;
+    while (n->parent && n->type != JSON_OBJECT)
+        n = n->parent;
+    return n;
+}
+
+static void try_all(struct try *t)
+{
+    const struct json_node *list = listed(t->spot->facts), *reader = t->spot->reader, *around = schema_around(reader);
+    struct buf sample = { 0 };
+
+    put_sample(t, t->spot->facts, PATH_MAX_STEPS + 1, SLICE_NONE, &sample, SAMPLE_DEPTH);
+    if (!sample.failed)
+        try_leaf(t, (struct slice){ sample.p, sample.n });
+    buf_free(&sample);
+    for (unsigned i = 0; list && slice_is(list->name, "enum") && i < list->n; i++) {
+        struct buf one = { 0 };
+
+        json_tree_write(list->child[i], false, &one);
+        try_leaf(t, (struct slice){ one.p, one.n });
+        buf_free(&one);
+    }
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        try_leaf(t, slice_of(values[i]));
+    const struct json_node *schemas[] = { around, reader->parent, t->spot->facts->home };
+
+    for (int i = 0; i < 3; i++) {
+        try_numbers(t, schemas[i]);
+        try_lengths(t, schemas[i]);
+    }
+    try_objects(t, reader->parent && reader->parent->type == JSON_OBJECT ? reader->parent : around);
+    try_objects(t, around);
+}
+
+static void find_one(struct comparison *c, const struct spot *spot, struct compat_finding *finding)
+{
+    struct try t = { .c = c, .spot = spot, .left = TRIES_MAX };
+    unsigned n = 0;
+
+    for (const struct step *s = spot->at; s; s = s->up)
+        n++;
+    if (n > PATH_MAX_STEPS || !spot->facts)
+        return;
+    t.steps = n;
+    for (const struct step *s = spot->at; s; s = s->up)
+        t.path[--n] = s;
+    try_all(&t);
+    if (t.found.n && !t.found.failed)
+        finding->counterexample = arena_slice(c->report->arena, (struct slice){ t.found.p, t.found.n });
+    buf_free(&t.found);
+}
+
+/* In memory of their own: not to find one is no failure. */
+void find_examples(struct comparison *c)
+{
+    struct arena *outer = c->arena;
+    bool no_memory = c->no_memory;
+
+    c->quiet++;
+    c->plain = false;
+    for (size_t i = 0; i < c->report->n; i++) {
+        if (!c->spots[i].reader || !(c->arena = arena_new(MEMORY)))
+            continue;
+        c->steps = STEPS;
+        c->gave_up = c->no_memory = false;
+        c->memo = (struct memo){ 0 };
+        c->depth = c->level = c->splits = 0;
+        find_one(c, &c->spots[i], &c->report->v[i]);
+        arena_free(c->arena);
+    }
+    c->arena = outer;
+    c->no_memory = no_memory;
+}

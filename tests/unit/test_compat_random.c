@@ -1,0 +1,136 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "gateway/engine/compat.h"
+#include "tests/unit/schema_random.h"
+
+/* Pairs of schemas, drawn at random or one made of the other by changes, and documents. Whenever we say that a pair is
+ * compatible, ajv (tests/ajv/judge.mjs) finds no document that the old schema takes and the new one refuses; and it finds every
+ * counterexample to be one. WEIR_COMPAT_PAIRS sets how many, WEIR_COMPAT_SEED which. */
+enum { PAIRS = 500, DOCUMENTS = 40, FINDINGS = 4 };
+
+static void put_pair(struct buf *line, bool defaults)
+{
+    struct arena *a = arena_new(64 << 20);
+    struct buf old_text = { 0 }, new_text = { 0 };
+    struct draw d = { &old_text, (int)schema_pick(5), defaults };
+    struct compat_finding found[FINDINGS];
+    struct fault f = { 0 };
+    struct json_node *root, *changed;
+    size_t n;
+
+    schema_draw(&d);
+    if (json_tree_parse((struct slice){ old_text.p, old_text.n }, 64, a, &root, &f))
+        fail_msg("%.*s: %s", (int)old_text.n, old_text.p, f.detail);
+    d.out = &new_text;
+    if (schema_pick(20)) {
+        schema_change(&d, root, 4 + schema_pick(16));
+    } else {
+        d.draft = schema_pick(3) ? d.draft : (int)schema_pick(5);
+        schema_draw(&d);
+    }
+    const struct schema_text writer = { .text = { old_text.p, old_text.n } }, reader = { .text = { new_text.p, new_text.n } };
+
+    if (json_tree_parse(reader.text, 64, a, &changed, &f) || compat_check(SCHEMA_JSON, &reader, &writer, a, found,
+        FINDINGS, &n, &f))
+        fail_msg("%.*s: %s", (int)new_text.n, new_text.p, f.detail);
+    buf_printf(line, "{\"old\":%.*s,\"new\":%.*s,\"compatible\":%s,\"fill\":%s,\"documents\":[", (int)old_text.n,
+        old_text.p, (int)new_text.n,
+               new_text.p, n ? "false" : "true", defaults ? "true" : "false");
+    for (int i = 0; i < DOCUMENTS; i++) {
+        if (i)
+            buf_char(line, ',');
+        schema_document(line, i % 3 ? root : changed, i % 3 ? root : changed, 4);
+    }
+    BUF_LIT(line, "],\"counterexamples\":[");
+    for (size_t i = 0, any = 0; i < n; i++)
+        if (found[i].counterexample.p)
+            buf_printf(line, "%s%.*s", any++ ? "," : "", (int)found[i].counterexample.n, found[i].counterexample.p);
+    BUF_LIT(line, "]}\n");
+    buf_free(&old_text);
+    buf_free(&new_text);
+    arena_free(a);
+}
+
+static unsigned long figure(const char *summary, const char *name)
+{
+    const char *at = strstr(summary, name);
+
+    return at ? strtoul(at + strlen(name), NULL, 10) : 0;
+}
+
+static void judge_pairs(unsigned long pairs, bool defaults, char summary[static 65536])
+{
+    char path[] = "/tmp/weir-judge-XXXXXX", command[200];
+    struct buf line = { 0 };
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    snprintf(command, sizeof command, "node tests/ajv/judge.mjs > %s", path);
+    FILE *judge = popen(command, "w");
+
+    assert_non_null(judge);
+    for (unsigned long i = 0; i < pairs; i++) {
+        buf_reset(&line);
+        put_pair(&line, defaults);
+        fwrite(line.p, 1, line.n, judge);
+    }
+    buf_free(&line);
+    int status = pclose(judge);
+    ssize_t n = read(fd, summary, 65535);
+
+    close(fd);
+    unlink(path);
+    summary[n > 0 ? n : 0] = '\0';
+    print_message("# %s", summary);
+    if (status)
+        fail_msg("tests/ajv/judge.mjs ended with %d: run `make deps` first", status);
+}
+
+static unsigned long pairs_wanted(void)
+{
+    const char *pairs = getenv("WEIR_COMPAT_PAIRS"), *first = getenv("WEIR_COMPAT_SEED");
+
+    schema_seed = first ? strtoull(first, NULL, 10) : 5;
+    return pairs ? strtoul(pairs, NULL, 10) : PAIRS;
+}
+
+static void what_we_call_compatible_takes_every_document_that_was_valid(void **state)
+{
+    static char summary[65536];
+    unsigned long pairs = pairs_wanted();
+
+    (void)state;
+    judge_pairs(pairs, false, summary);
+    assert_int_equal(figure(summary, "broken "), 0);
+    assert_true(figure(summary, "pairs ") > pairs / 2);
+    assert_true(figure(summary, "compatible ") > pairs / 8);
+    assert_true(figure(summary, "accepted ") > pairs);
+}
+
+static void a_default_that_is_filled_in_is_no_break(void **state)
+{
+    static char summary[65536];
+    unsigned long pairs = pairs_wanted() / 4;
+
+    (void)state;
+    judge_pairs(pairs, true, summary);
+    assert_int_equal(figure(summary, "broken "), 0);
+    assert_true(figure(summary, "compatible ") > pairs / 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_we_call_compatible_takes_every_document_that_was_valid),
+        cmocka_unit_test(a_default_that_is_filled_in_is_no_break),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
