@@ -3,8 +3,7 @@
 
 #include "gateway/base/json_tree.h"
 #include "gateway/engine/compat_parts.h"
-
-enum draft { DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019_09, DRAFT_2020_12 };
+#include "gateway/jsonschema/jsonschema.h"
 
 /* The comparison of JSON Schemas. A schema of the reader is a conjunction of keywords; each has to follow from the *facts*, a
  * conjunction of subschemas of the writer's that the same value is known to conform to. Facts may be dropped at any time: that
@@ -171,7 +170,7 @@ struct facts facts_of_item(struct comparison *c, const struct facts *f, unsigned
 bool members_known(struct comparison *c, const struct facts *f, const struct json_node ***ret, size_t *ret_n);
 enum known { NO, YES, PERHAPS };
 /* compat_pattern.c */
-enum known pattern_matches(struct comparison *c, struct slice pattern, struct slice name);
+enum known name_matches(struct comparison *c, struct slice pattern, struct slice name);
 
 /* compat_example.c: sets the counterexamples of all findings */
 void find_examples(struct comparison *c);

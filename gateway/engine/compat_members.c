@@ -57,7 +57,7 @@ static bool leaves_alone(void *self, const struct json_node *s)
     if (e->name.p && json_tree_member(map_of(s, "properties"), e->name))
         return false;
     for (unsigned i = 0; patterns && i < patterns->n; i++)
-        if (!e->name.p || pattern_matches(e->c, patterns->child[i]->name, e->name) != NO)
+        if (!e->name.p || name_matches(e->c, patterns->child[i]->name, e->name) != NO)
             return false;
     return true;
 }
@@ -94,7 +94,7 @@ struct facts facts_of_member(struct comparison *c, const struct facts *f, struct
         }
         patterns = map_of(s, "patternProperties");
         for (unsigned k = 0; patterns && k < patterns->n; k++) {
-            enum known m = pattern_matches(c, patterns->child[k]->name, name);
+            enum known m = name_matches(c, patterns->child[k]->name, name);
 
             if (m == YES)
                 facts_add(c, &member, patterns->child[k]);

@@ -67,7 +67,7 @@ static bool pattern_holds(struct comparison *c, const struct json_node *schema, 
     for (size_t i = 0; i < l->n; i++) {
         struct facts member;
 
-        if (pattern_matches(c, one->name, name_of(l->v[i])) == NO)
+        if (name_matches(c, one->name, name_of(l->v[i])) == NO)
             continue;
         member = facts_of_member(c, f, name_of(l->v[i]));
         if (!covers_at(c, one, &member, name_of(l->v[i]), 0))
@@ -108,7 +108,7 @@ static bool evaluates(struct comparison *c, const struct json_node *s, struct sl
     if (json_tree_member(map_of(s, "properties"), name) || (additional && keyword(s, "additionalProperties")))
         return true;
     for (unsigned i = 0; patterns && i < patterns->n; i++)
-        if (pattern_matches(c, patterns->child[i]->name, name) == YES)
+        if (name_matches(c, patterns->child[i]->name, name) == YES)
             return true;
     return false;
 }

@@ -2,7 +2,7 @@
 
 /* Does a regular expression match? Known for plain characters with or without ^ and $; PERHAPS for all others, which every caller takes for
  * the worse of both. */
-enum known pattern_matches(struct comparison *c, struct slice pattern, struct slice name)
+enum known name_matches(struct comparison *c, struct slice pattern, struct slice name)
 {
     bool begin = pattern.n && *pattern.p == '^', end = pattern.n > begin && pattern.p[pattern.n - 1] == '$';
     struct slice plain = { pattern.p + begin, pattern.n - begin - end };

@@ -145,7 +145,7 @@ bool rule_string(struct comparison *c, const struct json_node *schema, const str
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *s = f->is[i].node, *one = f->is[i].value ? NULL : keyword(s, format ? "format" : "pattern");
 
-        if (f->is[i].value && !format && s->type == JSON_STRING && pattern_matches(c, value->text, s->text) == YES)
+        if (f->is[i].value && !format && s->type == JSON_STRING && name_matches(c, value->text, s->text) == YES)
             return true;
         if (!one || one->type != JSON_STRING || (format && draft_of(s) >= DRAFT_2019_09))
             continue;
