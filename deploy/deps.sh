@@ -137,6 +137,5 @@ have_promtool || fetch_promtool || { [ "$(id -u)" = 0 ] && apt-get update -qq >"
 npm_install openapi/viewer
 npm_install tests/identity
 npm_install tests/oracles
-npm_install tests/ajv
 npm_install tests/registry
 pip_install tests/registry

@@ -77,6 +77,13 @@ int decimal_compare(const struct decimal *a, const struct decimal *b)
     return a->vast ? 0 : sign_a * compare_digits(a, b);
 }
 
+int decimal_order(struct slice a, struct slice b)
+{
+    struct decimal x = decimal_of(a), y = decimal_of(b);
+
+    return decimal_compare(&x, &y);
+}
+
 bool decimal_equal(struct slice a, struct slice b)
 {
     struct decimal x = decimal_of(a), y = decimal_of(b);

@@ -16,6 +16,7 @@ struct decimal {
 
 struct decimal decimal_of(struct slice number);    /* a number of a valid JSON text, which has to outlive it */
 int decimal_compare(const struct decimal *a, const struct decimal *b); /* < 0, 0, > 0; vast ones to one side are equal */
+int decimal_order(struct slice a, struct slice b);                     /* the same, of two numbers as they are written */
 bool decimal_equal(struct slice a, struct slice b);                    /* two numbers; vast ones only if written alike */
 bool decimal_whole(const struct decimal *d);                           /* an integer in value */
 size_t decimal_digits(const struct decimal *d);                        /* without the zeros at both ends */

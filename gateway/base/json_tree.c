@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/base/decimal.h"
+
 struct builder {
     struct arena *arena;
     struct json j;
@@ -265,7 +267,7 @@ bool json_tree_equal(const struct json_node *x, const struct json_node *y)
     if (x->type == JSON_STRING)
         return slice_eq(x->text, y->text);
     if (x->type == JSON_NUMBER)
-        return json_number_compare(x->text, y->text) == 0;
+        return decimal_equal(x->text, y->text);
     for (unsigned i = 0; i < x->n; i++) {
         const struct json_node *a = object ? x->by_name[i] : x->child[i], *b = object ? y->by_name[i] : y->child[i];
 

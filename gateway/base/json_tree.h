@@ -34,10 +34,4 @@ struct slice json_tree_pointer(const struct json_node *n, struct arena *a);   /*
 void json_tree_write(const struct json_node *n, bool sorted, struct buf *out); /* compact; sorted: members by name, bytewise */
 bool json_tree_equal(const struct json_node *x, const struct json_node *y);   /* by value: 1.0 equals 1, order of members is nothing */
 
-/* Numbers as spelled in JSON, exactly, of any size. An exponent of more than 18 digits is as good as infinite. */
-int json_number_compare(struct slice x, struct slice y);                      /* below, above or 0 as memcmp */
-bool json_number_is_integer(struct slice x);                                  /* 1.0 and 1e2 are */
-/* x a multiple of y? *ret_known is false where it takes more than 38 digits to tell. */
-bool json_number_divides(struct slice y, struct slice x, bool *ret_known);
-
 #endif

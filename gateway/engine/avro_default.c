@@ -2,8 +2,10 @@
 
 static bool in_range(struct slice number, const char *min, const char *max)
 {
-    return json_number_is_integer(number) && !memchr(number.p, '.', number.n) && json_number_compare(number, slice_of(min)) >= 0 &&
-           json_number_compare(number, slice_of(max)) <= 0;
+    struct decimal d = decimal_of(number);
+
+    return decimal_whole(&d) && !memchr(number.p, '.', number.n) && decimal_order(number, slice_of(min)) >= 0 &&
+           decimal_order(number, slice_of(max)) <= 0;
 }
 
 /* Bytes are written as the characters U+0000 to U+00FF. */
@@ -16,7 +18,7 @@ static bool bytes_fit(const struct json_node *v, struct slice size)
         if ((unsigned char)v->text.p[i] > 0xC3)
             return false;
     buf_i64(&b, (int64_t)json_tree_characters(v));
-    return !size.p || json_number_compare((struct slice){ digits, b.n }, size) == 0;
+    return !size.p || decimal_order((struct slice){ digits, b.n }, size) == 0;
 }
 
 static bool array_fits(const struct avro_type *t, const struct json_node *v, const char **ret_why)

@@ -1,6 +1,7 @@
 #ifndef WEIR_ENGINE_AVRO_PARSE_H
 #define WEIR_ENGINE_AVRO_PARSE_H
 
+#include "gateway/base/decimal.h"
 #include "gateway/engine/avro.h"
 
 /* What avro.c shares with avro_names.c and avro_default.c. */

@@ -78,7 +78,7 @@ static bool reaches(struct comparison *c, const struct facts *f, unsigned index)
     char *text = arena_printf(c->arena, "%u", index);
 
     c->no_memory |= !text;
-    return !text || !most.at.p || json_number_compare(most.at, slice_of(text)) > 0;
+    return !text || !most.at.p || decimal_order(most.at, slice_of(text)) > 0;
 }
 
 /* One more than the last place that any fact tells apart. */
@@ -157,7 +157,7 @@ bool rule_unique(struct comparison *c, const struct json_node *schema, const str
     struct bound most = bound_of(c, f, FAMILY_ITEMS, true);
 
     (void)schema;
-    if (!(f->kinds & KIND_ARRAY) || value->type != JSON_TRUE || (most.at.p && json_number_compare(most.at, SLICE("1")) <= 0))
+    if (!(f->kinds & KIND_ARRAY) || value->type != JSON_TRUE || (most.at.p && decimal_order(most.at, SLICE("1")) <= 0))
         return true;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *s = f->is[i].node, *one = f->is[i].value ? NULL : keyword(s, "uniqueItems");
@@ -186,13 +186,13 @@ static bool at_least(struct comparison *c, const struct json_node *schema, const
 {
     struct slice least = contains_limit(schema, "minContains", SLICE("1"));
 
-    if (json_number_compare(least, SLICE("0")) <= 0)
+    if (decimal_order(least, SLICE("0")) <= 0)
         return true;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *had = f->is[i].value ? NULL : keyword(f->is[i].node, "contains");
         struct facts item = facts_none(f->home);
 
-        if (!had || json_number_compare(contains_limit(f->is[i].node, "minContains", SLICE("1")), least) < 0)
+        if (!had || decimal_order(contains_limit(f->is[i].node, "minContains", SLICE("1")), least) < 0)
             continue;
         facts_add(c, &item, had);
         if (covers_at(c, value, &item, SLICE_NONE, 0))
@@ -200,7 +200,7 @@ static bool at_least(struct comparison *c, const struct json_node *schema, const
     }
     struct bound n = bound_of(c, f, FAMILY_ITEMS, false);
 
-    if (!n.at.p || json_number_compare(n.at, least) < 0)
+    if (!n.at.p || decimal_order(n.at, least) < 0)
         return false;
     for (unsigned i = 0, last = told_apart(f); i <= last; i++) { /* there are enough, and every item will do */
         struct facts item = facts_of_item(c, f, i);
@@ -217,14 +217,14 @@ static bool at_most(struct comparison *c, const struct json_node *schema, const 
     struct slice most = contains_limit(schema, "maxContains", SLICE_NONE);
     struct bound n = bound_of(c, f, FAMILY_ITEMS, true);
 
-    if (!most.p || (n.at.p && json_number_compare(n.at, most) <= 0))
+    if (!most.p || (n.at.p && decimal_order(n.at, most) <= 0))
         return true;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *had = f->is[i].value ? NULL : keyword(f->is[i].node, "contains");
         struct slice limit = had ? contains_limit(f->is[i].node, "maxContains", SLICE_NONE) : SLICE_NONE;
         struct facts item = facts_none(f->home);
 
-        if (!limit.p || json_number_compare(limit, most) > 0)
+        if (!limit.p || decimal_order(limit, most) > 0)
             continue;
         facts_add(c, &item, value);
         if (covers_at(c, had, &item, SLICE_NONE, 0))

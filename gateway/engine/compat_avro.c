@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "gateway/base/decimal.h"
 #include "gateway/base/utf8.h"
 #include "gateway/engine/avro.h"
 #include "gateway/engine/compat_parts.h"
@@ -177,7 +178,7 @@ static void compare_same_kind(struct pairs *p, const struct avro_type *r, const 
         compare_enums(p, r, w);
         break;
     case AVRO_FIXED:
-        if (json_number_compare(r->size, w->size))
+        if (decimal_order(r->size, w->size))
             DIFFER(p, "FIXED_SIZE_MISMATCH", r, w, "%.*s bytes are written and %.*s are read.", shown(w->size), w->size.p,
                    shown(r->size), r->size.p);
         break;

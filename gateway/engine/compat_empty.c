@@ -6,7 +6,7 @@ enum { EMPTY_DEPTH = 4 };         /* how far down it is asked */
 static bool bounds_cross(struct comparison *c, const struct facts *f, enum family family)
 {
     struct bound low = bound_of(c, f, family, false), high = bound_of(c, f, family, true);
-    int order = low.at.p && high.at.p ? json_number_compare(low.at, high.at) : -1;
+    int order = low.at.p && high.at.p ? decimal_order(low.at, high.at) : -1;
 
     return order > 0 || (!order && (low.exclusive || high.exclusive));
 }

@@ -111,9 +111,9 @@ static void put_number(struct try *t, const struct facts *f, struct buf *out)
 {
     struct bound low = bound_of(t->c, f, FAMILY_NUMBER, false), high = bound_of(t->c, f, FAMILY_NUMBER, true);
 
-    if (low.at.p && json_number_compare(low.at, SLICE("0")) >= 0)
+    if (low.at.p && decimal_order(low.at, SLICE("0")) >= 0)
         buf_printf(out, "%.15g", strtod(low.at.p, NULL) + (low.exclusive ? 1 : 0));
-    else if (high.at.p && json_number_compare(high.at, SLICE("0")) <= 0)
+    else if (high.at.p && decimal_order(high.at, SLICE("0")) <= 0)
         buf_printf(out, "%.15g", strtod(high.at.p, NULL) - (high.exclusive ? 1 : 0));
     else
         buf_char(out, '0');

@@ -46,9 +46,11 @@ unsigned kind_of_value(const struct json_node *v)
         [JSON_STRING] = KIND_STRING, [JSON_ARRAY] = KIND_ARRAY,   [JSON_OBJECT] = KIND_OBJECT,
     };
 
-    if (v->type == JSON_NUMBER)
-        return json_number_is_integer(v->text) ? KIND_INTEGER | KIND_INTEGER_POINT : KIND_FRACTION;
-    return kinds[v->type];
+    if (v->type != JSON_NUMBER)
+        return kinds[v->type];
+    struct decimal d = decimal_of(v->text);
+
+    return decimal_whole(&d) ? KIND_INTEGER | KIND_INTEGER_POINT : KIND_FRACTION;
 }
 
 static unsigned kind_named(struct comparison *c, const struct json_node *name, enum draft d, bool as_fact)
@@ -132,7 +134,7 @@ static const char *const bound_names[FAMILIES][2] = {
 
 static void tighten(struct bound *b, bool upper, struct slice at, bool exclusive, const struct json_node *from)
 {
-    int order = b->at.p ? json_number_compare(at, b->at) : 0;
+    int order = b->at.p ? decimal_order(at, b->at) : 0;
 
     if (!b->at.p || (upper ? order < 0 : order > 0) || (!order && exclusive))
         *b = (struct bound){ at, exclusive, from };

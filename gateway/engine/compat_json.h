@@ -1,6 +1,7 @@
 #ifndef WEIR_ENGINE_COMPAT_JSON_H
 #define WEIR_ENGINE_COMPAT_JSON_H
 
+#include "gateway/base/decimal.h"
 #include "gateway/base/json_tree.h"
 #include "gateway/engine/compat_parts.h"
 #include "gateway/jsonschema/jsonschema.h"

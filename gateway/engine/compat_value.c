@@ -72,7 +72,7 @@ static bool few_members(struct comparison *c, const struct facts *f, struct slic
     if (!members_known(c, f, &names, &n))
         return false;
     snprintf(text, sizeof text, "%zu", n);
-    return json_number_compare(slice_of(text), most) <= 0;
+    return decimal_order(slice_of(text), most) <= 0;
 }
 
 bool rule_limit(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
@@ -93,13 +93,13 @@ bool rule_limit(struct comparison *c, const struct json_node *schema, const stru
         exclusive = e && e->type == JSON_TRUE;
     }
     struct bound b = bound_of(c, f, limits[i].family, limits[i].upper);
-    int order = b.at.p ? json_number_compare(b.at, value->text) : 0;
+    int order = b.at.p ? decimal_order(b.at, value->text) : 0;
 
     if (b.at.p && (limits[i].upper ? order < 0 : order > 0 || (!order && (b.exclusive || !exclusive))))
         return true;
     if (b.at.p && limits[i].upper && !order && (b.exclusive || !exclusive))
         return true;
-    if (limits[i].family != FAMILY_NUMBER && !limits[i].upper && json_number_compare(value->text, SLICE("0")) <= 0)
+    if (limits[i].family != FAMILY_NUMBER && !limits[i].upper && decimal_order(value->text, SLICE("0")) <= 0)
         return true;
     if (limits[i].family == FAMILY_PROPERTIES && limits[i].upper && few_members(c, f, value->text))
         return true;
@@ -108,17 +108,24 @@ bool rule_limit(struct comparison *c, const struct json_node *schema, const stru
                   exclusive ? ", exclusive" : "");
 }
 
+/* Is every multiple of x one of y? */
+static bool divides(struct slice y, struct slice x)
+{
+    struct decimal d = decimal_of(x), of = decimal_of(y);
+
+    return !d.vast && !of.vast && of.digits < of.end && decimal_digits(&of) <= DECIMAL_DIVISOR && decimal_multiple(&d, &of);
+}
+
 bool rule_multiple(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
 {
     const struct json_node *had = NULL;
-    bool known;
 
     (void)schema;
     if (!(f->kinds & KIND_NUMBER))
         return true;
     if (value->type != JSON_NUMBER)
         return false;
-    if (!(f->kinds & KIND_FRACTION) && json_number_divides(value->text, SLICE("1"), &known) && known)
+    if (!(f->kinds & KIND_FRACTION) && divides(value->text, SLICE("1")))
         return true;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *one = f->is[i].value ? f->is[i].node : keyword(f->is[i].node, "multipleOf");
@@ -126,7 +133,7 @@ bool rule_multiple(struct comparison *c, const struct json_node *schema, const s
         if (!one || one->type != JSON_NUMBER)
             continue;
         had = one;
-        if (json_number_divides(value->text, one->text, &known) && known)
+        if (divides(value->text, one->text))
             return true;
     }
     return differ(c, had ? "MULTIPLE_OF_CHANGED" : "MULTIPLE_OF_ADDED", value, f, "Numbers that were allowed ar"

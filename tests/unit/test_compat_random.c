@@ -11,7 +11,7 @@
 #include "tests/unit/schema_random.h"
 
 /* Pairs of schemas, drawn at random or one made of the other by changes, and documents. Whenever we say that a pair is
- * compatible, ajv (tests/ajv/judge.mjs) finds no document that the old schema takes and the new one refuses; and it finds every
+ * compatible, ajv (tests/registry/judge_pairs.mjs) finds no document that the old schema takes and the new one refuses; and it finds every
  * counterexample to be one. WEIR_COMPAT_PAIRS sets how many, WEIR_COMPAT_SEED which. */
 enum { PAIRS = 500, DOCUMENTS = 40, FINDINGS = 4 };
 
@@ -72,7 +72,7 @@ static void judge_pairs(unsigned long pairs, bool defaults, char summary[static 
     int fd = mkstemp(path);
 
     assert_true(fd >= 0);
-    snprintf(command, sizeof command, "node tests/ajv/judge.mjs > %s", path);
+    snprintf(command, sizeof command, "node tests/registry/judge_pairs.mjs > %s", path);
     FILE *judge = popen(command, "w");
 
     assert_non_null(judge);
@@ -90,7 +90,7 @@ static void judge_pairs(unsigned long pairs, bool defaults, char summary[static 
     summary[n > 0 ? n : 0] = '\0';
     print_message("# %s", summary);
     if (status)
-        fail_msg("tests/ajv/judge.mjs ended with %d: run `make deps` first", status);
+        fail_msg("tests/registry/judge_pairs.mjs ended with %d: run `make deps` first", status);
 }
 
 static unsigned long pairs_wanted(void)
