@@ -13,19 +13,32 @@ const struct stmt OUTBOX_SET_ASIDE = { "outbox_set_aside", SQL_OUTBOX_SET_ASIDE,
 const struct stmt AUDIT_REMOVE = { "audit_remove", SQL_AUDIT_REMOVE, "uuid[]", "" };
 const struct stmt AUDIT_SET_ASIDE = { "audit_set_aside", SQL_AUDIT_SET_ASIDE, "uuid", "" };
 
+static void put_row(const struct outbox_row *row, struct arg out[8])
+{
+    out[0] = arg_int8(row->stream_id);
+    out[1] = arg_uuid(row->id);
+    out[2] = arg_text(row->stream);
+    out[3] = arg_text(row->type);
+    out[4] = arg_text(row->source);
+    out[5] = arg_text(row->subject);
+    out[6] = arg_text(row->traceparent);
+    out[7] = arg_text(row->data);
+}
+
+enum err db_outbox_add(struct db *db, const struct outbox_row *row, struct fault *f)
+{
+    struct arg args[8];
+
+    put_row(row, args);
+    return db_exec(db, &OUTBOX_INSERT, args, NULL, f);
+}
+
 enum err db_outbox_commit(struct db *db, const struct outbox_row *row, struct fault *f)
 {
     struct arg args[8];
 
     if (row) {
-        args[0] = arg_int8(row->stream_id);
-        args[1] = arg_uuid(row->id);
-        args[2] = arg_text(row->stream);
-        args[3] = arg_text(row->type);
-        args[4] = arg_text(row->source);
-        args[5] = arg_text(row->subject);
-        args[6] = arg_text(row->traceparent);
-        args[7] = arg_text(row->data);
+        put_row(row, args);
         db_queue(db, &OUTBOX_INSERT, args);
     }
     db_queue(db, &DB_COMMIT, NULL);

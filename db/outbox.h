@@ -20,6 +20,7 @@ struct outbox_row {
 extern const struct stmt OUTBOX_INSERT, OUTBOX_LETTERS, OUTBOX_FLOOR, OUTBOX_PENDING, OUTBOX_ORIGIN, OUTBOX_REMOVE,
     OUTBOX_SET_ASIDE, AUDIT_REMOVE, AUDIT_SET_ASIDE;
 
+enum err db_outbox_add(struct db *db, const struct outbox_row *row, struct fault *f); /* into the transaction that is open */
 /* Inserts the row and commits the transaction that is open, in one round trip. row == NULL: only commits. */
 enum err db_outbox_commit(struct db *db, const struct outbox_row *row, struct fault *f);
 

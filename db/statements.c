@@ -9,6 +9,7 @@
 #include "db/read.h"
 #include "db/retention.h"
 #include "db/revocations.h"
+#include "db/schemas.h"
 #include "db/streams.h"
 #include "db/tickets.h"
 
@@ -47,6 +48,11 @@ const struct stmt *const db_statements[] = {
     /* outbox */
     &OUTBOX_INSERT, &OUTBOX_LETTERS, &OUTBOX_FLOOR, &OUTBOX_PENDING, &OUTBOX_ORIGIN, &OUTBOX_REMOVE, &OUTBOX_SET_ASIDE,
     &AUDIT_REMOVE, &AUDIT_SET_ASIDE,
+    /* schema registry */
+    &REGISTRY_CHANGES, &REGISTRY_CLAIM, &SCHEMA_SUBJECT_MAKE, &SCHEMA_SUBJECT_LOCK, &SCHEMA_SUBJECT_PUT, &SCHEMA_SUBJECT_DROP,
+    &SCHEMA_SETTINGS, &SCHEMA_COUNT, &SCHEMA_ANY, &SCHEMA_GET, &SCHEMA_BY_ID, &SCHEMA_PAGE, &SCHEMA_SUBJECTS, &SCHEMA_CONTEXTS,
+    &SCHEMA_VERSIONS, &SCHEMA_USES, &SCHEMA_MATCH, &SCHEMA_FIND, &SCHEMA_ADD, &SCHEMA_REFER, &SCHEMA_REFS_THERE,
+    &SCHEMA_VERSION_ADD, &SCHEMA_REFERRERS, &SCHEMA_HIDE, &SCHEMA_REMOVE, &SCHEMA_FORGET,
     /* figures */
     &FIGURES_GROUPS, &FIGURES_LETTERS,
     /* retention */

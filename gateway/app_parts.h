@@ -8,6 +8,7 @@
 #include "gateway/engine/jobs.h"
 #include "gateway/engine/outbox.h"
 #include "gateway/engine/revocations.h"
+#include "gateway/engine/schemas.h"
 #include "gateway/engine/streams.h"
 #include "gateway/engine/tail.h"
 
@@ -23,6 +24,7 @@ struct app {
     struct groups *groups;
     struct audit *audit;
     struct jobs *jobs;
+    struct schemas *schemas;
     struct app_internal *in; /* app.c's own */
 };
 

@@ -30,6 +30,20 @@ handler_fn handle_get_job;
 handler_fn handle_get_group, handle_explain_group;
 handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_seek_group;
 
+/* The schema registry; all block. registry.c */
+handler_fn handle_registry_root, handle_schema_types, handle_registry_associations, handle_list_contexts;
+/* registry_subjects.c */
+handler_fn handle_list_subjects, handle_list_schemas, handle_list_versions, handle_get_schema_version,
+    handle_get_schema_version_text, handle_list_referrers, handle_delete_subject, handle_delete_schema_version;
+/* registry_register.c */
+handler_fn handle_register_schema, handle_look_up_schema, handle_roll_back_subject, handle_check_with_version,
+    handle_check_with_versions;
+/* registry_schemas.c */
+handler_fn handle_get_schema, handle_get_schema_text, handle_get_schema_subjects, handle_get_schema_uses;
+/* registry_config.c: of all, or of the subject that the path names */
+handler_fn handle_get_registry_config, handle_put_registry_config, handle_delete_registry_config;
+handler_fn handle_get_registry_mode, handle_put_registry_mode, handle_delete_registry_mode;
+
 /* revocations.c: all block */
 handler_fn handle_revoke, handle_list_revocations, handle_get_revocation, handle_unrevoke;
 

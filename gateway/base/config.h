@@ -85,6 +85,11 @@ struct config {
     int64_t jobs_per_stream;         /* that run at once */
     int64_t jobs_retention_us;       /* of those that have ended */
     int64_t jobs_auto_period_us;     /* between two looks for letters to redrive */
+    int64_t registry_schema_bytes;   /* of a schema with its metadata and rules */
+    int64_t registry_subjects;
+    int64_t registry_versions;       /* of a subject */
+    int64_t registry_references;     /* that a schema needs, also through one another */
+    int64_t registry_poll_us;        /* how often a gateway looks whether another one has changed the registry */
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */
     /* groups */

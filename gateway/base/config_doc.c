@@ -20,7 +20,7 @@ static const struct group {
     { "read.", "Reading" },                { "streams.", "Streams" },
     { "retention.", "Retention" },         { "groups.", "Consumer groups" },
     { "dlq.", "Dead letters" },            { "jobs.", "Jobs on dead letters" },
-    { "audit.", "Audit log" },
+    { "registry.", "Schema registry" },    { "audit.", "Audit log" },
     { "auth.", "Authorization" },
     { "tickets.", "Tickets for browsers" },
     { "quota.", "Quotas" },                { "metrics.", "Metrics" },

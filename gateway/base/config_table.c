@@ -149,6 +149,16 @@ const struct config_row config_rows[] = {
     TIME("jobs.auto_period", jobs_auto_period_us, "1s", 100 * MS, HOUR,
          "How often a gateway looks for dead letters that their group redrives by itself (dlq_retry)."),
 
+    BYTES("registry.schema_bytes", registry_schema_bytes, "1MiB", KIB, 4 * MIB,
+          "Largest schema, together with its metadata and rules (422 above)."),
+    INT("registry.subjects", registry_subjects, "100000", 1, 10000000, "Most subjects of the schema registry (422 above)."),
+    INT("registry.versions", registry_versions, "1000", 1, 100000,
+        "Most versions of a subject, those included that were deleted but not for good (422 above)."),
+    INT("registry.references", registry_references, "200", 0, 10000,
+        "Most schemas that a schema may refer to, directly and through one another (422 above)."),
+    TIME("registry.poll", registry_poll_us, "500ms", 10 * MS, MIN,
+         "How often a gateway looks whether another one has changed the schema registry."),
+
     BOOL("audit.enabled", audit_enabled, "true", "Record who changed what in the stream _audit; see docs/audit.md."),
     TIME("audit.retention", audit_retention_us, "0s", 0, 36500 * DAY,
          "How long the stream _audit keeps its events; 0s is for ever."),

@@ -66,6 +66,7 @@ enum err {
     ERR_OUTCOME_UNKNOWN,      /* 503: may or may not have been recorded */
     ERR_SHUTTING_DOWN,        /* 503 */
     ERR_REVOCATIONS_FULL,     /* 507 */
+    ERR_REGISTRY,             /* of the schema registry: fault.registry says which; its first three digits are the status */
     /* inside only, never answered */
     ERR_DB_UNIQUE,            /* unique violation */
     ERR_DB_RETRY,             /* serialization failure, deadlock, a parent row that is gone: try again */
@@ -82,6 +83,8 @@ struct fault {
     int64_t current_version; /* ERR_VERSION_CONFLICT; valid if has_version */
     bool has_version;
     int retry_after;         /* seconds; 0: none */
+    int registry;            /* ERR_REGISTRY: error_code */
+    const char *whole;       /* ERR_REGISTRY: a message that is longer than detail, in the arena; or NULL */
 };
 
 /* Sets detail (printf) and returns e; f may be NULL. */

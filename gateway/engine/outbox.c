@@ -12,6 +12,7 @@
 #include "gateway/base/uuid.h"
 #include "gateway/base/worker.h"
 #include "gateway/engine/audit.h"
+#include "gateway/engine/schemas.h"
 
 #define BATCH 500
 #define BATCH_BYTES (INT64_C(4) << 20)     /* of data; a larger row comes alone */
@@ -57,10 +58,12 @@ static void put_event(struct buf *b, const struct outbox_row *row)
     buf_char(b, '}');
 }
 
-/* Any event that was taken fits with its letter. */
+/* Any event that was taken fits with its letter, any schema as it is told of. */
 static size_t event_bytes(const struct outbox *o)
 {
-    return ESCAPED * (size_t)o->config->event_bytes + RECORD_BYTES;
+    int64_t bytes = o->config->event_bytes, schema = o->config->registry_schema_bytes;
+
+    return ESCAPED * (size_t)(bytes > schema ? bytes : schema) + RECORD_BYTES;
 }
 
 static enum err parse(struct outbox *o, struct arena *arena, const struct outbox_row *rows, size_t n, struct events *ret,
@@ -129,6 +132,10 @@ static enum err settings(struct outbox *o, struct arena *arena, struct slice nam
     ret->dedup_window_us = DEDUP_US;
     if (slice_is(name, AUDIT_STREAM)) {
         audit_stream(o->config, ret);
+        return OK;
+    }
+    if (slice_is(name, SCHEMAS_STREAM)) {
+        ret->description = SLICE("Every change of the schema registry. Written by Weir alone.");
         return OK;
     }
     if (!origin || memcmp(name.p + origin, ".dlq", 4) != 0)

@@ -4,6 +4,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/http/internal.h"
 #include "gateway/http/query.h"
+#include "gateway/http/registry.h"
 #include "gateway/http/tls.h"
 
 static void visit_gate(void *arg, struct slice name, struct slice value)
@@ -54,18 +55,18 @@ static enum err check_query(struct request *rq)
     if (!question++)
         return OK;
     e = query_parse(rq, (struct slice){ question, (size_t)(rq->target.p + rq->target.n - question) });
-    return e ? e : query_check(rq);
+    return e || registry_speaks(rq) ? e : query_check(rq); /* clients of the registry send more than they need */
 }
 
 bool head_allows(const struct request *rq)
 {
-    struct slice stream = request_path(rq, "stream");
+    struct slice stream = request_path(rq, "stream"), subject = request_path(rq, "subject");
     enum perm perm = (enum perm)rq->route->perm;
 
     if (perm == PERM_AUTHENTICATED)
         return true;
-    if (stream.p)
-        return principal_may(rq->who, perm, stream);
+    if (stream.p || subject.p)
+        return principal_may(rq->who, perm, stream.p ? stream : subject);
     return perm == PERM_ADMIN ? principal_may_all(rq->who, perm) : principal_may_any(rq->who, perm);
 }
 
@@ -175,7 +176,7 @@ enum err head_check(struct request_internal *in, const char *method, const char 
     }
     if (traceparent_valid(in->gate.traceparent))
         rq->traceparent = in->gate.traceparent;
-    if ((e = find_route(in)))
+    if ((e = find_route(in)) || (registry_speaks(rq) && (e = registry_credentials(in))))
         return e;
     if ((e = check_rights(in)) == ERR_PARKED)
         in->pending = check_rights;

@@ -143,6 +143,7 @@ const struct problem problems[] = {
         "It has as many entries as the setting auth.revocations_max allows, and nothing was revoked. Delete some, revoke by "
         "subject instead of one token at a time, or raise the setting." },
 
+    [ERR_REGISTRY] = { 0 }, /* registry.c */
     [ERR_DB_UNIQUE] = { 0 },
     [ERR_DB_RETRY] = { 0 },
     [ERR_SCHEMA_LIMIT] = { 0 },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "gateway/http/internal.h"
+#include "gateway/http/registry.h"
 
 void reply_header(struct request *rq, struct reply *rp, const char *name, const char *value)
 {
@@ -119,15 +120,18 @@ static void problem_headers(struct request *rq, struct reply *rp, enum err e, in
 void reply_problem(struct request *rq, struct reply *rp, enum err e)
 {
     const struct problem *p = problem_of(e);
+    bool registry = registry_speaks(rq);
+    int status = p->status;
     struct buf body = { 0 };
 
-    if (!p || !p->code)
-        p = problem_of(ERR_INTERNAL);
-    if ((p->status == 503 || p->status == 429) && !rq->fault.retry_after)
+    if ((status == 503 || status == 429) && !rq->fault.retry_after)
         rq->fault.retry_after = 1;
     rp->header_count = 0;
-    problem_body(rq, p, &body);
-    if (reply_bytes(rp, p->status, "application/problem+json", &body))
+    if (registry)
+        registry_error(rq, e, &status, &body);
+    else
+        problem_body(rq, p, &body);
+    if (reply_bytes(rp, status, registry ? REGISTRY_TYPE : "application/problem+json", &body))
         reply_empty(rp, 503);
-    problem_headers(rq, rp, e, p->status);
+    problem_headers(rq, rp, e, status);
 }

@@ -15,7 +15,8 @@ from openapi import PROBLEM, Checker, is_json  # noqa: E402
 CHECKER = Checker()
 DOCUMENT = CHECKER.document
 OPERATIONS = CHECKER.operations()
-PERMISSIONS = {"none", "authenticated", "any", "publish", "subscribe", "dlq", "manage", "admin"}
+PERMISSIONS = {"none", "authenticated", "any", "publish", "subscribe", "dlq", "schema", "manage", "admin"}
+REGISTRY = "application/vnd.schemaregistry.v1+json"
 EVERY = pytest.mark.parametrize("name", OPERATIONS)
 
 
@@ -24,8 +25,9 @@ def responses():
     for op_id, (_, _, operation) in OPERATIONS.items():
         for status, response in operation["responses"].items():
             yield f"{op_id} {status}", int(status), CHECKER.resolve(response)
-    for status, response in DOCUMENT["x-weir-everywhere"].items():
-        yield f"everywhere {status}", int(status), CHECKER.resolve(response)
+    for where in ("x-weir-everywhere", "x-weir-everywhere-registry"):
+        for status, response in DOCUMENT[where].items():
+            yield f"{where} {status}", int(status), CHECKER.resolve(response)
 
 
 def examples(media):
@@ -77,6 +79,9 @@ def test_every_error_is_a_problem_of_its_own_status():
     for name, status, response in responses():
         if status < 400:
             assert PROBLEM not in response.get("content", {}), name
+            continue
+        if REGISTRY in response["content"]:
+            assert response["content"][REGISTRY]["schema"] == {"$ref": "#/components/schemas/RegistryError"}, name
             continue
         assert PROBLEM in response["content"], name
         for code, problem in examples(response["content"][PROBLEM]):

@@ -104,7 +104,9 @@ class Checker:
             operation = item.get(verb) if verb in METHODS else None
         if method == "OPTIONS" and operation is None and status == 204:
             return
-        responses = operation["responses"] if operation else self.document["x-weir-everywhere"]
+        registry = raw_path.split("?")[0].startswith("/registry/")
+        everywhere = self.document["x-weir-everywhere-registry" if registry else "x-weir-everywhere"]
+        responses = operation["responses"] if operation else everywhere
         known = ", ".join(responses)
         assert str(status) in responses, f"{where}: the document has {known} only: {(body or b'')[:300]!r}"
         response = self.resolve(responses[str(status)])

@@ -1,0 +1,213 @@
+#include "handlers/audit.h"
+#include "handlers/handlers.h"
+#include "handlers/registry.h"
+
+/* Subjects and their versions: looking and deleting. */
+#define PAGE 1000
+#define PAGE_ARENA ((size_t)4 << 20)
+
+/* Where a list has got to, kept beside the memory of its pages. */
+struct list_place {
+    char context[SCHEMA_CONTEXT_BYTES], name[SCHEMA_SUBJECT_BYTES];
+    struct schema_subject at;
+};
+
+static void move_to(struct list_place *p, const struct schema_subject *s)
+{
+    memcpy(p->context, s->context.p, s->context.n);
+    memcpy(p->name, s->name.p, s->name.n);
+    p->at = (struct schema_subject){ { p->context, s->context.n }, { p->name, s->name.n } };
+}
+
+/* ":*:" and no prefix are all contexts. */
+static enum err prefix(struct request *rq, struct schema_filter *ret)
+{
+    struct slice text = request_query(rq, "subjectPrefix");
+    struct schema_subject s;
+    enum err e;
+
+    ret->context = ret->prefix = SLICE("");
+    if (!text.n || slice_is(text, ":*:"))
+        return OK;
+    if ((e = schema_subject_parse(text, &s, &rq->fault)))
+        return e;
+    ret->context = s.context;
+    ret->prefix = s.name;
+    return OK;
+}
+
+enum err handle_list_subjects(struct request *rq, struct reply *rp)
+{
+    struct schema_filter filter = { .deleted = registry_flag(rq, "deleted"), .deleted_only = registry_flag(rq, "deletedOnly") };
+    struct list_place place = { .at = { SLICE(""), SLICE("") } };
+    int64_t offset, limit, at = 0;
+    struct buf b = { 0 };
+    size_t n = PAGE;
+    enum err e;
+
+    if ((e = registry_window(rq, INT32_MAX, &offset, &limit)) || (e = prefix(rq, &filter)))
+        return e;
+    buf_char(&b, '[');
+    while (!e && n == PAGE && at - offset < limit) {
+        struct arena *a = arena_new(PAGE_ARENA);
+        struct schema_version *v;
+
+        e = a ? schemas_subjects(rq->db, a, &filter, &place.at, PAGE, &v, &n, &rq->fault) : ERR_NO_MEMORY;
+        for (size_t i = 0; !e && i < n && at - offset < limit; i++) {
+            struct slice name = schema_subject_text(a, &v[i].subject);
+
+            if (!name.p || !principal_may(rq->who, PERM_SCHEMA, name) || at++ < offset)
+                continue;
+            buf_str(&b, b.n > 1 ? "," : "");
+            buf_json_string(&b, name);
+        }
+        if (!e && n)
+            move_to(&place, &v[n - 1].subject);
+        arena_free(a);
+    }
+    buf_char(&b, ']');
+    if (e)
+        buf_free(&b);
+    return e ? e : registry_reply(rq, rp, &b);
+}
+
+#define SCHEMAS_MOST 1000                     /* in one answer, */
+#define SCHEMAS_BYTES ((size_t)16 << 20)      /* which ends early at so many bytes */
+#define SCHEMAS_PAGE 20
+#define SCHEMAS_ARENA ((size_t)256 << 20)     /* of a page: the largest schemas there may be */
+
+enum err handle_list_schemas(struct request *rq, struct reply *rp)
+{
+    struct schema_filter filter = { .deleted = registry_flag(rq, "deleted"), .latest_only = registry_flag(rq, "latestOnly") };
+    struct list_place place = { .at = { SLICE(""), SLICE("") } };
+    int64_t offset, limit, at = 0;
+    struct buf b = { 0 };
+    size_t n = SCHEMAS_PAGE;
+    int version = 0;
+    enum err e;
+
+    if ((e = registry_window(rq, SCHEMAS_MOST, &offset, &limit)) || (e = prefix(rq, &filter)))
+        return e;
+    buf_char(&b, '[');
+    while (!e && n == SCHEMAS_PAGE && at - offset < limit && b.n < SCHEMAS_BYTES) {
+        struct schema_version after = { place.at, version, false };
+        struct arena *a = arena_new(SCHEMAS_ARENA);
+        struct schema_row *v;
+
+        e = a ? schemas_page(rq->db, a, &filter, &after, SCHEMAS_PAGE, &v, &n, &rq->fault) : ERR_NO_MEMORY;
+        for (size_t i = 0; !e && i < n && at - offset < limit; i++) {
+            if (!registry_visible(rq, &v[i].subject) || at++ < offset)
+                continue;
+            buf_str(&b, b.n > 1 ? "," : "");
+            registry_put_row(rq, &b, &v[i]);
+        }
+        if (!e && n) {
+            move_to(&place, &v[n - 1].subject);
+            version = v[n - 1].version;
+        }
+        arena_free(a);
+    }
+    buf_char(&b, ']');
+    if (e)
+        buf_free(&b);
+    return e ? e : registry_reply(rq, rp, &b);
+}
+
+enum err handle_list_versions(struct request *rq, struct reply *rp)
+{
+    int64_t offset, limit;
+    struct schema_subject s;
+    struct schema_version *v;
+    struct buf b = { 0 };
+    size_t n;
+    enum err e;
+
+    if ((e = registry_subject(rq, false, &s)) || (e = registry_window(rq, INT32_MAX, &offset, &limit)) ||
+        (e = schemas_versions(rq->db, rq->arena, &s, registry_flag(rq, "deleted"), registry_flag(rq, "deletedOnly"), &v, &n,
+                              &rq->fault)))
+        return e;
+    buf_char(&b, '[');
+    for (size_t i = (size_t)offset; i < n && (int64_t)i - offset < limit; i++)
+        buf_printf(&b, "%s%d", b.n > 1 ? "," : "", v[i].version);
+    buf_char(&b, ']');
+    return registry_reply(rq, rp, &b);
+}
+
+static enum err get(struct request *rq, struct schema_row *ret)
+{
+    struct schema_subject s;
+    int version;
+    enum err e;
+
+    if ((e = registry_subject(rq, false, &s)) || (e = registry_version(rq, &version)))
+        return e;
+    return schemas_get(rq->db, rq->arena, &s, version, registry_flag(rq, "deleted"), ret, &rq->fault);
+}
+
+enum err handle_get_schema_version(struct request *rq, struct reply *rp)
+{
+    struct schema_row row;
+    struct buf b = { 0 };
+    enum err e = get(rq, &row);
+
+    if (e)
+        return e;
+    registry_put_row(rq, &b, &row);
+    return registry_reply(rq, rp, &b);
+}
+
+enum err handle_get_schema_version_text(struct request *rq, struct reply *rp)
+{
+    struct schema_row row;
+    struct buf b = { 0 };
+    enum err e = get(rq, &row);
+
+    if (e)
+        return e;
+    buf_slice(&b, row.text);
+    return registry_reply(rq, rp, &b);
+}
+
+enum err handle_list_referrers(struct request *rq, struct reply *rp)
+{
+    struct schema_subject s;
+    int version, *ids;
+    size_t n;
+    enum err e;
+
+    if ((e = registry_subject(rq, false, &s)) || (e = registry_version(rq, &version)) ||
+        (e = schemas_referrers(rq->db, rq->arena, &s, version, &ids, &n, &rq->fault)))
+        return e;
+    return registry_reply_numbers(rq, rp, ids, n);
+}
+
+enum err handle_delete_subject(struct request *rq, struct reply *rp)
+{
+    struct schema_subject s;
+    size_t n = 0;
+    int *gone;
+    enum err e;
+
+    if ((e = registry_subject(rq, false, &s)) || (e = audit_begin(rq->db, &rq->fault)))
+        return e;
+    e = schemas_delete(rq->db, rq->arena, &s, registry_flag(rq, "permanent"), &gone, &n, &rq->fault);
+    if ((e = registry_end(rq, e, "SubjectDeleted")))
+        return e;
+    return registry_reply_numbers(rq, rp, gone, n);
+}
+
+enum err handle_delete_schema_version(struct request *rq, struct reply *rp)
+{
+    struct schema_subject s;
+    struct buf b = { 0 };
+    int version, gone = 0;
+    enum err e;
+
+    if ((e = registry_subject(rq, false, &s)) || (e = registry_version(rq, &version)) || (e = audit_begin(rq->db, &rq->fault)))
+        return e;
+    e = schemas_delete_version(rq->db, rq->arena, &s, version, registry_flag(rq, "permanent"), &gone, &rq->fault);
+    if ((e = registry_end(rq, e, "SchemaDeleted")))
+        return e;
+    buf_i64(&b, gone);
+    return registry_reply(rq, rp, &b);
+}

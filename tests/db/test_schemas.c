@@ -1,0 +1,245 @@
+#include <pthread.h>
+#include <stdio.h>
+
+#include "gateway/engine/schemas.h"
+#include "tests/db/log_support.h"
+
+/* The registry's transactions where they meet. What an answer shows is tested in tests/api/test_registry.py. */
+static struct db_config database;
+static struct config config;
+static struct db *db;
+static struct arena *arena;
+static const struct schema_subject orders = { { ".", 1 }, { "orders", 6 } };
+static const struct schema_subject others = { { ".", 1 }, { "others", 6 } };
+
+static int open_all(void **state)
+{
+    char err[512];
+    char *none[] = { NULL };
+
+    (void)state;
+    log_open("weir_test_schemas");
+    database = test_config();
+    db = db_new(&database);
+    return db && config_load(&config, 0, none, none, err) ? 0 : -1;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    config_free(&config);
+    db_free(db);
+    log_close();
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 26);
+    assert_non_null(arena);
+    side_do("truncate weir.schemas, weir.schema_versions, weir.schema_subjects, weir.schema_references, weir.outbox cascade");
+    side_do("update weir.registry set next_id = 1, changes = 0");
+    return 0;
+}
+
+static int done(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static enum err begin(struct db *on)
+{
+    return db_exec(on, &DB_BEGIN, NULL, NULL, NULL);
+}
+
+/* As a handler ends what it began. */
+static enum err end(struct db *on, enum err e)
+{
+    if (!e)
+        return db_exec(on, &DB_COMMIT, NULL, NULL, NULL);
+    db_rollback(on);
+    return e;
+}
+
+static enum err put(struct db *on, struct arena *a, const struct schema_subject *s, const char *text, struct schema_row *ret,
+                    bool *ret_made)
+{
+    const struct schema_body body = { .text = slice_of(text), .type = SCHEMA_AVRO };
+    struct schema_candidate c;
+    struct fault f = { 0 };
+    enum err e = schema_prepare(&config, on, a, s, &body, false, &c, &f);
+
+    if (!e && !(e = begin(on)))
+        e = end(on, schemas_register(&config, on, a, &c, &body, true, false, ret_made, &f));
+    *ret = c.row;
+    return e;
+}
+
+static void one_content_has_one_id_and_is_told_once(void **state)
+{
+    struct schema_row first, again, other;
+    bool made;
+
+    (void)state;
+    assert_ok(put(db, arena, &orders, "\"string\"", &first, &made));
+    assert_true(made && first.id == 1 && first.version == 1);
+    assert_ok(put(db, arena, &orders, " \"string\" ", &again, &made));
+    assert_true(!made && again.id == 1 && again.version == 1);
+    assert_ok(put(db, arena, &others, "{\"type\":\"string\"}", &other, &made));
+    assert_true(made && other.id == 1 && other.version == 1);
+    assert_ok(put(db, arena, &orders, "\"int\"", &other, &made));
+    assert_true(made && other.id == 2 && other.version == 2);
+    assert_int_equal(side_int("select changes from weir.registry"), 3);
+    assert_int_equal(side_int("select count(*) from weir.outbox where stream = '_schemas' and type = 'SchemaRegistered'"), 3);
+}
+
+static void what_is_rolled_back_has_used_no_id(void **state)
+{
+    const struct schema_body body = { .text = SLICE("\"long\""), .type = SCHEMA_AVRO };
+    struct schema_candidate c;
+    struct schema_row row;
+    bool made;
+
+    (void)state;
+    assert_ok(schema_prepare(&config, db, arena, &orders, &body, false, &c, NULL));
+    assert_ok(begin(db));
+    assert_ok(schemas_register(&config, db, arena, &c, &body, true, false, &made, NULL));
+    assert_true(made && c.row.id == 1);
+    db_rollback(db);
+    assert_int_equal(side_int("select count(*) from weir.schema_subjects") + side_int("select count(*) from weir.outbox"), 0);
+    assert_ok(put(db, arena, &orders, "\"int\"", &row, &made));
+    assert_true(row.id == 1 && row.version == 1);
+}
+
+/* Each registers all contents in an order of its own, and deletes its subject now and then, which is dropped under the others' wait. */
+#define THREADS 4
+#define CONTENTS 12
+
+static void *work(void *arg)
+{
+    const struct schema_subject shared = { SLICE("."), SLICE("shared") }, brief = { SLICE("."), SLICE("brief") };
+    struct db *own = db_new(&database);
+    int n = *(const int *)arg;
+
+    for (int i = 0; own && i < CONTENTS; i++) {
+        struct arena *a = arena_new(1 << 22);
+        struct schema_row row;
+        struct fault f = { 0 };
+        char text[80];
+        bool made;
+        size_t count;
+        int *gone;
+        enum err e;
+
+        snprintf(text, sizeof text, "{\"type\":\"fixed\",\"name\":\"F\",\"size\":%d}", (i * 5 + n * 7) % CONTENTS + 1);
+        assert_ok(put(own, a, &shared, text, &row, &made));
+        assert_ok(put(own, a, &brief, text, &row, &made));
+        assert_ok(begin(own));
+        e = end(own, schemas_delete(own, a, &brief, i % 2, &gone, &count, &f));
+        assert_true(e == OK || (e == ERR_REGISTRY && f.registry / 100 == 404));
+        arena_free(a);
+    }
+    db_free(own);
+    return NULL;
+}
+
+static void many_at_once_leave_numbers_without_gaps(void **state)
+{
+    pthread_t threads[THREADS];
+    int numbers[THREADS];
+
+    (void)state;
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(side_int("select count(*) from weir.schemas"), CONTENTS);
+    assert_int_equal(side_int("select max(version) from weir.schema_versions where subject = 'shared'"), CONTENTS);
+    assert_int_equal(side_int("select count(distinct schema_id) from weir.schema_versions where subject = 'shared'"), CONTENTS);
+    assert_int_equal(side_int("select count(*) from weir.schemas s where not exists (select from weir.schema_versions v"
+                              " where v.context = s.context and v.schema_id = s.schema_id)"), 0);
+    assert_int_equal(side_int("select changes from weir.registry"),
+                     side_int("select count(*) from weir.outbox where stream = '_schemas'"));
+}
+
+static void an_id_that_nobody_has_any_more_is_forgotten(void **state)
+{
+    struct schema_version *uses;
+    struct schema_row row;
+    struct fault f = { 0 };
+    bool made;
+    size_t n;
+    int *gone;
+
+    (void)state;
+    assert_ok(put(db, arena, &orders, "\"string\"", &row, &made));
+    assert_ok(put(db, arena, &others, "\"string\"", &row, &made));
+    for (int permanent = 0; permanent < 2; permanent++) {
+        assert_ok(begin(db));
+        assert_ok(end(db, schemas_delete(db, arena, &orders, permanent, &gone, &n, &f)));
+        assert_true(n == 1 && gone[0] == 1);
+    }
+    assert_ok(schemas_by_id(db, arena, SLICE("."), 1, &row, &uses, &n, &f));
+    assert_true(n == 1 && slice_is(uses[0].subject.name, "others"));
+    for (int permanent = 0; permanent < 2; permanent++) {
+        assert_ok(begin(db));
+        assert_ok(end(db, schemas_delete(db, arena, &others, permanent, &gone, &n, &f)));
+    }
+    assert_int_equal(schemas_by_id(db, arena, SLICE("."), 1, &row, &uses, &n, &f), ERR_REGISTRY);
+    assert_int_equal(f.registry, SCHEMA_NONE);
+    assert_int_equal(side_int("select count(*) from weir.schemas") + side_int("select count(*) from weir.schema_subjects"), 0);
+}
+
+static void pages_of_subjects_and_schemas_go_on_where_they_ended(void **state)
+{
+    const struct schema_filter all = { .context = SLICE(""), .prefix = SLICE("") };
+    struct schema_version at = { .subject = { SLICE(""), SLICE("") } }, *page;
+    struct schema_row row, *rows;
+    int seen = 0;
+    bool made;
+    size_t n;
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "s%d", i);
+        assert_ok(put(db, arena, &(struct schema_subject){ SLICE("."), slice_of(name) }, i % 2 ? "\"int\"" : "\"long\"", &row, &made));
+    }
+    do {
+        assert_ok(schemas_subjects(db, arena, &all, &at.subject, 3, &page, &n, NULL));
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(page[i].subject.name.p[1], '0' + seen++);
+        if (n)
+            at.subject = page[n - 1].subject;
+    } while (n);
+    assert_int_equal(seen, 10);
+    at = (struct schema_version){ .subject = { SLICE(""), SLICE("") } };
+    do {
+        assert_ok(schemas_page(db, arena, &all, &at, 4, &rows, &n, NULL));
+        seen -= (int)n;
+        if (n)
+            at = (struct schema_version){ rows[n - 1].subject, rows[n - 1].version, false };
+    } while (n);
+    assert_int_equal(seen, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+        TEST(one_content_has_one_id_and_is_told_once),
+        TEST(what_is_rolled_back_has_used_no_id),
+        TEST(many_at_once_leave_numbers_without_gaps),
+        TEST(an_id_that_nobody_has_any_more_is_forgotten),
+        TEST(pages_of_subjects_and_schemas_go_on_where_they_ended),
+#undef TEST
+    };
+
+    return cmocka_run_group_tests_name("schemas", tests, open_all, close_all);
+}
