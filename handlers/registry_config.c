@@ -31,8 +31,8 @@ static enum err none_of_its_own(struct request *rq, enum schema_code code, const
 {
     struct slice name = request_path(rq, "subject");
 
-    return schema_fault(&rq->fault, code, "Subject '%.*s' does not have subject-level %s configured", name.n < 250 ? (int)name.n : 0,
-                        name.p, what);
+    return schema_fault(&rq->fault, code, "Subject '%.*s' does not have subject-level %s configured",
+                        name.n < 250 ? (int)name.n : 0, name.p, what);
 }
 
 enum err handle_get_registry_config(struct request *rq, struct reply *rp)

@@ -63,7 +63,8 @@ enum err handle_look_up_schema(struct request *rq, struct reply *rp)
     size_t n;
     enum err e;
 
-    if ((e = registry_subject(rq, false, &s)) || (e = schemas_versions(rq->db, rq->arena, &s, deleted, false, &v, &n, &rq->fault)) ||
+    if ((e = registry_subject(rq, false, &s)) ||
+        (e = schemas_versions(rq->db, rq->arena, &s, deleted, false, &v, &n, &rq->fault)) ||
         (e = take(rq, &body, &candidate)) || (e = schemas_lookup(rq->db, rq->arena, &candidate, deleted, &row, &found, &rq->fault)))
         return e;
     if (!found)
@@ -83,7 +84,8 @@ static enum err old_version(struct request *rq, struct schema_subject *ret_s, st
     if (wanted.force && !principal_may(rq->who, PERM_ADMIN, schema_subject_text(rq->arena, ret_s)))
         return fault(&rq->fault, ERR_FORBIDDEN, "To go back by force needs admin on the subject.");
     if (wanted.version < 1)
-        return schema_fault(&rq->fault, SCHEMA_BAD_VERSION, "The specified version '%d' is not a valid version id.", wanted.version);
+        return schema_fault(&rq->fault, SCHEMA_BAD_VERSION, "The specified version '%d' is not a valid version id.",
+                            wanted.version);
     if ((e = schemas_get(rq->db, rq->arena, ret_s, wanted.version, false, &row, &rq->fault)) ||
         (e = schema_refs_parse(rq->arena, row.refs, &refs, &rq->fault)))
         return e;

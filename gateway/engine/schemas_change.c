@@ -113,8 +113,8 @@ static enum err lock_settings(struct db *db, const struct schema_subject *s, str
     return e ? e : db_registry_claim(db, &next_id, f);
 }
 
-static enum err keep_settings(struct db *db, struct arena *a, const struct schema_subject *s, int level, int mode, const char *event,
-                              const char *member, const char *word, struct fault *f)
+static enum err keep_settings(struct db *db, struct arena *a, const struct schema_subject *s, int level, int mode,
+                              const char *event, const char *member, const char *word, struct fault *f)
 {
     struct buf b = { 0 };
     enum err e = db_schema_subject_put(db, s, level, mode, f);

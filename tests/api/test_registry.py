@@ -90,7 +90,7 @@ def test_one_content_has_one_id_in_all_subjects(registry, subject):
     first, second = subject + "/a b", subject + "-value"
     number = registry.json(first, {"title": subject})
     assert registry.json(second, {"title": subject}) == number
-    assert registry.json(second, {"title": subject, "type": "object"}, metadata={"properties": {"a": "b"}}) != number
+    assert registry.json(second, {"title": subject, "description": "2"}, metadata={"properties": {"a": "b"}}) != number
     assert registry.call("GET", f"/schemas/ids/{number}/subjects") == [second, first]
     assert registry.call("GET", f"/schemas/ids/{number}/versions") == [{"subject": second, "version": 1},
                                                                        {"subject": first, "version": 1}]

@@ -122,7 +122,8 @@ def test_every_change_is_an_event_and_an_audit_record_in_order(both):
 def test_it_is_there_after_a_restart_and_keeps_its_limits(gateway):
     small = harness.serve(gateway.database_url, LIMITS)
     registry = Registry(harness.Client(small, gateway.token))
-    ids = [registry.json("kept", {"title": f"kept {n}"}) for n in range(3)]
+    roomy = Registry(harness.Client(gateway))
+    ids = [roomy.json("kept", {"title": "kept 0"})] + [registry.json("kept", {"title": f"kept {n}"}) for n in (1, 2)]
     one_more = of_json({"title": "one more"})
     registry.refused("POST", at("kept") + "/versions", 42205, one_more)
     registry.call("DELETE", at("kept") + "/versions/1")
@@ -132,11 +133,12 @@ def test_it_is_there_after_a_restart_and_keeps_its_limits(gateway):
     registry.refused("POST", at("kept") + "/versions", 42209, of_json({"title": "x" * 2000}))
     refs = [{"name": f"{n}.json", "subject": "kept", "version": n} for n in (2, 3)]
     registry.refused("POST", at("kept") + "/versions", 42209, of_json({"$ref": "2.json"}, references=refs))
-    Registry(harness.Client(gateway)).json("one", {"$ref": "2.json"}, references=refs[:1])
+    roomy.json("one", {"$ref": "2.json"}, references=refs[:1])
     named = [{"name": "o.json", "subject": "one", "version": 1}]
     registry.refused("POST", at("kept") + "/versions", 42209, of_json({"$ref": "o.json"}, references=named))
     registry.refused("POST", at("a-new-one") + "/versions", 42205, of_json({"title": "5"}))    # the others have more by now
     registry.client.close()
+    roomy.client.close()
     assert small.stop() == 0
     small = harness.serve(gateway.database_url, LIMITS)
     registry = Registry(harness.Client(small, gateway.token))

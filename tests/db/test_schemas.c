@@ -209,7 +209,8 @@ static void pages_of_subjects_and_schemas_go_on_where_they_ended(void **state)
         char name[16];
 
         snprintf(name, sizeof name, "s%d", i);
-        assert_ok(put(db, arena, &(struct schema_subject){ SLICE("."), slice_of(name) }, i % 2 ? "\"int\"" : "\"long\"", &row, &made));
+        assert_ok(put(db, arena, &(struct schema_subject){ SLICE("."), slice_of(name) }, i % 2 ? "\"int\"" : "\"long\"", &row,
+                      &made));
     }
     do {
         assert_ok(schemas_subjects(db, arena, &all, &at.subject, 3, &page, &n, NULL));
