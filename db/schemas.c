@@ -60,6 +60,12 @@ static enum err rows_of(struct db *db, const struct stmt *s, const struct arg *a
     return e;
 }
 
+/* Rows that follow one another mostly have the same context and subject. */
+static struct slice copy_unless(struct arena *a, struct slice text, struct slice last)
+{
+    return last.p && slice_eq(text, last) ? last : arena_slice(a, text);
+}
+
 static enum err versions_of(struct db *db, const struct stmt *s, const struct arg *args, struct arena *a,
                             struct schema_version **ret, size_t *ret_n, struct fault *f)
 {
@@ -70,9 +76,12 @@ static enum err versions_of(struct db *db, const struct stmt *s, const struct ar
     if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
         e = ERR_NO_MEMORY;
     for (int i = 0; !e && i < r.n; i++) {
-        v[i] = (struct schema_version){ { arena_slice(a, row_text(&r, i, 0)), arena_slice(a, row_text(&r, i, 1)) },
-                                        row_int4(&r, i, 2), row_bool(&r, i, 3) };
-        if (!v[i].subject.context.p || !v[i].subject.name.p)
+        struct schema_subject last = i ? v[i - 1].subject : (struct schema_subject){ SLICE_NONE, SLICE_NONE };
+
+        last = (struct schema_subject){ copy_unless(a, row_text(&r, i, 0), last.context),
+                                        copy_unless(a, row_text(&r, i, 1), last.name) };
+        v[i] = (struct schema_version){ last, row_int4(&r, i, 2), row_bool(&r, i, 3) };
+        if (!last.context.p || !last.name.p)
             e = ERR_NO_MEMORY;
     }
     if (!e) {

@@ -34,7 +34,8 @@ handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_see
 handler_fn handle_registry_root, handle_schema_types, handle_registry_associations, handle_list_contexts;
 /* registry_subjects.c */
 handler_fn handle_list_subjects, handle_list_schemas, handle_list_versions, handle_get_schema_version,
-    handle_get_schema_version_text, handle_list_referrers, handle_delete_subject, handle_delete_schema_version;
+    handle_get_schema_version_text, handle_get_schema_by_metadata, handle_list_referrers, handle_delete_subject,
+    handle_delete_schema_version;
 /* registry_register.c */
 handler_fn handle_register_schema, handle_look_up_schema, handle_roll_back_subject, handle_check_with_version,
     handle_check_with_versions;

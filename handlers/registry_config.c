@@ -1,3 +1,5 @@
+#include <strings.h>
+
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
 #include "handlers/registry.h"
@@ -48,6 +50,17 @@ enum err handle_get_registry_config(struct request *rq, struct reply *rp)
     return reply_word(rq, rp, "compatibilityLevel", compat_level_names[settings.level]);
 }
 
+/* There is one policy: to take another one for it in silence would be worse than to refuse it. */
+static enum err check_policy(struct request *rq)
+{
+    struct slice policy;
+    enum err e = schema_member_parse(rq->arena, rq->body, "compatibilityPolicy", &policy, &rq->fault);
+
+    if (e || !policy.p || (policy.n == 6 && strncasecmp(policy.p, "STRICT", 6) == 0))
+        return e;
+    return schema_fault(&rq->fault, SCHEMA_BAD_LEVEL, "Invalid compatibilityPolicy. Valid is STRICT; there is no other here.");
+}
+
 enum err handle_put_registry_config(struct request *rq, struct reply *rp)
 {
     struct schema_subject s;
@@ -55,7 +68,7 @@ enum err handle_put_registry_config(struct request *rq, struct reply *rp)
     int level, before;
     enum err e;
 
-    if ((e = whose(rq, &s)) || (e = registry_json(rq)) ||
+    if ((e = whose(rq, &s)) || (e = registry_json(rq)) || (e = check_policy(rq)) ||
         (e = schema_member_parse(rq->arena, rq->body, "compatibility", &text, &rq->fault)) ||
         (e = schema_level_parse(text, &level, &rq->fault)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;

@@ -116,13 +116,13 @@ enum err handle_roll_back_subject(struct request *rq, struct reply *rp)
 
 static enum err reply_verdict(struct request *rq, struct reply *rp, const struct schema_verdict *v)
 {
-    struct slice lines[2 * SCHEMA_FINDINGS + 2];
+    struct slice lines[SCHEMA_LINES];
     struct buf b = { 0 };
     size_t n;
 
     buf_printf(&b, "{\"is_compatible\":%s", v->n ? "false" : "true");
     if (registry_flag(rq, "verbose")) {
-        schema_verdict_lines(rq->arena, v, lines, sizeof lines / sizeof *lines, &n);
+        schema_verdict_lines(rq->arena, v, lines, &n);
         BUF_LIT(&b, ",\"messages\":[");
         for (size_t i = 0; i < n; i++) {
             buf_str(&b, i ? "," : "");

@@ -26,6 +26,9 @@ static enum err prefix(struct request *rq, struct schema_filter *ret)
     struct schema_subject s;
     enum err e;
 
+    if (!text.p)
+        text = request_query(rq, "subject"); /* as some clients have it */
+
     ret->context = ret->prefix = SLICE("");
     if (!text.n || slice_is(text, ":*:"))
         return OK;
@@ -36,9 +39,15 @@ static enum err prefix(struct request *rq, struct schema_filter *ret)
     return OK;
 }
 
+/* Clients spell it either way. */
+static bool only_deleted(const struct request *rq)
+{
+    return registry_flag(rq, "deletedOnly") || registry_flag(rq, "deleted_only");
+}
+
 enum err handle_list_subjects(struct request *rq, struct reply *rp)
 {
-    struct schema_filter filter = { .deleted = registry_flag(rq, "deleted"), .deleted_only = registry_flag(rq, "deletedOnly") };
+    struct schema_filter filter = { .deleted = registry_flag(rq, "deleted"), .deleted_only = only_deleted(rq) };
     struct list_place place = { .at = { SLICE(""), SLICE("") } };
     int64_t offset, limit, at = 0;
     struct buf b = { 0 };
@@ -123,8 +132,7 @@ enum err handle_list_versions(struct request *rq, struct reply *rp)
     enum err e;
 
     if ((e = registry_subject(rq, false, &s)) || (e = registry_window(rq, INT32_MAX, &offset, &limit)) ||
-        (e = schemas_versions(rq->db, rq->arena, &s, registry_flag(rq, "deleted"), registry_flag(rq, "deletedOnly"), &v, &n,
-                              &rq->fault)))
+        (e = schemas_versions(rq->db, rq->arena, &s, registry_flag(rq, "deleted"), only_deleted(rq), &v, &n, &rq->fault)))
         return e;
     buf_char(&b, '[');
     for (size_t i = (size_t)offset; i < n && (int64_t)i - offset < limit; i++)
@@ -151,6 +159,29 @@ enum err handle_get_schema_version(struct request *rq, struct reply *rp)
     enum err e = get(rq, &row);
 
     if (e)
+        return e;
+    registry_put_row(rq, &b, &row);
+    return registry_reply(rq, rp, &b);
+}
+
+#define PROPERTIES 32 /* that can be asked for at once */
+
+enum err handle_get_schema_by_metadata(struct request *rq, struct reply *rp)
+{
+    struct slice names[PROPERTIES], values[PROPERTIES];
+    size_t n = request_query_all(rq, "key", names, PROPERTIES);
+    struct schema_property wanted[PROPERTIES];
+    struct schema_subject s;
+    struct schema_row row;
+    struct buf b = { 0 };
+    enum err e;
+
+    if (n > PROPERTIES || request_query_all(rq, "value", values, PROPERTIES) != n)
+        return fault(&rq->fault, ERR_BAD_PARAMETER, "There are as many values as keys, and at most %d.", PROPERTIES);
+    for (size_t i = 0; i < n; i++)
+        wanted[i] = (struct schema_property){ names[i], values[i] };
+    if ((e = registry_subject(rq, false, &s)) ||
+        (e = schemas_with(rq->db, rq->arena, &s, wanted, n, registry_flag(rq, "deleted"), &row, &rq->fault)))
         return e;
     registry_put_row(rq, &b, &row);
     return registry_reply(rq, rp, &b);

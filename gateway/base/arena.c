@@ -21,6 +21,7 @@ struct deferred {
 
 struct arena {
     size_t limit, used;
+    bool full;                   /* the limit has refused something */
     char *p, *end;               /* free space of the current chunk */
     size_t chunk;                /* size of the next one */
     struct chunk *chunks;
@@ -75,8 +76,10 @@ void *arena_alloc(struct arena *a, size_t n)
     size_t room = (size_t)(a->end - a->p);
     char *p;
 
-    if (n > a->limit - a->used)
+    if (n > a->limit - a->used) {
+        a->full = true;
         return NULL;
+    }
     if (n <= room) {
         p = a->p;
     } else if (n > a->chunk / 4) {
@@ -159,4 +162,9 @@ bool arena_defer(struct arena *a, void (*fn)(void *), void *arg)
 size_t arena_used(const struct arena *a)
 {
     return a->used;
+}
+
+bool arena_full(const struct arena *a)
+{
+    return a->full;
 }

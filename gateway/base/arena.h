@@ -16,5 +16,6 @@ struct slice arena_slice(struct arena *a, struct slice s);     /* copies; p == N
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool arena_defer(struct arena *a, void (*fn)(void *), void *arg); /* false: out of memory, nothing registered */
 size_t arena_used(const struct arena *a);
+bool arena_full(const struct arena *a);            /* it was `limit`, not malloc, that refused something */
 
 #endif

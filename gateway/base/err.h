@@ -53,6 +53,7 @@ enum err {
     ERR_UNSUPPORTED_MEDIA_TYPE,
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
     ERR_PATCH_FAILED,        /* 422: it does not fit what it is to change */
+    ERR_SCHEMA_LIMIT,        /* 422: checking a value against its schema takes more work than is allowed */
     ERR_OVERLOADED,
     ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
     ERR_TOO_MANY_TICKETS,    /* 429: of one principal */
@@ -70,7 +71,6 @@ enum err {
     /* inside only, never answered */
     ERR_DB_UNIQUE,            /* unique violation */
     ERR_DB_RETRY,             /* serialization failure, deadlock, a parent row that is gone: try again */
-    ERR_SCHEMA_LIMIT,         /* checking a value against its schema takes more work than is allowed */
     ERR_END
 };
 

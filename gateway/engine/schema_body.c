@@ -4,8 +4,6 @@
 #include "gateway/engine/schemas.h"
 
 /* Bodies of the registry's calls. They are read in the client's order and everything that is not known is passed over. */
-#define BODY_DEPTH 128 /* of metadata and rules, and of members that mean nothing here */
-
 static enum err malformed(const struct json *j, struct fault *f)
 {
     return fault(f, ERR_BAD_JSON, "The body is not valid JSON at byte %zu: %s", (size_t)(j->p - j->start),
@@ -112,6 +110,8 @@ static enum err references(struct json *j, struct arena *a, struct schema_body *
         ;
     if (count.error)
         return malformed(&count, f);
+    if (n > SCHEMA_NAMED_MAX)
+        return schema_fault(f, SCHEMA_TOO_LARGE, "The schema has %zu references; there may be %d at most.", n, SCHEMA_NAMED_MAX);
     if (!(b->refs = arena_alloc(a, (n + 1) * sizeof *b->refs)))
         return ERR_NO_MEMORY;
     b->n = 0;
@@ -126,7 +126,7 @@ enum err schema_refs_parse(struct arena *a, struct slice text, struct schema_bod
     struct json j;
 
     *ret = (struct schema_body){ .text = SLICE_NONE };
-    json_begin(&j, text, BODY_DEPTH);
+    json_begin(&j, text, SCHEMA_BODY_DEPTH);
     return references(&j, a, ret, f);
 }
 
@@ -180,7 +180,7 @@ enum err schema_body_parse(struct arena *a, struct slice text, struct schema_bod
     enum err e = OK;
 
     *ret = (struct schema_body){ .text = SLICE_NONE };
-    json_begin(&j, text, BODY_DEPTH);
+    json_begin(&j, text, SCHEMA_BODY_DEPTH);
     if (!json_object_begin(&j))
         return j.error ? malformed(&j, f) : fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
     while (!e && json_object_next(&j, &key, &escaped))
@@ -200,7 +200,7 @@ enum err schema_member_parse(struct arena *a, struct slice text, const char *nam
     enum err e = OK;
 
     *ret = SLICE_NONE;
-    json_begin(&j, text, BODY_DEPTH);
+    json_begin(&j, text, SCHEMA_BODY_DEPTH);
     if (!json_object_begin(&j))
         return j.error ? malformed(&j, f) : fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
     while (!e && json_object_next(&j, &key, &escaped)) {

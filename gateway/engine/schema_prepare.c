@@ -251,7 +251,7 @@ static enum err digest(struct arena *a, struct schema_candidate *c, const struct
     return good ? OK : ERR_NO_MEMORY;
 }
 
-enum err schema_prepare(const struct config *c, struct db *db, struct arena *a, const struct schema_subject *s,
+static enum err prepare(const struct config *c, struct db *db, struct arena *a, const struct schema_subject *s,
                         const struct schema_body *body, bool normalize, struct schema_candidate *ret, struct fault *f)
 {
     size_t bytes = body->text.n + body->metadata.n + body->rule_set.n;
@@ -269,4 +269,31 @@ enum err schema_prepare(const struct config *c, struct db *db, struct arena *a, 
         return e;
     ret->whole.text = ret->row.text;
     return digest(a, ret, body, form);
+}
+
+enum err schema_no_room(const struct arena *work, struct fault *f)
+{
+    if (!arena_full(work))
+        return ERR_NO_MEMORY;
+    return schema_fault(f, SCHEMA_TOO_LARGE, "The schema has too many parts: to look through it, or to compare it, takes more than "
+                        "%zu MiB of memory.", SCHEMA_WORK_BYTES >> 20);
+}
+
+static void free_arena(void *a)
+{
+    arena_free(a);
+}
+
+enum err schema_prepare(const struct config *c, struct db *db, struct arena *a, const struct schema_subject *s,
+                        const struct schema_body *body, bool normalize, struct schema_candidate *ret, struct fault *f)
+{
+    struct arena *work = arena_new(SCHEMA_WORK_BYTES);
+    enum err e;
+
+    if (!work || !arena_defer(a, free_arena, work)) {
+        arena_free(work);
+        return ERR_NO_MEMORY;
+    }
+    e = prepare(c, db, work, s, body, normalize, ret, f);
+    return e == ERR_NO_MEMORY ? schema_no_room(work, f) : e;
 }

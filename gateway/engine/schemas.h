@@ -72,6 +72,7 @@ struct schema_body {
     int id, version;              /* 0: none */
     bool force;                   /* of a rollback */
 };
+#define SCHEMA_BODY_DEPTH 128     /* of metadata and rules, and of members that mean nothing here */
 /* Unknown members are passed over. ERR_BAD_JSON, ERR_BAD_BODY, ERR_REGISTRY. */
 enum err schema_body_parse(struct arena *a, struct slice text, struct schema_body *ret, struct fault *f);
 enum err schema_refs_parse(struct arena *a, struct slice text, struct schema_body *ret, struct fault *f); /* the array alone */
@@ -86,19 +87,29 @@ struct schema_candidate {
     size_t n;
     struct schema_text whole;     /* with everything that it refers to, also through others */
 };
-/* SCHEMA_INVALID with where and why. */
+/* SCHEMA_INVALID with where and why, SCHEMA_TOO_LARGE. What is returned lives as long as the arena, beside it. */
 enum err schema_prepare(const struct config *c, struct db *db, struct arena *a, const struct schema_subject *s,
                         const struct schema_body *body, bool normalize, struct schema_candidate *ret, struct fault *f);
 /* A stored row with everything that it refers to. */
 enum err schema_whole(const struct config *c, struct db *db, struct arena *a, const struct schema_row *row, struct schema_text *ret,
                       struct fault *f);
 #define SCHEMA_WHOLE_BYTES ((size_t)16 << 20) /* of a schema with what it refers to */
+#define SCHEMA_WORK_BYTES ((size_t)256 << 20) /* of memory to look through a schema or to compare two: some 100 a value in them */
+#define SCHEMA_NAMED_MAX 10000                /* references in a body; the setting registry.references cannot be higher */
+/* For ERR_NO_MEMORY: SCHEMA_TOO_LARGE if it was `work`, of so many bytes, that was full. */
+enum err schema_no_room(const struct arena *work, struct fault *f);
 
 /* --- reading --- */
 enum err schemas_get(struct db *db, struct arena *a, const struct schema_subject *s, int version, bool deleted,
                      struct schema_row *ret, struct fault *f);
 enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
                        struct schema_version **ret_uses, size_t *ret_n, struct fault *f);
+/* The latest version whose metadata have all these properties. SCHEMA_NONE */
+struct schema_property {
+    struct slice name, value;
+};
+enum err schemas_with(struct db *db, struct arena *a, const struct schema_subject *s, const struct schema_property *wanted,
+                      size_t n, bool deleted, struct schema_row *ret, struct fault *f);
 enum err schemas_versions(struct db *db, struct arena *a, const struct schema_subject *s, bool deleted, bool deleted_only,
                           struct schema_version **ret, size_t *ret_n, struct fault *f);
 enum err schemas_lookup(struct db *db, struct arena *a, const struct schema_candidate *c, bool deleted, struct schema_row *ret,
@@ -124,8 +135,12 @@ struct schema_verdict {
 /* Against what the subject's level asks for; version > 0: against that one alone, -1: the latest alone (0 asks for the level). */
 enum err schemas_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
                        int version, struct schema_verdict *ret, struct fault *f);
-/* One line for each finding, as `messages` holds them. */
-void schema_verdict_lines(struct arena *a, const struct schema_verdict *v, struct slice *ret, size_t max, size_t *ret_n);
+#define SCHEMA_LINES (2 * SCHEMA_FINDINGS + 2)
+/* As `messages` holds them: a line for each finding and one for its counterexample, then the version and the level. */
+void schema_verdict_lines(struct arena *a, const struct schema_verdict *v, struct slice ret[SCHEMA_LINES], size_t *ret_n);
+/* SCHEMA_INCOMPATIBLE: the first finding in a sentence, then all of them as far as they go into the message. */
+#define SCHEMA_MESSAGE_BYTES 4000
+enum err schema_verdict_fault(struct arena *a, const struct schema_subject *s, const struct schema_verdict *v, struct fault *f);
 
 /* --- changing: inside a transaction; each tells the stream _schemas; afterwards schemas_changed --- */
 enum err schemas_register(const struct config *c, struct db *db, struct arena *a, struct schema_candidate *candidate,

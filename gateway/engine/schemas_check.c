@@ -1,23 +1,32 @@
-#include <stdio.h>
-
+#include "gateway/base/utf8.h"
 #include "gateway/engine/schemas.h"
 
 /* Against which versions a level asks, one after the other: each in memory of its own, since there may be many. */
-#define CHECK_ARENA ((size_t)256 << 20)
-#define LINE_BYTES 4000                /* of a counterexample that is shown */
+#define SHOWN_BYTES 600                /* of a pointer and of a sentence; what is longer is cut */
+#define EXAMPLE_BYTES 2000             /* of a counterexample; a longer one is left out */
+
+static struct slice shown(struct arena *a, struct slice s)
+{
+    if (s.n <= SHOWN_BYTES)
+        return arena_slice(a, s);
+    return slice_of(arena_printf(a, "%.*s…", (int)utf8_cut(s.p, s.n, SHOWN_BYTES), s.p));
+}
 
 static bool keep(struct arena *a, struct schema_verdict *v, const struct compat_finding *found, const struct schema_row *old)
 {
     struct compat_finding *f = &v->v[v->n];
 
     *f = *found;
-    f->old_pointer = arena_slice(a, found->old_pointer);
-    f->new_pointer = arena_slice(a, found->new_pointer);
-    f->detail = arena_slice(a, found->detail);
-    f->counterexample = found->counterexample.p ? arena_slice(a, found->counterexample) : SLICE_NONE;
+    f->old_pointer = shown(a, found->old_pointer);
+    f->new_pointer = shown(a, found->new_pointer);
+    f->detail = shown(a, found->detail);
+    if (found->counterexample.n > EXAMPLE_BYTES)
+        f->counterexample = SLICE_NONE;
+    else if (found->counterexample.p && !(f->counterexample = arena_slice(a, found->counterexample)).p)
+        return false;
     v->old = (struct schema_row){ .version = old->version };
     v->n++;
-    return f->old_pointer.p && f->new_pointer.p && f->detail.p && (!found->counterexample.p || f->counterexample.p);
+    return f->old_pointer.p && f->new_pointer.p && f->detail.p;
 }
 
 static enum err check_one(const struct config *c, struct db *db, struct arena *work, struct arena *a,
@@ -52,13 +61,15 @@ static enum err check_span(const struct config *c, struct db *db, struct arena *
     enum err e = OK;
 
     while (!e && more && !v->n) {
-        struct arena *work = arena_new(CHECK_ARENA);
+        struct arena *work = arena_new(SCHEMA_WORK_BYTES);
         struct schema_row *old;
         size_t n = 0;
 
         e = work ? db_schema_get(db, work, &candidate->row.subject, span, false, 1, &old, &n, f) : ERR_NO_MEMORY;
         if (!e && n)
             e = check_one(c, db, work, a, candidate, old, v, f);
+        if (e == ERR_NO_MEMORY && work)
+            e = schema_no_room(work, f);
         more = all && n && old->version > 1;
         if (more)
             span.to = old->version - 1;
@@ -93,18 +104,60 @@ static struct slice line(struct arena *a, const struct compat_finding *f)
                                  f->new_pointer.p));
 }
 
-void schema_verdict_lines(struct arena *a, const struct schema_verdict *v, struct slice *ret, size_t max, size_t *ret_n)
+void schema_verdict_lines(struct arena *a, const struct schema_verdict *v, struct slice ret[SCHEMA_LINES], size_t *ret_n)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < v->n && n + 4 <= max; i++) {
+    for (size_t i = 0; i < v->n; i++) {
+        struct slice example = v->v[i].counterexample;
+
         ret[n++] = line(a, &v->v[i]);
-        if (v->v[i].counterexample.p && v->v[i].counterexample.n <= LINE_BYTES)
-            ret[n++] = slice_of(arena_printf(a, "counterexample: %.*s", (int)v->v[i].counterexample.n, v->v[i].counterexample.p));
+        if (example.p)
+            ret[n++] = slice_of(arena_printf(a, "counterexample: %.*s", (int)example.n, example.p));
     }
     if (v->n) {
         ret[n++] = slice_of(arena_printf(a, "{oldSchemaVersion: %d}", v->old.version));
         ret[n++] = slice_of(arena_printf(a, "{compatibility: '%s'}", compat_level_names[v->level]));
     }
     *ret_n = n;
+}
+
+static void put_first(struct buf *b, const struct schema_verdict *v)
+{
+    const struct compat_finding *f = &v->v[0];
+
+    buf_printf(b, "%s at '", f->rule);
+    buf_slice(b, f->new_pointer);
+    buf_printf(b, "' ('");
+    buf_slice(b, f->old_pointer);
+    buf_printf(b, "' in version %d): ", v->old.version);
+    buf_slice(b, f->detail);
+}
+
+enum err schema_verdict_fault(struct arena *a, const struct schema_subject *s, const struct schema_verdict *v, struct fault *f)
+{
+    struct slice name = schema_subject_text(a, s), lines[SCHEMA_LINES];
+    struct buf b = { 0 };
+    size_t n, left = 0;
+
+    schema_verdict_lines(a, v, lines, &n);
+    BUF_LIT(&b, "Schema being registered is incompatible with an earlier schema for subject \"");
+    buf_slice(&b, name);
+    BUF_LIT(&b, "\": ");
+    put_first(&b, v);
+    BUF_LIT(&b, ", details: [");
+    for (size_t i = 0; i < n; i++) {
+        if (i > 1 && i + 2 < n && b.n + lines[i].n > SCHEMA_MESSAGE_BYTES) { /* the first finding and the last two stay */
+            left++;
+            continue;
+        }
+        buf_str(&b, i ? ", " : "");
+        buf_slice(&b, lines[i].p ? lines[i] : SLICE(""));
+    }
+    if (left)
+        buf_printf(&b, ", {left out: %zu}", left);
+    buf_char(&b, ']');
+    f->whole = b.failed ? NULL : arena_strndup(a, b.p, b.n);
+    buf_free(&b);
+    return schema_fault(f, SCHEMA_INCOMPATIBLE, "Schema being registered is incompatible with an earlier schema for its subject.");
 }

@@ -1,3 +1,4 @@
+#include "gateway/base/json_tree.h"
 #include "gateway/engine/schemas.h"
 
 /* Reading the registry: statements of db/schemas.h, and what it means that they find nothing. */
@@ -59,6 +60,42 @@ enum err schemas_versions(struct db *db, struct arena *a, const struct schema_su
     *ret = v;
     *ret_n = kept;
     return e;
+}
+
+static bool has_all(struct arena *a, struct slice metadata, const struct schema_property *wanted, size_t n)
+{
+    struct json_node *root;
+    const struct json_node *properties, *one;
+
+    if (!metadata.p || json_tree_parse(metadata, SCHEMA_BODY_DEPTH, a, &root, NULL))
+        return n == 0;
+    properties = json_tree_get(root, "properties");
+    for (size_t i = 0; i < n; i++) {
+        one = properties ? json_tree_member(properties, wanted[i].name) : NULL;
+        if (!one || one->type != JSON_STRING || !slice_eq(one->text, wanted[i].value))
+            return false;
+    }
+    return true;
+}
+
+enum err schemas_with(struct db *db, struct arena *a, const struct schema_subject *s, const struct schema_property *wanted,
+                      size_t n, bool deleted, struct schema_row *ret, struct fault *f)
+{
+    struct schema_version *v;
+    bool found = false;
+    size_t versions;
+    enum err e = schemas_versions(db, a, s, deleted, false, &v, &versions, f);
+
+    while (!e && !found && versions--) {
+        struct arena *work = arena_new(SCHEMA_WORK_BYTES);
+
+        e = work ? schemas_get(db, work, s, v[versions].version, deleted, ret, f) : ERR_NO_MEMORY;
+        found = !e && has_all(work, ret->metadata, wanted, n);
+        arena_free(work);
+    }
+    if (e || !found)
+        return e ? e : schema_fault(f, SCHEMA_NONE, "Schema not found");
+    return schemas_get(db, a, s, v[versions].version, deleted, ret, f);
 }
 
 enum err schemas_lookup(struct db *db, struct arena *a, const struct schema_candidate *c, bool deleted, struct schema_row *ret,

@@ -31,34 +31,13 @@ static enum err check_room(const struct config *c, struct arena *a, const struct
     return OK;
 }
 
-/* The whole story of a refusal: it tells a program's author what to change. */
-static enum err incompatible(struct arena *a, const struct schema_subject *s, const struct schema_verdict *v, struct fault *f)
-{
-    struct slice name = schema_subject_text(a, s), lines[2 * SCHEMA_FINDINGS + 2];
-    struct buf b = { 0 };
-    size_t n;
-
-    schema_verdict_lines(a, v, lines, sizeof lines / sizeof *lines, &n);
-    BUF_LIT(&b, "Schema being registered is incompatible with an earlier schema for subject \"");
-    buf_slice(&b, name);
-    BUF_LIT(&b, "\", details: [");
-    for (size_t i = 0; i < n; i++) {
-        buf_str(&b, i ? ", " : "");
-        buf_slice(&b, lines[i].p ? lines[i] : SLICE(""));
-    }
-    buf_char(&b, ']');
-    f->whole = b.failed ? NULL : arena_strndup(a, b.p, b.n);
-    buf_free(&b);
-    return schema_fault(f, SCHEMA_INCOMPATIBLE, "Schema being registered is incompatible with an earlier schema for its subject.");
-}
-
 static enum err check_fits(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
                            struct fault *f)
 {
     struct schema_verdict verdict;
     enum err e = schemas_check(c, db, a, candidate, 0, &verdict, f);
 
-    return e ? e : verdict.n ? incompatible(a, &candidate->row.subject, &verdict, f) : OK;
+    return e ? e : verdict.n ? schema_verdict_fault(a, &candidate->row.subject, &verdict, f) : OK;
 }
 
 /* The id of the content, as it is known or from now on. */

@@ -109,6 +109,9 @@ const struct problem problems[] = {
     [ERR_PATCH_FAILED] = { 422, "patch-failed", "The patch does not fit the data",
         "The data are not JSON, or have nothing where the patch points to. A patch is of the event's data, so its paths begin "
         "inside of them: /total, not /data/total. Nothing was changed. Read them again and make the patch anew." },
+    [ERR_SCHEMA_LIMIT] = { 422, "schema-limit", "Checking against the schema takes too much work",
+        "The event nests deeper than its schema can be followed, or so much of the schema applies to it that the check was "
+        "given up. Nothing was recorded. The detail says what ran out: make the event smaller or the schema simpler." },
     [ERR_OVERLOADED] = { 429, "overloaded", "Weir is busy",
         "A queue is full and the request was not begun. Try again after the seconds in Retry-After, with growing "
         "pauses." },
@@ -146,7 +149,6 @@ const struct problem problems[] = {
     [ERR_REGISTRY] = { 0 }, /* registry.c */
     [ERR_DB_UNIQUE] = { 0 },
     [ERR_DB_RETRY] = { 0 },
-    [ERR_SCHEMA_LIMIT] = { 0 },
 };
 /* clang-format on */
 const size_t problem_count = sizeof problems / sizeof *problems;

@@ -119,6 +119,43 @@ def test_metadata_and_rules_come_back_as_they_came(registry, subject):
     registry.refused("POST", at(subject), 40403, of_json({"type": "object"}))
 
 
+def test_the_latest_version_with_some_metadata_is_found(registry, subject):
+    for n, owner in enumerate(("a b", "a b", "c"), 1):
+        metadata = {"properties": {"owner": owner, "n": str(n), "number": 1}}
+        registry.json(subject, {"type": "object", "title": str(n)}, metadata=metadata)
+    path = at(subject) + "/metadata?deleted=false"
+    assert registry.call("GET", path + "&&key=owner&value=a%20b")["version"] == 2
+    assert registry.call("GET", path + "&key=owner&value=a+b&key=n&value=1")["version"] == 1
+    assert registry.call("GET", path + "&key=n&key=owner&value=3&value=c")["metadata"]["properties"]["n"] == "3"
+    for query in ("&key=owner&value=a", "&key=number&value=1", "&key=owner&value=c&key=n&value=1", "&key=other&value="):
+        registry.refused("GET", path + query, 40403)
+    registry.call("DELETE", at(subject) + "/versions/3")
+    registry.refused("GET", path + "&key=owner&value=c", 40403)
+    assert registry.call("GET", at(subject) + "/metadata?key=owner&value=c&deleted=True")["version"] == 3
+    registry.refused("GET", at(subject) + "/metadata?key=owner", 400)
+    registry.refused("GET", at(subject) + "/metadata?" + "key&value&" * 33, 400)
+    registry.refused("GET", at(subject + "x") + "/metadata?key=owner&value=c", 40401)
+
+
+def test_an_id_is_asked_for_with_a_subject(registry, subject):
+    """As Confluent's: one of another context has to have it; a plain one is where a consumer reads, whoever registered."""
+    there, other = f":.asked:{subject}", f"{subject}-2"
+    number = registry.json(there, {"title": subject})
+    path = f"/schemas/ids/{number}"
+    for asked in ("", f"?subject={there}", "?subject=:.asked:", f"?subject={subject}", "?subject=no-such"):
+        assert registry.call("GET", path + asked)["schemaType"] == "JSON"
+    for asked in (f":.asked:{other}", ":.nowhere:", f":.nowhere:{subject}"):
+        for more in ("", "/schema", "/subjects", "/versions"):
+            registry.refused("GET", f"{path}{more}?subject={asked}", 40403)
+    registry.refused("GET", path + "?subject=%0A", 42208)
+    here = registry.json(subject, {"title": other})
+    assert registry.json(other, {"title": other}) == here
+    assert registry.call("GET", f"/schemas/ids/{here}/subjects?offset=0&limit=-1") == [subject, other]
+    assert registry.call("GET", f"/schemas/ids/{here}/subjects?subject={other}") == [other]
+    assert registry.call("GET", f"/schemas/ids/{here}/versions?subject={subject}") == [{"subject": subject, "version": 1}]
+    assert registry.call("GET", f"/schemas/ids/{here}/versions?subject={subject}x") == []
+
+
 @pytest.mark.parametrize("method, path, code", [
     ("GET", "/subjects/{s}x/versions", 40401), ("POST", "/subjects/{s}x", 40401), ("DELETE", "/subjects/{s}x", 40401),
     ("GET", "/subjects/{s}x/versions/1", 40401), ("DELETE", "/subjects/{s}x/versions/1", 40401),
@@ -162,6 +199,31 @@ def test_a_bad_body_is_refused_with_its_code_everywhere(registry, subject, body,
     assert registry.call("GET", at(subject) + "/versions") == [1]
 
 
+MANY_PARTS = {
+    "numbers": ("JSON", '{"default":[' + "0," * 500000 + "0]}"), "arrays": ("JSON", '{"default":[' + "[]," * 340000 + "[]]}"),
+    "properties": ("JSON", '{"properties":{' + ",".join(f'"{n}":{{}}' for n in range(90000)) + "}}"),
+    "attributes": ("AVRO", '{"type":"int","a":[' + "0," * 500000 + "0]}"), "unions": ("AVRO", "[" + "[]," * 340000 + "[]]")}
+
+
+@pytest.mark.parametrize("name", MANY_PARTS)
+def test_a_schema_of_very_many_parts_is_taken_or_refused_but_not_for_later(registry, subject, name):
+    """There is nothing to try again: never 503."""
+    body = dict(zip(("schemaType", "schema"), MANY_PARTS[name]))
+    answer = registry.client.post(f"/registry{at(subject)}/versions", body)
+    assert answer.status in (200, 422), answer
+    if answer.status == 200:
+        assert registry.call("POST", at(subject), body)["version"] == 1
+        answer = registry.client.post(f"/registry/compatibility{at(subject)}/versions", body)
+        assert answer.status == 200 and answer.json()["is_compatible"] or answer.json()["error_code"] == 42209
+    else:
+        assert answer.json()["error_code"] in (42201, 42209)
+
+
+def test_more_references_than_there_can_be_are_too_many(registry, subject):
+    references = b"[" + b"{}," * 300000 + b"{}]"
+    registry.refused("POST", at(subject) + "/versions", 42209, b'{"schema":"{}","references":' + references + b"}")
+
+
 def test_media_types(registry, client, subject):
     for sent in ("application/json", "application/octet-stream", "application/vnd.schemaregistry+json; charset=utf-8", None):
         registry.call("POST", at(subject) + "/versions", of_json({"type": "object"}), content_type=sent)
@@ -180,6 +242,7 @@ def test_deletion_is_soft_first_and_then_for_good(registry, subject):
     assert registry.call("GET", at(subject) + "/versions") == [2]
     assert registry.call("GET", at(subject) + "/versions?deleted=True") == [1, 2]
     assert registry.call("GET", at(subject) + "/versions?deletedOnly=true") == [1]
+    assert registry.call("GET", at(subject) + "/versions?deleted=False&deleted_only=True&offset=0&limit=-1") == [1]
     registry.refused("GET", at(subject) + "/versions/1", 40402)
     assert registry.call("GET", at(subject) + "/versions/1?deleted=true")["id"] == first
     assert registry.call("GET", f"/schemas/ids/{first}")["schemaType"] == "JSON"
@@ -198,6 +261,8 @@ def test_deletion_is_soft_first_and_then_for_good(registry, subject):
     registry.refused("GET", "/config/" + subject, 40408)
     assert subject not in registry.call("GET", "/subjects")
     assert subject in registry.call("GET", "/subjects?deleted=true") and subject in registry.call("GET", "/subjects?deletedOnly=True")
+    assert registry.call("GET", f"/subjects?deleted=False&deleted_only=True&offset=0&limit=-1&subject={subject}") == [subject]
+    assert registry.call("GET", f"/subjects?deleted=False&deleted_only=False&subject={subject}") == []
     assert registry.call("DELETE", at(subject) + "?permanent=true") == [2, 3]
     registry.refused("DELETE", at(subject) + "?permanent=true", 40401)
     registry.refused("GET", f"/schemas/ids/{second}", 40403)
@@ -234,6 +299,10 @@ def test_levels_are_of_all_of_a_subject_and_fall_back(registry, subject):
     for body in ({"compatibility": "SIDEWARD"}, {}, {"compatibility": None}):
         registry.refused("PUT", path, 42203, body)
     registry.refused("PUT", path, 400, {"compatibility": 3})
+    registry.call("PUT", path, {"compatibility": "NONE", "compatibilityPolicy": "strict"})
+    for policy in ("LENIENT", ""):
+        assert "compatibilityPolicy" in registry.refused("PUT", path, 42203, {"compatibility": "FULL", "compatibilityPolicy": policy})
+    assert registry.call("GET", path) == {"compatibilityLevel": "NONE"}
     assert registry.call("PUT", "/config", {"compatibility": "FULL_TRANSITIVE"}) == {"compatibility": "FULL_TRANSITIVE"}
     try:
         assert registry.call("DELETE", path) == {"compatibilityLevel": "NONE"}
@@ -283,7 +352,9 @@ def test_what_does_not_fit_is_refused_with_rule_places_and_a_document(registry, 
     registry.json(subject, {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": False})
     narrower = of_json({"type": "object", "properties": {"n": {"type": "string"}}, "additionalProperties": False})
     message = registry.refused("POST", at(subject) + "/versions", 40901, narrower)
-    assert "counterexample: " in message and "/properties/n" in message and "{oldSchemaVersion: 1}" in message
+    begin = f'Schema being registered is incompatible with an earlier schema for subject "{subject}": TYPE_CHANGED at '
+    assert message.startswith(begin + "'/properties/n/type' ('/properties/n' in version 1): "), message
+    assert "counterexample: " in message and "{oldSchemaVersion: 1}, {compatibility: 'BACKWARD'}]" in message
     path = f"/compatibility{at(subject)}/versions"
     assert registry.call("POST", path + "/latest", narrower) == {"is_compatible": False}
     said = registry.call("POST", path + "?verbose=True", narrower)
@@ -296,6 +367,16 @@ def test_what_does_not_fit_is_refused_with_rule_places_and_a_document(registry, 
     assert "SCHEMA_TYPE_CHANGED" not in json.dumps(said)
     registry.call("DELETE", "/config/" + subject)
     assert "SCHEMA_TYPE_CHANGED" in registry.refused("POST", at(subject) + "/versions", 40901, {"schema": record("a")})
+
+
+def test_a_refusal_of_many_findings_is_bounded(registry, subject):
+    many = {f"{n}{'x' * 300}": {"type": "string"} for n in range(40)}
+    registry.json(subject, {"type": "object", "properties": many, "additionalProperties": False})
+    narrower = of_json({"type": "object", "properties": {name: {"type": "null"} for name in many}, "additionalProperties": False})
+    message = registry.refused("POST", at(subject) + "/versions", 40901, narrower)
+    assert ", {left out: " in message and message.endswith("{compatibility: 'BACKWARD'}, {left out: 37}]") or len(message) < 6000, message
+    said = registry.call("POST", f"/compatibility{at(subject)}/versions?verbose=true", narrower)
+    assert len([m for m in said["messages"] if m.startswith("{errorType:")]) == 20
 
 
 def test_transitive_levels_ask_all_versions(registry, subject):

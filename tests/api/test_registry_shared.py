@@ -1,4 +1,5 @@
 """The schema registry on two gateways at once, over restarts, and as it is told: _schemas and _audit."""
+import http.client
 import json
 import threading
 import time
@@ -19,11 +20,11 @@ def both(gateway, second):
         one.close()
 
 
-def told(client, subject, count, stream="_schemas"):
+def told(client, subject, count, stream="_schemas", **more):
     """Events of a subject, once there are so many."""
     deadline = time.monotonic() + 10 * harness.SLOW
     while True:
-        answer = client.get(harness.events_path(stream, subject=subject, limit=1000))
+        answer = client.get(harness.events_path(stream, subject=subject, limit=1000, **more))
         events = answer.json()["events"] if answer.status == 200 else []
         if len(events) >= count or time.monotonic() > deadline:
             return events
@@ -84,6 +85,41 @@ def test_what_is_changed_on_one_gateway_holds_on_the_other(both):
     both[1].call("DELETE", "/mode/across")
     both[0].gone("across")
     both[1].refused("GET", f"/schemas/ids/{number}", 40403)
+
+
+def test_what_was_answered_before_a_gateway_was_killed_is_there_once_and_was_told_once(gateway):
+    """Four clients register and set levels on a gateway that is killed; another one has all that they know of."""
+    victim = harness.serve(gateway.database_url, {})
+    known, enough = {}, threading.Event()
+
+    def work(n):
+        registry = Registry(harness.Client(victim, gateway.token))
+        for k in range(1000):
+            try:
+                known[f"killed-{n}-{k}"] = registry.json(f"killed-{n}-{k}", {"title": f"killed {k}"})
+                registry.call("PUT", f"/config/killed-{n}-{k}", {"compatibility": "FULL"})
+            except (OSError, http.client.HTTPException):
+                break
+            if len(known) > 40:
+                enough.set()
+        registry.client.close()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(30 * harness.SLOW)
+    victim.kill()
+    for thread in threads:
+        thread.join()
+    registry = Registry(harness.Client(gateway))
+    for subject, number in known.items():
+        assert registry.call("GET", at(subject) + "/versions/1")["id"] == number
+    subjects = registry.call("GET", "/subjects?subjectPrefix=killed-")
+    assert len(known) <= len(subjects) <= len(known) + len(threads)
+    assert len(set(known.values())) == len({subject.rpartition("-")[2] for subject in known})
+    events = told(registry.client, "killed-*", len(subjects), type="SchemaRegistered")
+    assert sorted(e["subject"] for e in events) == subjects
+    registry.client.close()
 
 
 def test_every_change_is_an_event_and_an_audit_record_in_order(both):

@@ -1,5 +1,6 @@
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "gateway/engine/schemas.h"
 #include "tests/db/log_support.h"
@@ -94,6 +95,29 @@ static void one_content_has_one_id_and_is_told_once(void **state)
     assert_true(made && other.id == 2 && other.version == 2);
     assert_int_equal(side_int("select changes from weir.registry"), 3);
     assert_int_equal(side_int("select count(*) from weir.outbox where stream = '_schemas' and type = 'SchemaRegistered'"), 3);
+}
+
+/* By the counter alone: nobody tells this gateway. */
+static void a_change_elsewhere_is_known_here(void **state)
+{
+    struct schema_row row;
+    struct schemas *here;
+    bool made;
+
+    (void)state;
+    assert_true(config_set_default(&config, "registry.poll", "20ms"));
+    here = schemas_start(&config, &database, NULL);
+    assert_non_null(here);
+    for (int64_t n = 1; n <= 3; n++) {
+        char text[40];
+
+        snprintf(text, sizeof text, "{\"type\":\"fixed\",\"name\":\"F\",\"size\":%d}", (int)n);
+        assert_ok(put(db, arena, &orders, text, &row, &made));
+        for (int i = 0; i < 1000 && schemas_changes(here) < n; i++)
+            usleep(10000);
+        assert_int_equal(schemas_changes(here), n);
+    }
+    schemas_stop(here);
 }
 
 static void what_is_rolled_back_has_used_no_id(void **state)
@@ -235,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
         TEST(one_content_has_one_id_and_is_told_once),
+        TEST(a_change_elsewhere_is_known_here),
         TEST(what_is_rolled_back_has_used_no_id),
         TEST(many_at_once_leave_numbers_without_gaps),
         TEST(an_id_that_nobody_has_any_more_is_forgotten),

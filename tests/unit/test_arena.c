@@ -33,7 +33,9 @@ static void the_limit_holds_to_the_byte_and_failing_costs_nothing(void **state)
 
     (void)state;
     assert_non_null(arena_alloc(a, 4000));
+    assert_false(arena_full(a));
     assert_null(arena_alloc(a, 6001));
+    assert_true(arena_full(a));
     assert_null(arena_alloc(a, SIZE_MAX));
     assert_null(arena_alloc(a, SIZE_MAX - 20));
     assert_int_equal(arena_used(a), 4000);

@@ -11,7 +11,7 @@
 /* Errors that no answer carries, or none of this form. */
 static bool inside_only(size_t e)
 {
-    return e == OK || e == ERR_PARKED || e == ERR_REGISTRY || e == ERR_DB_UNIQUE || e == ERR_DB_RETRY || e == ERR_SCHEMA_LIMIT;
+    return e == OK || e == ERR_PARKED || e == ERR_REGISTRY || e == ERR_DB_UNIQUE || e == ERR_DB_RETRY;
 }
 
 /* Paths are relative to the root of the tree, where the tests run. The caller frees. */
