@@ -32,6 +32,7 @@ def paste(gateway, text):
     script = "\necho ----\n".join(blocks(text, "sh"))
     script = script.replace("http://127.0.0.1:8080", gateway.url)
     script = script.replace("build/weir token", f"{harness.BINARY} token --data-dir {gateway.directory}/data")
+    script = script.replace("build/weir schema", f"{harness.BINARY} schema")
     script = re.sub(r"^(timeout 5 .*)$", r"\1 || [ $? = 124 ]", script, flags=re.M)
     done = subprocess.run(["bash", "-euo", "pipefail"], input=script, env=harness.environment({}), cwd=harness.ROOT,
                           capture_output=True, text=True, timeout=120 * harness.SLOW, check=False)
@@ -97,6 +98,24 @@ def test_the_guide_of_dead_letters_works_when_pasted(fresh):
     assert auto == [{"name": "ledger", "dlq_retry": {"after": "15m", "rounds": 3}}]
     assert ["DeadLettered", "p-1", "rejected"] in told
     assert {"DeadLetterRepaired", "DeadLetterRedriven", "DeadLetterDiscarded"} <= {value[0] for value in told}
+
+
+def test_the_guide_of_the_schema_registry_works_when_pasted(fresh):
+    steps = paste(fresh, page("docs/schema-registry.md"))
+    _, register, refused, optional, level, back, delete, gate = steps
+    assert values(register) == [{"id": True}] * 2 + [[1]]
+    code, message, verdict = refused.split("\n", 2)
+    assert code == "40901" and "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL at '/required/1'" in message
+    assert 'counterexample: {"total":0}' in json.loads(verdict)["messages"]
+    named = {"subject": "orders-OrderPlaced"}
+    assert values(optional) == [{"id": True}, {**named, "version": 2, "schemaType": "JSON"}, {**named, "version": 1}]
+    assert values(level) == [{"compatibility": "FULL"}, {"compatibilityLevel": "FULL"}, {"compatibilityLevel": "BACKWARD"}]
+    assert values(back) == [{"error_code": 40901}, {"version": 3}]
+    assert values(delete) == [1, [2, 3], 1, 3]
+    unchanged, new, total, breaks, *found, new_too, end, status = gate.splitlines()
+    assert [line.split()[0] for line in (unchanged, new, breaks, new_too)] == ["unchanged", "new", "breaks", "new"]
+    assert (total, end, status) == ("2 schemas: 1 unchanged 1 new", "2 schemas: 1 new 1 breaks", "status 1")
+    assert 'counterexample: {"total":0}' in found[1] and "/required/1" in found[0]
 
 
 def test_the_workers_that_the_guide_shows_are_those_of_the_examples():

@@ -3,7 +3,7 @@ import contextlib
 import json
 import os
 
-from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
+from confluent_kafka.schema_registry import Metadata, MetadataProperties, Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
@@ -56,7 +56,9 @@ def value(topic):
 def test_schemas_are_registered_looked_up_and_found_by_id():
     client, name = connect(), PREFIX + "placed"
     first = client.register_schema(name, schema(PLACED))
-    assert connect().register_schema(name, schema(PLACED), normalize_schemas=True) == first
+    assert connect().register_schema(name, schema(PLACED)) == first
+    normal = connect().register_schema(PREFIX + "normal", schema(PLACED), normalize_schemas=True)
+    assert connect().register_schema(PREFIX + "normal", schema(dict(reversed(PLACED.items()))), normalize_schemas=True) == normal
     assert connect().register_schema(PREFIX + "elsewhere", schema(PLACED)) == first
     second = client.register_schema(name, schema(WIDENED))
     other = bearer()
@@ -109,9 +111,8 @@ def test_avro_with_references():
     bytes_ = AvroSerializer(client, sale)(given, value("sale"))
     assert AvroDeserializer(connect())(bytes_, value("sale")) == given
     assert connect().get_referenced_by(PREFIX + "customer", 1) == [connect().get_latest_version(PREFIX + "sale-value").schema_id]
-    client.delete_subject(PREFIX + "customer")
     with refused(422, 42206):
-        client.delete_subject(PREFIX + "customer", permanent=True)
+        client.delete_subject(PREFIX + "customer")
 
 
 def test_json_schema_is_registered_checked_and_decoded():
@@ -152,11 +153,30 @@ def test_deletes_are_soft_first_and_ids_stay():
         connect().get_versions(name)
 
 
+def test_versions_are_found_by_metadata_and_lists_are_filtered():
+    client, name = connect(), PREFIX + "metadata"
+    for version, of in enumerate((PLACED, WIDENED), 1):
+        properties = Metadata(None, MetadataProperties({"owner": "sales", "stage": f"s{version}"}), None)
+        client.register_schema(name, Schema(json.dumps(of), "AVRO", [], properties))
+    assert client.get_latest_with_metadata(name, {"owner": "sales"}).version == 2
+    found = client.get_latest_with_metadata(name, {"stage": "s1", "owner": "sales"})
+    assert (found.version, found.schema.metadata.properties.properties) == (1, {"owner": "sales", "stage": "s1"})
+    with refused(404, 40403):
+        client.get_latest_with_metadata(name, {"owner": "nobody"})
+    assert json.loads(client.get_schema(found.schema_id, name).schema_str) == PLACED
+    assert client.get_subjects_by_schema_id(found.schema_id, name) == [name]
+    client.delete_version(name, 1)
+    assert client.get_versions(name, deleted_only=True) == [1]
+    assert client.get_subjects(subject_prefix=name) == [name] and client.get_subjects(name, deleted_only=True) == []
+    client.delete_subject(name)
+    assert client.get_subjects(name, deleted_only=True) == [name] and client.get_subjects(name) == []
+
+
 def test_errors_have_their_codes():
     client = connect()
     client.register_schema(PREFIX + "errors", schema(PLACED))
     for code, call in ((40401, lambda: client.get_latest_version(PREFIX + "nowhere")), (40402, lambda: client.get_version(PREFIX + "errors", 99)),
-                       (40403, lambda: client.get_schema(2000000000)), (40403, lambda: client.lookup_schema(PREFIX + "errors", schema(SALE)))):
+                       (40403, lambda: client.get_schema(2000000000)), (40403, lambda: client.lookup_schema(PREFIX + "errors", schema(CUSTOMER)))):
         with refused(int(str(code)[:3]), code):
             call()
     try:
