@@ -44,11 +44,13 @@ static enum err check_fits(const struct config *c, struct db *db, struct arena *
 static enum err settle_id(struct db *db, struct arena *a, struct schema_candidate *c, int wanted, int next_id, struct fault *f)
 {
     struct schema_row *row = &c->row;
-    bool same, there;
+    bool same, there = true;
     int found;
-    enum err e = db_schema_find(db, row->subject.context, c->digest, wanted, &found, &same, f);
+    enum err e = c->n ? db_schema_refs_there(db, a, c->refs, c->n, &there, f) : OK;
 
-    if (e)
+    if (!e && !there)
+        e = schema_fault(f, SCHEMA_INVALID, "Invalid schema: a version that it refers to was deleted just now.");
+    if (e || (e = db_schema_find(db, row->subject.context, c->digest, wanted, &found, &same, f)))
         return e;
     if (same) {
         row->id = found;
@@ -60,10 +62,6 @@ static enum err settle_id(struct db *db, struct arena *a, struct schema_candidat
     row->id = wanted ? wanted : next_id;
     if (row->id == INT32_MAX)
         return schema_fault(f, SCHEMA_NOT_PERMITTED, "The id %d is above those that there are.", row->id);
-    if (c->n && (e = db_schema_refs_there(db, a, c->refs, c->n, &there, f)))
-        return e;
-    if (c->n && !there)
-        return schema_fault(f, SCHEMA_INVALID, "Invalid schema: a version that it refers to was deleted just now.");
     return db_schema_add(db, a, row, c->digest, c->refs, c->n, f);
 }
 

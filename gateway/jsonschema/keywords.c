@@ -176,11 +176,11 @@ static enum err check_types(enum keyword k, const struct node *v, enum draft dra
 
 static enum err check_strings(enum keyword k, const struct node *v, const struct node **ret_at, struct fault *f)
 {
-    const struct node *bad;
+    const struct node *bad = v->type == T_ARRAY ? first_not_string(v) : v;
 
-    if (v->type == T_ARRAY && !(bad = first_not_string(v)))
+    if (!bad)
         return OK;
-    *ret_at = v->type == T_ARRAY ? bad : v;
+    *ret_at = bad;
     return wrong(f, k, "a list of names");
 }
 

@@ -224,6 +224,11 @@ def test_more_references_than_there_can_be_are_too_many(registry, subject):
     registry.refused("POST", at(subject) + "/versions", 42209, b'{"schema":"{}","references":' + references + b"}")
 
 
+def test_what_does_not_fit_into_a_request_is_no_request(registry):
+    for path in ("/subjects/" + "x" * 20_000, "/subjects?" + "key=a&" * 600, "/schemas/ids/1?" + "&" * 9_000):
+        assert registry.client.request("GET", "/registry" + path).status in (400, 404, 414, 431), path
+
+
 def test_media_types(registry, client, subject):
     for sent in ("application/json", "application/octet-stream", "application/vnd.schemaregistry+json; charset=utf-8", None):
         registry.call("POST", at(subject) + "/versions", of_json({"type": "object"}), content_type=sent)

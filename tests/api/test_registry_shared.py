@@ -6,7 +6,7 @@ import time
 
 import harness
 import pytest
-from test_registry import Registry, at, of_json
+from test_registry import NUMBERS, Registry, at, of_json
 
 LIMITS = {"WEIR_REGISTRY_VERSIONS": "3", "WEIR_REGISTRY_SCHEMA_BYTES": "2000", "WEIR_REGISTRY_REFERENCES": "1",
           "WEIR_REGISTRY_SUBJECTS": "4"}
@@ -117,6 +117,7 @@ def test_what_was_answered_before_a_gateway_was_killed_is_there_once_and_was_tol
     subjects = registry.call("GET", "/subjects?subjectPrefix=killed-")
     assert len(known) <= len(subjects) <= len(known) + len(threads)
     assert len(set(known.values())) == len({subject.rpartition("-")[2] for subject in known})
+    registry.json("wakes-the-outbox", {"title": "last"})
     events = told(registry.client, "killed-*", len(subjects), type="SchemaRegistered")
     assert sorted(e["subject"] for e in events) == subjects
     registry.client.close()
@@ -153,6 +154,26 @@ def test_every_change_is_an_event_and_an_audit_record_in_order(both):
     assert [e["type"] for e in records] == ["SchemaRegistered", "SchemaRolledBack", "SchemaDeleted", "SchemaDeleted", "SubjectDeleted",
                                             "SubjectDeleted"]
     assert records[0]["data"]["operation"] == "registerSchema" and records[0]["data"]["actor"]["sub"]
+
+
+@pytest.mark.parametrize("metadata", [
+    b'{"a":"\\u0000"}', b'{"a":"\\ud800"}', b'{"a":1,"a":2}', b'{"a":1e999999}', b'{"a":' + b"[" * 120 + b"]" * 120 + b"}", b'{"":""}'])
+def test_whatever_is_taken_can_be_told(both, metadata):
+    registry, subject = both[0], f"odd-{next(NUMBERS)}"
+    body = b'{"schemaType":"JSON","schema":"{}","metadata":' + metadata + b"}"
+    status = registry.client.post(f"/registry{at(subject)}/versions", body).status
+    assert status in (200, 400)
+    if status == 200:
+        [event] = told(registry.client, subject, 1)
+        assert event["type"] == "SchemaRegistered" and "metadata" in event["data"]
+        assert registry.call("GET", at(subject) + "/versions/1")["metadata"] == event["data"]["metadata"]
+
+
+def test_a_schema_that_is_all_quotes_can_be_told(both):
+    """Each comes as four characters: one schema within a JSON text, within the JSON of an event."""
+    both[0].json("quotes", {"title": '"' * 400_000})
+    [event] = told(both[0].client, "quotes", 1)
+    assert len(json.loads(event["data"]["schema"])["title"]) == 400_000
 
 
 def test_it_is_there_after_a_restart_and_keeps_its_limits(gateway):
