@@ -98,9 +98,9 @@ bool rule_if(struct comparison *c, const struct json_node *schema, const struct 
 
 bool rule_reference(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
 {
-    const struct json_node *target;
+    const struct json_node *target = target_of(c, value);
 
-    reference_of(c, schema, &target);
+    (void)schema;
     if (target)
         return covers(c, target, f);
     for (unsigned i = 0; i < f->n; i++)

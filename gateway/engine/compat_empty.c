@@ -135,13 +135,7 @@ static bool empty(struct comparison *c, const struct facts *f, unsigned depth)
 
 bool impossible(struct comparison *c, const struct facts *f)
 {
-    if (c->depth > PROOF_DEPTH)
-        return false;
-    c->depth++;
-    bool result = empty(c, f, EMPTY_DEPTH);
-
-    c->depth--;
-    return result;
+    return !too_deep(c) && empty(c, f, EMPTY_DEPTH);
 }
 
 bool disjoint(struct comparison *c, const struct json_node *schema, const struct facts *f)

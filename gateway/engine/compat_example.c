@@ -4,10 +4,10 @@
 #include "gateway/engine/compat_json.h"
 
 /* Counterexamples: documents are made from the writer's schema with a value in the place of the finding that may break the reader's. One
- * is kept only when it is proved that the writer's schema takes it and the reader's does not: a document is a fact like any other. */
+ * is kept only when the validator says that the writer's schema takes it and the reader's does not. */
 enum {
     TRIES_MAX = 400,             /* documents for one finding */
-    STEPS = 60000,               /* of work for one finding */
+    STEPS = 60000,               /* of work to make them */
     PATH_MAX_STEPS = 64,
     SAMPLE_DEPTH = 12,
     LENGTH_MAX = 1000,           /* of strings and arrays that are made */
@@ -16,6 +16,7 @@ enum {
 
 struct try {
     struct comparison *c;
+    const struct jsonschema *writer, *reader;
     const struct spot *spot;
     const struct step *path[PATH_MAX_STEPS]; /* from the root */
     unsigned steps;
@@ -171,42 +172,31 @@ static void put_sample(struct try *t, const struct facts *f, unsigned at, struct
 }
 
 /* --- trials --------------------------------------------------------------------------------------------------------- */
-static bool takes(struct comparison *c, const struct json_node *root, const struct json_node *document)
+static bool takes(const struct jsonschema *s, struct slice document, bool *ret)
 {
-    struct facts f = facts_none(root);
+    size_t n;
 
-    facts_add_value(c, &f, document);
-    return f.n && covers(c, root, &f);
-}
-
-static bool refuses(struct comparison *c, const struct json_node *root, const struct json_node *document)
-{
-    struct facts f = facts_none(root);
-
-    if (root->type == JSON_FALSE)
-        return true;
-    facts_add_value(c, &f, document);
-    facts_add(c, &f, root);
-    return f.n && impossible(c, &f);
+    if (jsonschema_validate(s, document, NULL, NULL, 0, &n, NULL))
+        return false;
+    *ret = n == 0;
+    return true;
 }
 
 static void try_leaf(struct try *t, struct slice leaf)
 {
     struct comparison *c = t->c;
     struct facts root = facts_none(c->writer.root);
-    struct json_node *document;
     struct buf text = { 0 };
+    bool before, after;
 
     if (t->found.n || t->left-- <= 0 || c->gave_up || c->no_memory)
         return;
     facts_add(c, &root, c->writer.root);
     put_sample(t, &root, 0, leaf, &text, SAMPLE_DEPTH);
-    struct slice copy = text.failed ? SLICE_NONE : arena_slice(c->arena, (struct slice){ text.p, text.n });
+    struct slice document = { text.p, text.n };
 
-    c->memo = (struct memo){ 0 };
-    if (copy.p && !json_tree_parse(copy, COMPAT_DEPTH, c->arena, &document, NULL) && takes(c, c->writer.root, document) &&
-        refuses(c, c->reader.root, document))
-        buf_slice(&t->found, copy);
+    if (!text.failed && takes(t->writer, document, &before) && before && takes(t->reader, document, &after) && !after)
+        buf_slice(&t->found, document);
     buf_free(&text);
 }
 
@@ -328,42 +318,55 @@ static void try_all(struct try *t)
     try_objects(t, around);
 }
 
-static void find_one(struct comparison *c, const struct spot *spot, struct compat_finding *finding)
+static void find_one(struct try *t, struct compat_finding *finding)
 {
-    struct try t = { .c = c, .spot = spot, .left = TRIES_MAX };
+    struct comparison *c = t->c;
     unsigned n = 0;
 
-    for (const struct step *s = spot->at; s; s = s->up)
+    for (const struct step *s = t->spot->at; s; s = s->up)
         n++;
-    if (n > PATH_MAX_STEPS || !spot->facts)
+    if (n > PATH_MAX_STEPS || !t->spot->facts)
         return;
-    t.steps = n;
-    for (const struct step *s = spot->at; s; s = s->up)
-        t.path[--n] = s;
-    try_all(&t);
-    if (t.found.n && !t.found.failed)
-        finding->counterexample = arena_slice(c->report->arena, (struct slice){ t.found.p, t.found.n });
-    buf_free(&t.found);
+    t->steps = n;
+    for (const struct step *s = t->spot->at; s; s = s->up)
+        t->path[--n] = s;
+    try_all(t);
+    if (t->found.n && !t->found.failed)
+        finding->counterexample = arena_slice(c->report->arena, (struct slice){ t->found.p, t->found.n });
+    buf_free(&t->found);
+}
+
+static struct jsonschema *compile(struct arena *a, const struct schema_text *s)
+{
+    struct jsonschema_document *docs = arena_alloc(a, (s->n + 1) * sizeof *docs);
+    struct jsonschema *ret = NULL;
+
+    for (size_t i = 0; docs && i < s->n; i++)
+        docs[i] = (struct jsonschema_document){ s->refs[i].name, s->refs[i].text };
+    return docs && jsonschema_compile(s->text, DRAFT_7, docs, s->n, &ret, NULL) == OK ? ret : NULL;
 }
 
 /* In memory of their own: not to find one is no failure. */
 void find_examples(struct comparison *c)
 {
     struct arena *outer = c->arena;
+    struct jsonschema *writer = c->report->n ? compile(outer, c->writer.text) : NULL,
+                      *reader = writer ? compile(outer, c->reader.text) : NULL;
     bool no_memory = c->no_memory;
 
     c->quiet++;
-    c->plain = false;
-    for (size_t i = 0; i < c->report->n; i++) {
-        if (!c->spots[i].reader || !(c->arena = arena_new(MEMORY)))
+    for (size_t i = 0; reader && i < c->report->n; i++) {
+        struct try t = { .c = c, .writer = writer, .reader = reader, .spot = &c->spots[i], .left = TRIES_MAX };
+
+        if (!t.spot->reader || !(c->arena = arena_new(MEMORY)))
             continue;
         c->steps = STEPS;
         c->gave_up = c->no_memory = false;
-        c->memo = (struct memo){ 0 };
-        c->depth = c->level = c->splits = 0;
-        find_one(c, &c->spots[i], &c->report->v[i]);
+        find_one(&t, &c->report->v[i]);
         arena_free(c->arena);
     }
     c->arena = outer;
     c->no_memory = no_memory;
+    jsonschema_free(writer);
+    jsonschema_free(reader);
 }

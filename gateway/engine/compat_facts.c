@@ -19,6 +19,11 @@ bool spend(struct comparison *c, long n)
     return !c->gave_up;
 }
 
+bool too_deep(const struct comparison *c)
+{
+    return c->stack - (const char *)__builtin_frame_address(0) > PROOF_STACK;
+}
+
 struct facts facts_none(const struct json_node *home)
 {
     return (struct facts){ .kinds = KIND_ALL, .home = home };
@@ -93,7 +98,8 @@ void facts_add_value(struct comparison *c, struct facts *f, const struct json_no
 
 static void add(struct comparison *c, struct facts *f, const struct json_node *schema, unsigned chain)
 {
-    const struct json_node *target, *ref, *all;
+    const struct json_node *all;
+    bool refers = false;
 
     if (!schema || !spend(c, 1) || chain == CHAIN_MAX)
         return;
@@ -101,12 +107,16 @@ static void add(struct comparison *c, struct facts *f, const struct json_node *s
         f->kinds = 0;
     if (schema->type != JSON_OBJECT || facts_have(f, schema))
         return;
-    ref = reference_of(c, schema, &target);
-    if (target)
-        add(c, f, target, chain + 1);
-    else if (ref && f->n < FACTS_MAX)    /* what it leads to is not known, but it may be asked for again */
-        f->is[f->n++] = (struct fact){ ref, false };
-    if ((ref && draft_of(schema) <= DRAFT_7) || f->n == FACTS_MAX)
+    for (int i = 0; i < REFERENCES; i++) {
+        const struct json_node *ref = reference_at(schema, i), *target = ref ? target_of(c, ref) : NULL;
+
+        refers |= ref != NULL;
+        if (target)
+            add(c, f, target, chain + 1);
+        else if (ref && f->n < FACTS_MAX) /* what it leads to is not known, but it may be asked for again */
+            f->is[f->n++] = (struct fact){ ref, false };
+    }
+    if ((refers && draft_of(schema) <= DRAFT_7) || f->n == FACTS_MAX)
         return;
     if (!f->n)
         f->home = schema;

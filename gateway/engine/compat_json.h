@@ -28,7 +28,7 @@ enum {
     FACTS_MAX = 32,
     NEGATIONS_MAX = 16,
     CASES_MAX = 64,              /* values of an enum, branches of anyOf */
-    PROOF_DEPTH = 400,           /* bounds the stack */
+    PROOF_STACK = 256 << 10,     /* bytes of the stack that a proof may take; a thread has THREAD_STACK */
 };
 
 struct fact {
@@ -45,12 +45,13 @@ struct facts {
 };
 
 /* What a node's tag says. */
-enum { TAG_DRAFT = 7, TAG_WRITER = 8, TAG_RESOURCE = 16, TAG_DYNAMIC = 32, TAG_DOCUMENT = 8 /* bits to shift: 0 the schema, else a reference */ };
+enum { TAG_DRAFT = 7, TAG_WRITER = 8, TAG_RESOURCE = 16, TAG_SCHEMA = 32, TAG_DOCUMENT = 8 /* bits to shift: 0 the schema, else a reference */ };
 
 struct resource {
     struct slice uri;            /* absolute as far as can be, without fragment */
     struct slice anchor;         /* p == NULL: the resource itself */
     struct json_node *node;
+    bool dynamic;                /* the anchor is */
 };
 
 struct side {
@@ -59,7 +60,9 @@ struct side {
     struct resource *v;
     size_t n, cap;
     bool fourth, later;          /* something is of draft 4; of another one */
-    bool dynamic;                /* has anchors that only evaluation knows the target of */
+    bool dynamic;                /* something has a dynamic anchor */
+    bool unknown;                /* a $schema that is not known */
+    unsigned recursive;          /* schemas with "$recursiveAnchor": true */
 };
 
 struct step {                    /* from the document's root to the value that is looked at */
@@ -80,8 +83,10 @@ struct memo_entry {
     const uintptr_t *key;
     unsigned words, level;
     size_t trail;                /* how long it was when this was opened */
+    uint32_t below;              /* what was opened before it, and is open still: its place in v, plus 1 */
     unsigned char state;
     bool told;                   /* its findings are reported */
+    bool leans;                  /* on another one that is open, about the same value */
 };
 
 struct memo {
@@ -90,6 +95,7 @@ struct memo {
     uint32_t *slot;              /* places in v, plus 1; twice cap */
     uint32_t *trail;             /* of what is MEMO_TRUE, in the order in which it was proved */
     size_t trail_n;
+    uint32_t top;                /* what was opened last, and is open still: its place in v, plus 1 */
 };
 
 struct comparison {
@@ -99,8 +105,9 @@ struct comparison {
     struct memo memo;
     const struct step *at;
     struct spot *spots;          /* of report->v */
+    const char *stack;           /* where the proof began */
     long steps;
-    unsigned quiet, depth, level, splits;
+    unsigned quiet, level, splits;
     bool mixed;                  /* draft 4 on one side, a later one on the other */
     bool plain;                  /* filling in a default here breaks nothing: only plain keywords from the root on */
     bool again;                  /* what differs was told before */
@@ -109,16 +116,18 @@ struct comparison {
 
 /* compat_resolve.c: documents, URIs, references */
 enum err side_read(struct comparison *c, struct side *s, const struct schema_text *text, bool writer, struct fault *f);
-struct json_node *resolve(struct comparison *c, const struct json_node *ref); /* the value of a $ref; NULL: leads to nothing known */
 struct slice resolve_uri(struct comparison *c, const struct json_node *ref);
 const struct json_node *keyword(const struct json_node *schema, const char *name); /* NULL: absent, or unknown to its draft */
 enum draft draft_of(const struct json_node *n);
 struct slice place_of(struct comparison *c, const struct json_node *n);            /* its pointer, for a finding */
 bool always_true(const struct json_node *schema);                                  /* absent, true, or asserts nothing */
-const struct json_node *reference_of(struct comparison *c, const struct json_node *schema, const struct json_node **ret_target);
+enum { REFERENCES = 3 };
+const struct json_node *reference_at(const struct json_node *schema, int i);       /* $ref and the like, i < REFERENCES; or NULL */
+const struct json_node *target_of(struct comparison *c, const struct json_node *ref); /* NULL: not known before evaluation */
 
 /* compat_facts.c */
 bool spend(struct comparison *c, long n);
+bool too_deep(const struct comparison *c); /* on the stack */
 struct facts facts_none(const struct json_node *home);
 void facts_add(struct comparison *c, struct facts *f, const struct json_node *schema);
 void facts_add_value(struct comparison *c, struct facts *f, const struct json_node *value);
@@ -157,6 +166,7 @@ bool disjoint(struct comparison *c, const struct json_node *schema, const struct
 /* compat_memo.c */
 struct memo_entry *memo_find(struct comparison *c, const uintptr_t *key, unsigned words, size_t *ret_at); /* new ones are MEMO_DEAD */
 void memo_open(struct comparison *c, size_t at);
+bool memo_assume(struct comparison *c, const struct memo_entry *open); /* an open one, of a value that holds this one? */
 bool memo_close(struct comparison *c, size_t at, bool result);
 
 /* compat_object.c, compat_array.c: rules of keywords that apply schemas to members and items */

@@ -13,32 +13,42 @@ const struct json_node *map_of(const struct json_node *schema, const char *name)
 }
 
 /* What applies other schemas to the same value. */
-static const char *const applicators[] = { "allOf", "anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas" };
+static const struct {
+    const char *name;
+    bool map;
+} applicators[] = { { "allOf", false }, { "anyOf", false }, { "oneOf", false },           { "if", false },          { "then", false },
+                    { "else", false },  { "not", false },   { "dependentSchemas", true }, { "dependencies", true } };
 
 typedef bool visit_fn(void *self, const struct json_node *schema);
+
+static bool visit_one(struct comparison *c, const struct json_node *schema, visit_fn *visit, void *self, unsigned nested);
 
 /* Visits every schema that applies, perhaps, to the value that `schema` applies to, itself not included. False: stopped, or something
  * cannot be followed. */
 static bool visit_all(struct comparison *c, const struct json_node *schema, visit_fn *visit, void *self, unsigned nested)
 {
-    const struct json_node *target, *ref = reference_of(c, schema, &target);
+    if (nested == NESTED_MAX || !spend(c, 1))
+        return false;
+    for (int i = 0; i < REFERENCES; i++) {
+        const struct json_node *ref = reference_at(schema, i), *target = ref ? target_of(c, ref) : NULL;
 
-    if (nested == NESTED_MAX || !spend(c, 1) || (ref && !target))
-        return false;
-    if (target && target->type == JSON_OBJECT && (!visit(self, target) || !visit_all(c, target, visit, self, nested + 1)))
-        return false;
+        if (ref && (!target || !visit_one(c, target, visit, self, nested)))
+            return false;
+    }
     for (size_t i = 0; i < sizeof applicators / sizeof *applicators; i++) {
-        const struct json_node *v = keyword(schema, applicators[i]);
-        bool many = v && (v->type == JSON_ARRAY || slice_is(v->name, "dependentSchemas"));
+        const struct json_node *v = keyword(schema, applicators[i].name);
+        bool many = v && (v->type == JSON_ARRAY || applicators[i].map);
 
-        for (unsigned k = 0; v && k < (many ? v->n : 1); k++) {
-            const struct json_node *one = many ? v->child[k] : v;
-
-            if (one->type == JSON_OBJECT && (!visit(self, one) || !visit_all(c, one, visit, self, nested + 1)))
+        for (unsigned k = 0; v && k < (many ? v->n : 1); k++)
+            if (!visit_one(c, many ? v->child[k] : v, visit, self, nested))
                 return false;
-        }
     }
     return true;
+}
+
+static bool visit_one(struct comparison *c, const struct json_node *schema, visit_fn *visit, void *self, unsigned nested)
+{
+    return schema->type != JSON_OBJECT || (visit(self, schema) && visit_all(c, schema, visit, self, nested + 1));
 }
 
 struct evaluated {

@@ -26,7 +26,7 @@ static bool grow(struct comparison *c)
         memcpy(v, m->v, m->n * sizeof *v);
         memcpy(trail, m->trail, m->trail_n * sizeof *trail);
     }
-    *m = (struct memo){ v, m->n, cap, slot, trail, m->trail_n };
+    *m = (struct memo){ v, m->n, cap, slot, trail, m->trail_n, m->top };
     for (size_t i = 0; i < m->n; i++) {
         size_t h = hash(v[i].key, v[i].words);
 
@@ -71,20 +71,39 @@ fail:
 
 void memo_open(struct comparison *c, size_t at)
 {
-    struct memo_entry *e = &c->memo.v[at];
+    struct memo *m = &c->memo;
+    struct memo_entry *e = &m->v[at];
 
     e->state = MEMO_OPEN;
+    e->leans = false;
     e->level = c->level;
-    e->trail = c->memo.trail_n;
+    e->trail = m->trail_n;
+    e->below = m->top;
+    m->top = (uint32_t)at + 1;
+}
+
+/* Values within one another may be taken for granted while they are looked at: they end. The value itself may not; so what leans on the
+ * assumption and is about the same value as it must not be remembered: asked about the outer value, it would go round in a circle. */
+bool memo_assume(struct comparison *c, const struct memo_entry *open)
+{
+    struct memo *m = &c->memo;
+
+    if (c->level <= open->level)
+        return false;
+    for (uint32_t i = m->top; i && m->v[i - 1].level == c->level; i = m->v[i - 1].below)
+        m->v[i - 1].leans = true;
+    return true;
 }
 
 /* Proofs that were found while this one was taken for granted fall with it. */
 bool memo_close(struct comparison *c, size_t at, bool result)
 {
     struct memo *m = &c->memo;
+    bool kept = result && !m->v[at].leans;
 
-    m->v[at].state = result ? MEMO_TRUE : MEMO_FALSE;
-    if (result)
+    m->top = m->v[at].below;
+    m->v[at].state = kept ? MEMO_TRUE : result ? MEMO_DEAD : MEMO_FALSE;
+    if (kept)
         m->trail[m->trail_n++] = (uint32_t)at;
     while (!result && m->trail_n > m->v[at].trail)
         m->v[m->trail[--m->trail_n]].state = MEMO_DEAD;

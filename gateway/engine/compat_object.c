@@ -116,15 +116,18 @@ static bool evaluates(struct comparison *c, const struct json_node *s, struct sl
 /* For certain: by what always applies. */
 static bool has_evaluated(struct comparison *c, const struct json_node *schema, struct slice name, unsigned nested)
 {
-    const struct json_node *target, *all = keyword(schema, "allOf");
+    const struct json_node *all = keyword(schema, "allOf");
 
     if (nested == NESTED_MAX || !spend(c, 1) || schema->type != JSON_OBJECT || draft_of(schema) <= DRAFT_7)
         return false;
     if (evaluates(c, schema, name, nested > 0))
         return true;
-    reference_of(c, schema, &target);
-    if (target && has_evaluated(c, target, name, nested + 1))
-        return true;
+    for (int i = 0; i < REFERENCES; i++) {
+        const struct json_node *ref = reference_at(schema, i), *target = ref ? target_of(c, ref) : NULL;
+
+        if (target && has_evaluated(c, target, name, nested + 1))
+            return true;
+    }
     for (unsigned i = 0; all && all->type == JSON_ARRAY && i < all->n; i++)
         if (has_evaluated(c, all->child[i], name, nested + 1))
             return true;

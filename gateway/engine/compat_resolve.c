@@ -1,49 +1,8 @@
 #include <stdlib.h>
 
 #include "gateway/engine/compat_json.h"
-
-/* Which keywords a draft knows; what is not listed is in all of them. */
-static const struct {
-    const char *name;
-    enum draft from, to;
-} eras[] = {
-    { "const", DRAFT_6, DRAFT_2020_12 },
-    { "contains", DRAFT_6, DRAFT_2020_12 },
-    { "propertyNames", DRAFT_6, DRAFT_2020_12 },
-    { "if", DRAFT_7, DRAFT_2020_12 },
-    { "then", DRAFT_7, DRAFT_2020_12 },
-    { "else", DRAFT_7, DRAFT_2020_12 },
-    { "dependentRequired", DRAFT_2019_09, DRAFT_2020_12 },
-    { "dependentSchemas", DRAFT_2019_09, DRAFT_2020_12 },
-    { "unevaluatedItems", DRAFT_2019_09, DRAFT_2020_12 },
-    { "unevaluatedProperties", DRAFT_2019_09, DRAFT_2020_12 },
-    { "minContains", DRAFT_2019_09, DRAFT_2020_12 },
-    { "maxContains", DRAFT_2019_09, DRAFT_2020_12 },
-    { "$anchor", DRAFT_2019_09, DRAFT_2020_12 },
-    { "$recursiveRef", DRAFT_2019_09, DRAFT_2019_09 },
-    { "$recursiveAnchor", DRAFT_2019_09, DRAFT_2019_09 },
-    { "prefixItems", DRAFT_2020_12, DRAFT_2020_12 },
-    { "$dynamicRef", DRAFT_2020_12, DRAFT_2020_12 },
-    { "$dynamicAnchor", DRAFT_2020_12, DRAFT_2020_12 },
-    { "additionalItems", DRAFT_4, DRAFT_2019_09 },
-};
-
-static const struct {
-    const char *uri;             /* without # at its end */
-    enum draft draft;
-} metaschemas_known[] = {
-    { "http://json-schema.org/draft-04/schema", DRAFT_4 },
-    { "http://json-schema.org/draft-06/schema", DRAFT_6 },
-    { "http://json-schema.org/draft-07/schema", DRAFT_7 },
-    { "https://json-schema.org/draft/2019-09/schema", DRAFT_2019_09 },
-    { "https://json-schema.org/draft/2020-12/schema", DRAFT_2020_12 },
-};
-
-/* What holds values, not schemas. */
-static bool holds_values(struct slice name)
-{
-    return slice_is(name, "enum") || slice_is(name, "const") || slice_is(name, "default") || slice_is(name, "examples");
-}
+#include "gateway/jsonschema/keywords.h"
+#include "gateway/jsonschema/uri.h"
 
 enum draft draft_of(const struct json_node *n)
 {
@@ -53,106 +12,8 @@ enum draft draft_of(const struct json_node *n)
 const struct json_node *keyword(const struct json_node *schema, const char *name)
 {
     const struct json_node *value = json_tree_get(schema, name);
-    enum draft d;
 
-    if (!value)
-        return NULL;
-    d = draft_of(schema);
-    for (size_t i = 0; i < sizeof eras / sizeof *eras; i++)
-        if (!strcmp(eras[i].name, name))
-            return d >= eras[i].from && d <= eras[i].to ? value : NULL;
-    return value;
-}
-
-/* --- URIs (RFC 3986, 5.2) ------------------------------------------------------------------------------------------- */
-static size_t scheme_length(struct slice u)
-{
-    for (size_t i = 0; i < u.n; i++) {
-        char c = u.p[i];
-
-        if (c == ':')
-            return i ? i + 1 : 0;
-        if (c == '/' || c == '?' || c == '#')
-            break;
-    }
-    return 0;
-}
-
-static struct slice without_fragment(struct slice u, struct slice *ret_fragment)
-{
-    const char *hash = u.n ? memchr(u.p, '#', u.n) : NULL;
-
-    *ret_fragment = hash ? (struct slice){ hash + 1, (size_t)(u.p + u.n - hash - 1) } : SLICE_NONE;
-    return hash ? (struct slice){ u.p, (size_t)(hash - u.p) } : u;
-}
-
-/* The length of scheme and authority. */
-static size_t root_length(struct slice u)
-{
-    size_t n = scheme_length(u);
-
-    if (u.n >= n + 2 && u.p[n] == '/' && u.p[n + 1] == '/')
-        for (n += 2; n < u.n && u.p[n] != '/' && u.p[n] != '?'; n++)
-            ;
-    return n;
-}
-
-static void remove_dots(char *path, size_t *n)
-{
-    size_t out = 0, i = 0;
-
-    while (i < *n) {
-        size_t end = i + 1;
-
-        while (end < *n && path[end] != '/')
-            end++;
-        size_t len = end - i;
-
-        if (len == 2 && !memcmp(path + i, "/.", 2)) {
-            if (end == *n)
-                path[out++] = '/';
-        } else if (len == 3 && !memcmp(path + i, "/..", 3)) {
-            while (out && path[--out] != '/')
-                ;
-            if (end == *n)
-                path[out++] = '/';
-        } else {
-            memmove(path + out, path + i, len);
-            out += len;
-        }
-        i = end;
-    }
-    *n = out;
-}
-
-/* `ref` without its fragment, against an absolute base. */
-static struct slice join(struct comparison *c, struct slice base, struct slice ref)
-{
-    size_t root = root_length(base), keep = base.n, n;
-    char *p;
-
-    if (!ref.n)
-        return base;
-    if (scheme_length(ref))
-        return ref;
-    if (ref.n >= 2 && ref.p[0] == '/' && ref.p[1] == '/')
-        keep = root = scheme_length(base);
-    else if (*ref.p == '/')
-        keep = root;
-    else
-        while (keep > root && base.p[keep - 1] != '/')
-            keep--;
-    if (!(p = arena_alloc(c->arena, keep + ref.n + 1))) {
-        c->no_memory = true;
-        return SLICE_NONE;
-    }
-    if (keep)
-        memcpy(p, base.p, keep);
-    memcpy(p + keep, ref.p, ref.n);
-    n = keep + ref.n - root;
-    if (n && p[root] == '/')
-        remove_dots(p + root, &n);
-    return (struct slice){ p, root + n };
+    return value && keywords[keyword_find(slice_of(name))].drafts >> draft_of(schema) & 1 ? value : NULL;
 }
 
 /* --- documents ------------------------------------------------------------------------------------------------------ */
@@ -161,8 +22,12 @@ static struct side *side_of(struct comparison *c, const struct json_node *n)
     return n->tag & TAG_WRITER ? &c->writer : &c->reader;
 }
 
-static bool remember(struct comparison *c, struct side *s, struct slice uri, struct slice anchor, struct json_node *n)
+static bool remember(struct comparison *c, struct side *s, struct resource one)
 {
+    if (!one.uri.p) {
+        c->no_memory = true;
+        return false;
+    }
     if (s->n == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 16;
         struct resource *v = arena_alloc(c->arena, cap * sizeof *v);
@@ -176,128 +41,124 @@ static bool remember(struct comparison *c, struct side *s, struct slice uri, str
         s->v = v;
         s->cap = cap;
     }
-    s->v[s->n++] = (struct resource){ uri, anchor, n };
+    s->v[s->n++] = one;
     return true;
 }
 
 static bool draft_said(const struct json_node *n, enum draft *ret)
 {
     const struct json_node *schema = json_tree_get(n, "$schema");
-    struct slice fragment, uri;
 
-    if (!schema || schema->type != JSON_STRING)
-        return true;
-    uri = without_fragment(schema->text, &fragment);
-    for (size_t i = 0; i < sizeof metaschemas_known / sizeof *metaschemas_known; i++)
-        if (slice_is(uri, metaschemas_known[i].uri)) {
-            *ret = metaschemas_known[i].draft;
-            return true;
-        }
-    return false;
+    return !schema || schema->type != JSON_STRING || jsonschema_draft_named(schema->text, ret);
 }
 
-struct walk {
-    struct comparison *c;
-    struct side *side;
-    unsigned tag;                /* but for the draft */
-    bool unknown;                /* a $schema that is not known */
-};
-
-static bool index_anchor(struct walk *w, struct json_node *n, struct slice base, const char *name)
+static bool index_anchor(struct comparison *c, struct json_node *n, struct slice base, const char *name)
 {
     const struct json_node *anchor = keyword(n, name);
 
-    return !anchor || anchor->type != JSON_STRING || remember(w->c, w->side, base, anchor->text, n);
+    return !anchor || anchor->type != JSON_STRING ||
+           remember(c, side_of(c, n), (struct resource){ base, anchor->text, n, name[1] == 'd' });
 }
 
-static bool walk(struct walk *w, struct json_node *n, struct slice base, enum draft d);
-
-static bool index_object(struct walk *w, struct json_node *n, struct slice *base, enum draft *d)
+/* Of an object: whether it begins a resource, and its anchors. */
+static bool index_object(struct comparison *c, struct json_node *n, struct slice *base, enum draft *d)
 {
-    const struct json_node *id = json_tree_get(n, *d == DRAFT_4 ? "id" : "$id");
-    struct slice fragment, uri;
+    const struct json_node *id = json_tree_get(n, *d == DRAFT_4 ? "id" : "$id"), *recursive;
+    struct side *s = side_of(c, n);
 
     if (id && id->type == JSON_STRING && !(*d <= DRAFT_7 && json_tree_get(n, "$ref"))) {
-        uri = without_fragment(id->text, &fragment);
-        if (uri.n || !fragment.p) {
-            *base = join(w->c, *base, uri);
+        struct slice fragment = uri_fragment(id->text);
+
+        if (id->text.n && *id->text.p != '#') {
+            *base = uri_resolve(c->arena, *base, id->text);
             n->tag |= TAG_RESOURCE;
-            w->unknown |= !draft_said(n, d);
-            if (!base->p || !remember(w->c, w->side, *base, SLICE_NONE, n))
+            s->unknown |= !draft_said(n, d);
+            if (!remember(c, s, (struct resource){ *base, SLICE_NONE, n, false }))
                 return false;
         }
-        if (fragment.n && *d <= DRAFT_7 && !remember(w->c, w->side, *base, fragment, n))
+        if (fragment.n && *d <= DRAFT_7 && !remember(c, s, (struct resource){ *base, fragment, n, false }))
             return false;
     }
     n->tag = (n->tag & ~(unsigned)TAG_DRAFT) | *d;
-    w->side->fourth |= *d == DRAFT_4;
-    w->side->later |= *d != DRAFT_4;
-    w->side->dynamic |= keyword(n, "$dynamicAnchor") || keyword(n, "$recursiveAnchor");
-    return index_anchor(w, n, *base, "$anchor") && index_anchor(w, n, *base, "$dynamicAnchor");
+    s->fourth |= *d == DRAFT_4;
+    s->later |= *d != DRAFT_4;
+    if ((recursive = keyword(n, "$recursiveAnchor")) && recursive->type == JSON_TRUE)
+        s->recursive++;
+    s->dynamic |= recursive || keyword(n, "$dynamicAnchor");
+    return index_anchor(c, n, *base, "$anchor") && index_anchor(c, n, *base, "$dynamicAnchor");
 }
 
-static bool walk(struct walk *w, struct json_node *n, struct slice base, enum draft d)
+/* A schema and all that its keywords hold; what stands elsewhere is one only when a reference leads to it. */
+static bool walk(struct comparison *c, struct json_node *n, struct slice base, enum draft d)
 {
-    bool schemas = n->type == JSON_OBJECT || n->type == JSON_ARRAY;
-
-    n->tag |= w->tag | d;
-    if (n->type == JSON_OBJECT && !index_object(w, n, &base, &d))
+    if (n->tag & TAG_SCHEMA)
+        return true;
+    n->tag |= TAG_SCHEMA | d;
+    if (n->type == JSON_OBJECT && !index_object(c, n, &base, &d))
         return false;
-    for (unsigned i = 0; schemas && i < n->n; i++) {
-        struct json_node *child = n->child[i];
-        /* A property may be called as a keyword is: then it is no string or array, but a schema. */
-        bool values = n->type == JSON_OBJECT && holds_values(child->name) &&
-                      !(n->parent && n->parent->type == JSON_OBJECT && (slice_is(n->name, "properties") ||
-                          slice_is(n->name, "$defs") ||
-                                                                        slice_is(n->name, "definitions")));
+    for (unsigned i = 0; n->type == JSON_OBJECT && i < n->n; i++) {
+        struct json_node *value = n->child[i];
+        enum keyword k = keyword_find(value->name);
+        enum takes takes = k == K_END || !(keywords[k].drafts >> d & 1) ? TAKES_ANY : (enum takes)keywords[k].takes;
+        bool one = takes == TAKES_SCHEMA || takes == TAKES_SCHEMA_OR_BOOL || (takes == TAKES_ITEMS && value->type != JSON_ARRAY);
 
-        if (!values && !walk(w, child, base, d))
+        if (takes < TAKES_SCHEMA)
+            continue;
+        if (one && !walk(c, value, base, d))
             return false;
-        if (values)
-            child->tag |= w->tag | d;
+        for (unsigned m = 0; !one && m < value->n; m++)
+            if (!walk(c, value->child[m], base, d))
+                return false;
     }
     return true;
+}
+
+static void mark(struct json_node *n, unsigned tag)
+{
+    n->tag = tag;
+    for (unsigned i = 0; i < n->n; i++)
+        mark(n->child[i], tag);
 }
 
 static enum err read_document(struct comparison *c, struct side *s, struct slice text, struct slice uri, unsigned tag,
                               struct json_node **ret, struct fault *f)
 {
-    struct walk w = { c, s, tag, false };
     enum draft d = DRAFT_7;
     enum err e;
 
     if ((e = json_tree_parse(text, COMPAT_DEPTH, c->arena, ret, f)))
         return e;
-    w.unknown = !draft_said(*ret, &d);
+    mark(*ret, tag);
     (*ret)->tag |= TAG_RESOURCE;
-    if (!remember(c, s, uri, SLICE_NONE, *ret) || !walk(&w, *ret, uri, d))
+    s->unknown |= !draft_said(*ret, &d);
+    if (!remember(c, s, (struct resource){ uri, SLICE_NONE, *ret, false }) || !walk(c, *ret, uri, d))
         return fault(f, ERR_NO_MEMORY, "The schema takes more memory than there is for it.");
-    if (w.unknown)
-        return fault(f, ERR_BAD_BODY, "The $schema of a schema is none of the drafts 4, 6, 7, 2019-09 and 2020-"
-            "12: it cannot be compared.");
+    if (s->unknown)
+        return fault(f, ERR_BAD_BODY, "The $schema of a schema is none of the drafts 4, 6, 7, 2019-09 and 2020-12: "
+                                      "it cannot be compared.");
     return OK;
 }
 
-/* The schema's own URI is taken as the base of relative names of references. */
+/* Other documents are known by their names, as they are and as seen from the schema. */
 enum err side_read(struct comparison *c, struct side *s, const struct schema_text *text, bool writer, struct fault *f)
 {
     unsigned side = writer ? TAG_WRITER : 0;
     struct json_node *document;
-    struct slice fragment;
     enum err e;
 
     s->text = text;
     if ((e = read_document(c, s, text->text, SLICE(""), side, &s->root, f)))
         return e;
-    struct slice base = s->n > 1 && s->v[1].node == s->root ? s->v[1].uri : SLICE("");
+    struct slice base = s->n > 1 && s->v[1].node == s->root && !s->v[1].anchor.p ? s->v[1].uri : SLICE("");
 
     for (size_t i = 0; i < text->n; i++) {
-        struct slice uri = join(c, base, without_fragment(text->refs[i].name, &fragment));
+        struct slice is = uri_resolve(c->arena, SLICE(""), text->refs[i].name);
+        struct slice seen = uri_resolve(c->arena, base, text->refs[i].name);
 
-        if (!uri.p)
-            return fault(f, ERR_NO_MEMORY, "The schema takes more memory than there is for it.");
-        if ((e = read_document(c, s, text->refs[i].text, uri, side | (unsigned)(i + 1) << TAG_DOCUMENT, &document, f)))
+        if ((e = read_document(c, s, text->refs[i].text, seen, side | (unsigned)(i + 1) << TAG_DOCUMENT, &document, f)))
             return e;
+        if (!remember(c, s, (struct resource){ is, SLICE_NONE, document, false }))
+            return fault(f, ERR_NO_MEMORY, "The schema takes more memory than there is for it.");
     }
     return OK;
 }
@@ -317,93 +178,95 @@ struct slice place_of(struct comparison *c, const struct json_node *n)
 }
 
 /* --- references ----------------------------------------------------------------------------------------------------- */
-/* The resource that a node is in; the last one told of a node has its fullest URI. */
+/* The resource that a node is in; a node's own URI is told after that of its document. */
 static struct slice base_of(struct comparison *c, const struct json_node *n)
 {
     const struct side *s = side_of(c, n);
+    struct slice base = SLICE("");
 
     while (n->parent && !(n->tag & TAG_RESOURCE))
         n = n->parent;
-    for (size_t i = s->n; i--;)
-        if (s->v[i].node == n && !s->v[i].anchor.p)
-            return s->v[i].uri;
-    return SLICE("");
+    for (size_t i = 0; i < s->n; i++)
+        if (s->v[i].node == n && !s->v[i].anchor.p) {
+            base = s->v[i].uri;
+            if (i + 1 == s->n || s->v[i + 1].node != n || s->v[i + 1].anchor.p)
+                break;
+        }
+    return base;
 }
 
 struct slice resolve_uri(struct comparison *c, const struct json_node *ref)
 {
-    struct slice fragment;
+    struct slice uri = uri_resolve(c->arena, base_of(c, ref), ref->text);
 
-    return join(c, base_of(c, ref), without_fragment(ref->text, &fragment));
+    c->no_memory |= !uri.p;
+    return uri;
 }
 
-static int hex(char c)
+static struct json_node *as_schema(struct comparison *c, struct json_node *n)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    const struct json_node *around = n;
+
+    while (around->parent && !(around->tag & TAG_SCHEMA))
+        around = around->parent;
+    return walk(c, n, base_of(c, around), draft_of(around)) && !side_of(c, n)->unknown ? n : NULL;
 }
 
-static struct slice decode(struct comparison *c, struct slice s)
-{
-    char *p = arena_alloc(c->arena, s.n + 1);
-    size_t n = 0;
-
-    if (!p) {
-        c->no_memory = true;
-        return SLICE_NONE;
-    }
-    for (size_t i = 0; i < s.n; i++) {
-        bool escape = s.p[i] == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0;
-
-        p[n++] = escape ? (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2])) : s.p[i];
-        i += escape ? 2 : 0;
-    }
-    return (struct slice){ p, n };
-}
-
-struct json_node *resolve(struct comparison *c, const struct json_node *ref)
+/* Where a reference leads before it is evaluated; NULL: to nothing known. */
+static struct json_node *resolve(struct comparison *c, const struct json_node *ref)
 {
     const struct side *s = side_of(c, ref);
     struct slice fragment, uri;
 
-    if (ref->type != JSON_STRING || !spend(c, (long)s->n))
+    if (ref->type != JSON_STRING || !spend(c, (long)s->n) || !(uri = resolve_uri(c, ref)).p)
         return NULL;
-    without_fragment(ref->text, &fragment);
-    uri = resolve_uri(c, ref);
-    if (fragment.n && !(fragment = decode(c, fragment)).p)
+    fragment = uri_fragment(ref->text);
+    if (fragment.n && !uri_unescape(c->arena, fragment, &fragment)) {
+        c->no_memory = true;
         return NULL;
+    }
     bool pointer = !fragment.n || *fragment.p == '/';
 
     for (size_t i = 0; i < s->n; i++) {
         struct json_node *n = s->v[i].node;
 
-        if (!slice_eq(s->v[i].uri, uri) || (pointer ? !!s->v[i].anchor.p : !s->v[i].anchor.p ||
-            !slice_eq(s->v[i].anchor, fragment)))
+        if (!slice_eq(s->v[i].uri, uri) || (pointer ? s->v[i].anchor.p != NULL
+                                                    : !s->v[i].anchor.p || !slice_eq(s->v[i].anchor, fragment)))
             continue;
-        if (!pointer)
-            return n;
-        if ((n = json_tree_at(n, fragment)))
-            return n;
+        if (!pointer || (n = json_tree_at(n, fragment)))
+            return as_schema(c, n);
     }
     return NULL;
 }
 
-/* Of a schema: its reference, if it has one whose target is known before evaluation. */
-const struct json_node *reference_of(struct comparison *c, const struct json_node *schema, const struct json_node **ret_target)
+const struct json_node *reference_at(const struct json_node *schema, int i)
 {
-    static const char *const names[] = { "$ref", "$dynamicRef", "$recursiveRef" };
+    static const char *const names[REFERENCES] = { "$ref", "$dynamicRef", "$recursiveRef" };
 
-    *ret_target = NULL;
-    for (int i = 0; i < 3; i++) {
-        const struct json_node *ref = keyword(schema, names[i]);
+    return keyword(schema, names[i]);
+}
 
-        if (!ref)
-            continue;
-        if (!i || !side_of(c, ref)->dynamic)
-            *ret_target = resolve(c, ref);
-        return ref;
-    }
-    return NULL;
+static unsigned dynamic_anchors(const struct side *s, struct slice name)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < s->n; i++)
+        n += s->v[i].dynamic && slice_eq(s->v[i].anchor, name);
+    return n;
+}
+
+/* Where there is one dynamic anchor of that name, every path of evaluation leads to it. */
+const struct json_node *target_of(struct comparison *c, const struct json_node *ref)
+{
+    const struct json_node *n = resolve(c, ref), *anchor;
+    const struct side *s = side_of(c, ref);
+
+    if (!n || slice_is(ref->name, "$ref"))
+        return n;
+    if (slice_is(ref->name, "$recursiveRef"))
+        return keyword(n, "$recursiveAnchor") && s->recursive > 1 ? NULL : n;
+    struct slice name = uri_fragment(ref->text);
+
+    anchor = keyword(n, "$dynamicAnchor");
+    return anchor && slice_eq(anchor->text, name) && dynamic_anchors(s, name) > 1 ? NULL : n;
 }

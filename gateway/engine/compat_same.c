@@ -2,15 +2,15 @@
 
 /* Two schemas of one draft say the same when all their keywords do; annotations and unknown keywords say nothing. What a
  * reference leads to is compared as well, once for each pair. */
-enum shape { SHAPE_VALUE, SHAPE_SCHEMA, SHAPE_SCHEMAS, SHAPE_MAP, SHAPE_REFERENCE, SHAPE_DYNAMIC };
+enum shape { SHAPE_VALUE, SHAPE_SCHEMA, SHAPE_SCHEMAS, SHAPE_MAP, SHAPE_REFERENCE };
 
 static const struct {
     const char *name;
     enum shape shape;
 } shapes[] = {
     { "$ref", SHAPE_REFERENCE },
-    { "$dynamicRef", SHAPE_DYNAMIC },
-    { "$recursiveRef", SHAPE_DYNAMIC },
+    { "$dynamicRef", SHAPE_REFERENCE },
+    { "$recursiveRef", SHAPE_REFERENCE },
     { "type", SHAPE_VALUE },
     { "properties", SHAPE_MAP },
     { "required", SHAPE_VALUE },
@@ -71,11 +71,13 @@ bool same_reference(struct comparison *c, const struct json_node *x, const struc
 
     if (x->type != JSON_STRING || y->type != JSON_STRING)
         return false;
-    a = resolve(c, x);
-    b = resolve(c, y);
+    a = target_of(c, x);
+    b = target_of(c, y);
     if (a && b)
         return same(c, a, b);
-    return !a && !b && slice_eq(x->text, y->text) && slice_eq(resolve_uri(c, x), resolve_uri(c, y)); /* a metaschema, for one */
+    /* A metaschema, for one; but what it refers to by a dynamic anchor is not. */
+    return !a && !b && !c->reader.dynamic && !c->writer.dynamic && slice_eq(x->text, y->text) &&
+           slice_eq(resolve_uri(c, x), resolve_uri(c, y));
 }
 
 static bool same_children(struct comparison *c, const struct json_node *x, const struct json_node *y)
@@ -106,8 +108,6 @@ static bool same_keyword(struct comparison *c, enum shape shape, const struct js
         return x->type == JSON_OBJECT && same_children(c, x, y);
     case SHAPE_REFERENCE:
         return same_reference(c, x, y);
-    case SHAPE_DYNAMIC:
-        return !c->reader.dynamic && !c->writer.dynamic && same_reference(c, x, y);
     }
     return false;
 }
@@ -143,14 +143,10 @@ bool same(struct comparison *c, const struct json_node *x, const struct json_nod
         return true;
     if (x->type != JSON_OBJECT || y->type != JSON_OBJECT)
         return x->type == JSON_FALSE && y->type == JSON_FALSE;
-    if (draft_of(x) != draft_of(y) || c->depth > COMPAT_DEPTH || !(e = memo_find(c, key, 3, &at)))
+    if (draft_of(x) != draft_of(y) || too_deep(c) || !(e = memo_find(c, key, 3, &at)))
         return false;
     if (e->state != MEMO_DEAD)
         return e->state != MEMO_FALSE;
     memo_open(c, at);
-    c->depth++;
-    bool result = same_keywords(c, x, y);
-
-    c->depth--;
-    return memo_close(c, at, result);
+    return memo_close(c, at, same_keywords(c, x, y));
 }

@@ -79,10 +79,20 @@ static enum err dialect_given(struct compiler *c, const struct resource *meta, s
     return OK;
 }
 
+bool jsonschema_draft_named(struct slice uri, enum draft *ret)
+{
+    uri = without_scheme(uri);
+    for (size_t i = 0; i < sizeof drafts / sizeof *drafts; i++)
+        if (slice_is(uri, drafts[i].uri)) {
+            *ret = drafts[i].draft;
+            return true;
+        }
+    return false;
+}
+
 enum err dialect_of(struct compiler *c, const struct node *schema, struct resource *r)
 {
     const struct node *said = node_member(schema, SLICE("$schema"));
-    struct slice uri = said ? without_scheme(node_slice(said)) : SLICE_NONE;
     struct site *meta;
     enum err e;
 
@@ -90,13 +100,11 @@ enum err dialect_of(struct compiler *c, const struct node *schema, struct resour
         return OK;
     if (said->type != T_STRING)
         return refuse(c, r->document, said, "\"$schema\" takes a string.");
-    for (size_t i = 0; i < sizeof drafts / sizeof *drafts; i++)
-        if (slice_is(uri, drafts[i].uri)) {
-            r->draft = drafts[i].draft;
-            r->vocabulary = V_ALL;
-            return OK;
-        }
-    if (slice_is(uri, "json-schema.org/schema"))
+    if (jsonschema_draft_named(node_slice(said), &r->draft)) {
+        r->vocabulary = V_ALL;
+        return OK;
+    }
+    if (slice_is(without_scheme(node_slice(said)), "json-schema.org/schema"))
         return OK;
     if (++c->nesting > MAX_METASCHEMAS)
         return refuse(c, r->document, said, "There are too many metaschemas of metaschemas.");

@@ -42,6 +42,8 @@ void jsonschema_free(struct jsonschema *s);              /* NULL-safe */
 size_t jsonschema_memory(const struct jsonschema *s);    /* bytes that it holds, for caches */
 enum draft jsonschema_draft(const struct jsonschema *s); /* of the schema itself */
 
+bool jsonschema_draft_named(struct slice uri, enum draft *ret); /* by $schema; false, and *ret stays: none of the five */
+
 /* Where a text does not conform. `pointer` leads to the value in the text: for required to the object that lacks the member,
  * for additionalProperties and the like to the member that is too much. `schema_pointer` leads to the keyword in the schema; in another
  * document its URI and # stand before it. Where no branch of anyOf or oneOf fits, one finding says so, followed by those of the

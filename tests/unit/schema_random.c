@@ -13,7 +13,7 @@ unsigned schema_pick(unsigned n)
 static const char *const drafts[] = { "http://json-schema.org/draft-04/schema#", "http://json-schema.org/draft-06/schema#",
                                       "http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2019-09/schema",
                                       "https://json-schema.org/draft/2020-12/schema" };
-static const char *const names[] = { "a", "b", "c", "ab", "x1" };
+static const char *const names[] = { "a", "b", "const", "ab", "x1" }; /* one is a keyword */
 static const char *const types[] = { "null", "boolean", "integer", "number", "string", "array", "object", "object", "object" };
 static const char *const patterns[] = { "^a", "b", "^x", "^ab$", "[0-9]" };
 static const char *const scalars[] = { "null", "true", "false", "0", "1", "2", "3", "-1", "1.5", "4", "6", "\"\"",
@@ -106,6 +106,19 @@ static void put_dependencies(struct draw *d, int depth, bool schemas)
     buf_char(d->out, '}');
 }
 
+/* Round in a circle, often: such pairs are no use. */
+static void put_reference(struct draw *d)
+{
+    if (d->draft == 3 && !schema_pick(4))
+        BUF_LIT(d->out, "\"$recursiveRef\":\"#\"");
+    else if (d->draft == 4 && !schema_pick(4))
+        BUF_LIT(d->out, "\"$dynamicRef\":\"#n\"");
+    else if (!schema_pick(4))
+        BUF_LIT(d->out, "\"$ref\":\"#\"");
+    else
+        buf_printf(d->out, "\"$ref\":\"#/definitions/%s\"", names[schema_pick(2)]);
+}
+
 static void put_choice(struct draw *d, int depth, unsigned which)
 {
     struct buf *b = d->out;
@@ -133,7 +146,7 @@ static void put_choice(struct draw *d, int depth, unsigned which)
         buf_printf(b, "\"multipleOf\":%u", 1 + schema_pick(4));
         break;
     case 20:
-        buf_printf(b, "\"$ref\":\"#/definitions/%s\"", names[schema_pick(2)]);
+        put_reference(d);
         break;
     }
 }
@@ -148,11 +161,9 @@ static void put_rarer(struct draw *d, int depth, unsigned which)
         buf_printf(b, "\"format\":\"%s\"", schema_pick(2) ? "date" : "ipv4");
         break;
     case 22:
-        if (d->draft < 3)
-            BUF_LIT(b, "\"dependencies\":");
-        else
-            buf_printf(b, "\"%s\":", (name = schema_pick(2) ? "dependentSchemas" : "dependentRequired"));
-        put_dependencies(d, depth, d->draft < 3 ? schema_pick(2) : strcmp(name, "dependentSchemas") == 0);
+        name = d->draft < 3 || !schema_pick(3) ? "dependencies" : schema_pick(2) ? "dependentSchemas" : "dependentRequired";
+        buf_printf(b, "\"%s\":", name);
+        put_dependencies(d, depth, strcmp(name, "dependencies") == 0 ? schema_pick(2) : strcmp(name, "dependentSchemas") == 0);
         break;
     case 23:
         if (d->draft)
@@ -296,6 +307,10 @@ void schema_draw(struct draw *d)
     BUF_LIT(whole, ",\"b\":");
     put_schema(d, 1);
     BUF_LIT(whole, "},");
+    if (d->draft == 4)
+        BUF_LIT(whole, "\"$dynamicAnchor\":\"n\",");
+    if (d->draft == 3 && schema_pick(2))
+        BUF_LIT(whole, "\"$recursiveAnchor\":true,");
     buf_put(whole, body.p + 1, body.n - 1);
     buf_free(&body);
 }
@@ -394,8 +409,13 @@ void schema_document(struct buf *b, const struct json_node *root, const struct j
         return;
     }
     if ((v = json_tree_get(s, "$ref")) && v->type == JSON_STRING && schema_pick(4)) {
-        schema_document(b, root, json_tree_at((struct json_node *)(uintptr_t)root, (struct slice){ v->text.p + 1,
-            v->text.n - 1 }), depth - 1);
+        struct slice pointer = { v->text.p + 1, v->text.n - 1 };
+
+        schema_document(b, root, json_tree_at((struct json_node *)(uintptr_t)root, pointer), depth - 1);
+        return;
+    }
+    if ((json_tree_get(s, "$dynamicRef") || json_tree_get(s, "$recursiveRef")) && schema_pick(4)) {
+        schema_document(b, root, root, depth - 1);
         return;
     }
     for (int i = 0; i < 3; i++)

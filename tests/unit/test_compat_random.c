@@ -8,46 +8,91 @@
 #include <cmocka.h>
 
 #include "gateway/engine/compat.h"
+#include "gateway/jsonschema/jsonschema.h"
 #include "tests/unit/schema_random.h"
 
 /* Pairs of schemas, drawn at random or one made of the other by changes, and documents. Whenever we say that a pair is
- * compatible, ajv (tests/registry/judge_pairs.mjs) finds no document that the old schema takes and the new one refuses; and it finds every
- * counterexample to be one. WEIR_COMPAT_PAIRS sets how many, WEIR_COMPAT_SEED which. */
-enum { PAIRS = 500, DOCUMENTS = 40, FINDINGS = 4 };
+ * compatible, neither ajv (tests/registry/judge_pairs.mjs) nor our own validator finds a document that the old schema takes and
+ * the new one refuses; and ajv finds every counterexample to be one. WEIR_COMPAT_PAIRS sets how many, WEIR_COMPAT_SEED which. */
+enum { PAIRS = 300, DOCUMENTS = 40, FINDINGS = 4 };
+
+static struct jsonschema *compile(struct slice text)
+{
+    struct jsonschema *s = NULL;
+
+    return jsonschema_compile(text, DRAFT_7, NULL, 0, &s, NULL) ? NULL : s;
+}
+
+static bool takes(const struct jsonschema *s, struct slice document)
+{
+    size_t n;
+
+    return s && jsonschema_validate(s, document, NULL, NULL, 0, &n, NULL) == OK && !n;
+}
+
+/* Documents made from both schemas; our own validator judges the claim first. */
+static void put_documents(struct buf *line, struct slice old_text, struct slice new_text, bool compatible)
+{
+    struct arena *a = arena_new(64 << 20);
+    struct jsonschema *before = compile(old_text), *after = compile(new_text);
+    struct json_node *old_root, *new_root;
+    struct buf one = { 0 };
+
+    assert_int_equal(json_tree_parse(old_text, 64, a, &old_root, NULL), OK);
+    assert_int_equal(json_tree_parse(new_text, 64, a, &new_root, NULL), OK);
+    for (int i = 0; i < DOCUMENTS; i++) {
+        const struct json_node *root = i % 3 ? old_root : new_root;
+
+        buf_reset(&one);
+        schema_document(&one, root, root, 4);
+        struct slice document = { one.p, one.n };
+
+        if (compatible && after && takes(before, document) && !takes(after, document))
+            fail_msg("%.*s to %.*s breaks %.*s", (int)old_text.n, old_text.p, (int)new_text.n, new_text.p, (int)one.n, one.p);
+        buf_str(line, i ? "," : "");
+        buf_slice(line, document);
+    }
+    buf_free(&one);
+    jsonschema_free(before);
+    jsonschema_free(after);
+    arena_free(a);
+}
+
+/* The old schema, and the new one: it with changes, or another one. */
+static void draw_pair(struct buf *old_text, struct buf *new_text, bool defaults)
+{
+    struct arena *a = arena_new(64 << 20);
+    struct draw d = { old_text, (int)schema_pick(SCHEMA_DRAFTS), defaults };
+    struct json_node *root;
+
+    schema_draw(&d);
+    assert_int_equal(json_tree_parse((struct slice){ old_text->p, old_text->n }, 64, a, &root, NULL), OK);
+    d.out = new_text;
+    if (schema_pick(20)) {
+        schema_change(&d, root, 4 + schema_pick(16));
+    } else {
+        d.draft = schema_pick(3) ? d.draft : (int)schema_pick(SCHEMA_DRAFTS);
+        schema_draw(&d);
+    }
+    arena_free(a);
+}
 
 static void put_pair(struct buf *line, bool defaults)
 {
     struct arena *a = arena_new(64 << 20);
     struct buf old_text = { 0 }, new_text = { 0 };
-    struct draw d = { &old_text, (int)schema_pick(5), defaults };
     struct compat_finding found[FINDINGS];
     struct fault f = { 0 };
-    struct json_node *root, *changed;
     size_t n;
 
-    schema_draw(&d);
-    if (json_tree_parse((struct slice){ old_text.p, old_text.n }, 64, a, &root, &f))
-        fail_msg("%.*s: %s", (int)old_text.n, old_text.p, f.detail);
-    d.out = &new_text;
-    if (schema_pick(20)) {
-        schema_change(&d, root, 4 + schema_pick(16));
-    } else {
-        d.draft = schema_pick(3) ? d.draft : (int)schema_pick(5);
-        schema_draw(&d);
-    }
+    draw_pair(&old_text, &new_text, defaults);
     const struct schema_text writer = { .text = { old_text.p, old_text.n } }, reader = { .text = { new_text.p, new_text.n } };
 
-    if (json_tree_parse(reader.text, 64, a, &changed, &f) || compat_check(SCHEMA_JSON, &reader, &writer, a, found,
-        FINDINGS, &n, &f))
+    if (compat_check(SCHEMA_JSON, &reader, &writer, a, found, FINDINGS, &n, &f))
         fail_msg("%.*s: %s", (int)new_text.n, new_text.p, f.detail);
-    buf_printf(line, "{\"old\":%.*s,\"new\":%.*s,\"compatible\":%s,\"fill\":%s,\"documents\":[", (int)old_text.n,
-        old_text.p, (int)new_text.n,
-               new_text.p, n ? "false" : "true", defaults ? "true" : "false");
-    for (int i = 0; i < DOCUMENTS; i++) {
-        if (i)
-            buf_char(line, ',');
-        schema_document(line, i % 3 ? root : changed, i % 3 ? root : changed, 4);
-    }
+    buf_printf(line, "{\"old\":%.*s,\"new\":%.*s,\"compatible\":%s,\"fill\":%s,\"documents\":[", (int)old_text.n, old_text.p,
+               (int)new_text.n, new_text.p, n ? "false" : "true", defaults ? "true" : "false");
+    put_documents(line, writer.text, reader.text, !n && !defaults);
     BUF_LIT(line, "],\"counterexamples\":[");
     for (size_t i = 0, any = 0; i < n; i++)
         if (found[i].counterexample.p)
@@ -88,7 +133,7 @@ static void judge_pairs(unsigned long pairs, bool defaults, char summary[static 
     close(fd);
     unlink(path);
     summary[n > 0 ? n : 0] = '\0';
-    print_message("# %s", summary);
+    printf("# %s", summary); /* cmocka would cut it */
     if (status)
         fail_msg("tests/registry/judge_pairs.mjs ended with %d: run `make deps` first", status);
 }
