@@ -7,12 +7,12 @@
 #include "gateway/base/utf8.h"
 
 enum reference_state { REFERENCE_NEW, REFERENCE_OPEN, REFERENCE_READ };
-enum { NESTED_MAX = 1000 };      /* types within types, over all references: bounds the stack */
+enum { NESTED_MAX = 1000 }; /* types within types, over all references: bounds the stack */
 
 const char *const avro_kind_names[] = {
-    [AVRO_NULL] = "null",     [AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",       [AVRO_LONG] = "long",
-    [AVRO_FLOAT] = "float",   [AVRO_DOUBLE] = "double",   [AVRO_BYTES] = "bytes",   [AVRO_STRING] = "string",
-    [AVRO_RECORD] = "record", [AVRO_ENUM] = "enum",       [AVRO_FIXED] = "fixed",   [AVRO_ARRAY] = "array",
+    [AVRO_NULL] = "null",     [AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",     [AVRO_LONG] = "long",
+    [AVRO_FLOAT] = "float",   [AVRO_DOUBLE] = "double",   [AVRO_BYTES] = "bytes", [AVRO_STRING] = "string",
+    [AVRO_RECORD] = "record", [AVRO_ENUM] = "enum",       [AVRO_FIXED] = "fixed", [AVRO_ARRAY] = "array",
     [AVRO_MAP] = "map",       [AVRO_UNION] = "union",
 };
 
@@ -135,7 +135,7 @@ static bool branch_is_new(struct avro_reader *r, struct avro_type *u, struct avr
     b->in_union = u;
     if (again)
         return avro_refuse(r, u->json->child[i], "A union has each type once: %s is there already.",
-                      avro_named(b->kind) ? "this name" : avro_kind_names[b->kind]);
+                           avro_named(b->kind) ? "this name" : avro_kind_names[b->kind]);
     return true;
 }
 
@@ -149,7 +149,7 @@ static struct avro_type *read_union(struct avro_reader *r, const struct json_nod
     for (unsigned i = 0; i < at->n; i++)
         if (!(branch[i] = read_type(r, at->child[i], space)))
             return NULL;
-    for (; t->n < at->n; t->n++)     /* only now: a branch may hold other unions of the same types */
+    for (; t->n < at->n; t->n++) /* only now: a branch may hold other unions of the same types */
         if (!branch_is_new(r, t, branch[t->n], t->n, &kinds))
             return NULL;
     t->branch = (const struct avro_type **)branch;
@@ -184,7 +184,8 @@ static bool all_different(struct avro_reader *r, const struct json_node *at, str
     qsort(names, n, sizeof *names, by_text);
     for (unsigned i = 1; i < n; i++)
         if (slice_eq(names[i - 1], names[i]))
-            return avro_refuse(r, at, "The %s %.*s is there twice.", what, (int)(names[i].n < 150 ? names[i].n : 150), names[i].p);
+            return avro_refuse(r, at, "The %s %.*s is there twice.", what, (int)(names[i].n < 150 ? names[i].n : 150),
+                               names[i].p);
     return true;
 }
 
@@ -225,7 +226,7 @@ static struct avro_type *read_fixed(struct avro_reader *r, struct avro_type *t)
 static bool read_field(struct avro_reader *r, struct avro_field *f, const struct json_node *at, struct slice space)
 {
     const struct json_node *name = json_tree_get(at, "name"), *type = json_tree_get(at, "type"),
-        *order = json_tree_get(at, "order");
+                           *order = json_tree_get(at, "order");
     struct avro_pending *p;
 
     if (at->type != JSON_OBJECT)
@@ -277,10 +278,10 @@ static struct avro_type *read_object(struct avro_reader *r, const struct json_no
         return avro_refuse(r, type ? type : at, "A type that is an object needs \"type\", a string.");
     if (slice_is(type->text, "array") || slice_is(type->text, "map"))
         return read_items(r, slice_is(type->text, "map") ? AVRO_MAP : AVRO_ARRAY, at, space);
-    enum avro_kind kind = slice_is(type->text, "enum")                                             ? AVRO_ENUM
-                          : slice_is(type->text, "fixed")                                          ? AVRO_FIXED
+    enum avro_kind kind = slice_is(type->text, "enum")                                      ? AVRO_ENUM
+                          : slice_is(type->text, "fixed")                                   ? AVRO_FIXED
                           : slice_is(type->text, "record") || slice_is(type->text, "error") ? AVRO_RECORD
-                                                                                                   : AVRO_NULL;
+                                                                                            : AVRO_NULL;
 
     if (kind == AVRO_NULL)
         return read_named(r, at, type->text, space);
@@ -321,8 +322,8 @@ static bool defaults_fit(struct avro_reader *r)
         r->origin = p->origin;
         if (!avro_default_fits(p->field->type, p->field->value, &why))
             return avro_refuse(r, p->field->value, "The default of the field %.*s does not fit its type%s: %s.",
-                          (int)(p->field->name.n < 100 ? p->field->name.n : 100), p->field->name.p,
-                          p->field->type->kind == AVRO_UNION ? ", which is here the first branch of the union" : "", why);
+                               (int)(p->field->name.n < 100 ? p->field->name.n : 100), p->field->name.p,
+                               p->field->type->kind == AVRO_UNION ? ", which is here the first branch of the union" : "", why);
     }
     return true;
 }

@@ -5,8 +5,8 @@
 #include "gateway/engine/schema_text.h"
 
 /* Avro schemas as of the specification 1.11: read, checked and written. Everything is in the arena that was given; pure.
- * Checked: types, names and namespaces, what is defined twice or not at all, fields, symbols, sizes, unions, and that defaults are of
- * their type (in a union, of its first branch). Logical types that do not fit are ignored, as the specification has it. */
+ * Checked: types, names and namespaces, what is defined twice or not at all, fields, symbols, sizes, unions, and that defaults
+ * are of their type (in a union, of its first branch). Logical types that do not fit are ignored, as the specification says. */
 #define AVRO_DEPTH 256           /* of nested JSON */
 
 enum avro_kind {
@@ -53,13 +53,13 @@ struct avro_schema {
     unsigned types;                       /* ids are below */
 };
 
-/* References are used in whatever order they need one another, by their name first. ERR_BAD_BODY with f->pointer and a sentence;
- * ERR_BAD_JSON; ERR_NO_MEMORY. */
+/* References are used in whatever order they need one another, by their name first. ERR_BAD_BODY with f->pointer and a
+ * sentence; ERR_BAD_JSON; ERR_NO_MEMORY. */
 enum err avro_parse(const struct schema_text *s, struct arena *a, const struct avro_schema **ret, struct fault *f);
 
 enum avro_form {
     AVRO_COMPACT,                /* as the registry returns it: all attributes, in the order of the Java implementation */
-    AVRO_NORMALIZED,             /* that, with full names and other attributes sorted: equal for schemas that differ in spelling alone */
+    AVRO_NORMALIZED,             /* that, with full names and sorted attributes: equal for schemas that differ in spelling alone */
     AVRO_CANONICAL,              /* Parsing Canonical Form of the specification */
 };
 

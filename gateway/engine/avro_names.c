@@ -101,8 +101,8 @@ bool avro_alias_is(const struct avro_type *t, struct slice full)
         bool whole = memchr(s.p, '.', s.n) || !t->space.n;
 
         if (whole ? slice_eq(s, full)
-                  : full.n == t->space.n + 1 + s.n && full.p[t->space.n] == '.' &&
-                        !memcmp(full.p, t->space.p, t->space.n) && slice_eq(s, (struct slice){ full.p + t->space.n + 1, s.n }))
+                  : full.n == t->space.n + 1 + s.n && full.p[t->space.n] == '.' && !memcmp(full.p, t->space.p, t->space.n) &&
+                        slice_eq(s, (struct slice){ full.p + t->space.n + 1, s.n }))
             return true;
     }
     return false;
@@ -117,8 +117,9 @@ bool avro_read_name(struct avro_reader *r, struct avro_type *t, struct slice spa
     const char *dot = memrchr(name->text.p, '.', name->text.n);
 
     if (!path_valid(name->text))
-        return avro_refuse(r, name, "A name is letters, digits and _, and does not begin with a digit; a namesp"
-            "ace may stand before it, with dots.");
+        return avro_refuse(
+            r, name,
+            "A name is letters, digits and _, and does not begin with a digit; a namespace may stand before it, with dots.");
     t->name = name->text;
     if (dot) {
         t->space = (struct slice){ name->text.p, (size_t)(dot - name->text.p) };

@@ -44,7 +44,8 @@ struct avro_type *avro_find_full(const struct avro_reader *r, struct slice full)
 bool avro_read_name(struct avro_reader *r, struct avro_type *t, struct slice space);
 bool avro_read_aliases(struct avro_reader *r, const struct json_node *of, bool field);
 
-/* Does the value fit the type? Missing members of a record are right where their field has a default. Why not is in *ret_why. */
+/* Does the value fit the type? Missing members of a record are right where their field has a default. Why not is in *ret_why.
+ * */
 bool avro_default_fits(const struct avro_type *t, const struct json_node *value, const char **ret_why);
 
 #endif

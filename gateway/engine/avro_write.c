@@ -3,14 +3,14 @@
 #include "gateway/engine/avro.h"
 
 /* What is written of a type, by its own keyword; all else are attributes, which the canonical form drops. */
-static const char *const reserved_type[] = { "type", "name", "namespace", "doc", "fields", "symbols", "default", "items", "values",
-                                             "size", "aliases", NULL };
+static const char *const reserved_type[] = { "type",    "name",  "namespace", "doc",  "fields",  "symbols",
+                                             "default", "items", "values",    "size", "aliases", NULL };
 static const char *const reserved_field[] = { "name", "type", "doc", "default", "order", "aliases", NULL };
 
 struct writer {
     struct buf *out;
     enum avro_form form;
-    unsigned char *written;      /* by id: a named type is defined once and named from then on */
+    unsigned char *written; /* by id: a named type is defined once and named from then on */
 };
 
 static void write_type(struct writer *w, const struct avro_type *t, struct slice space);
@@ -147,7 +147,8 @@ static void write_named(struct writer *w, const struct avro_type *t, struct slic
         member_text(w, "type", type->text);
         member_text(w, "name", w->form == AVRO_COMPACT ? t->name : t->full);
     }
-    if (w->form == AVRO_COMPACT && !slice_eq(t->space, space))
+    /* A name without dots would be taken for one of the namespace around it. */
+    if (w->form == AVRO_COMPACT ? !slice_eq(t->space, space) : w->form == AVRO_NORMALIZED && !t->space.n && space.n)
         member_text(w, "namespace", t->space);
     member_string(w, "doc", json_tree_get(t->json, "doc"));
     write_body(w, t);

@@ -37,8 +37,9 @@ struct compat_finding *compat_add(struct compat_report *r, const char *rule, str
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     one = &r->v[r->n];
-    *one = (struct compat_finding){ .rule = rule, .old_pointer = old_pointer, .new_pointer = new_pointer,
-                                    .detail = arena_slice(r->arena, slice_of(text)) };
+    *one = (struct compat_finding){
+        .rule = rule, .old_pointer = old_pointer, .new_pointer = new_pointer, .detail = arena_slice(r->arena, slice_of(text))
+    };
     if (!one->detail.p || !old_pointer.p || !new_pointer.p) {
         r->no_memory = true;
         return NULL;

@@ -7,10 +7,11 @@
 
 /* Can what was written by one schema be read by another? Pure; all that is returned is in the arena.
  *
- * Avro: resolution of reader and writer by the specification 1.11. JSON Schema: every document that is valid under the writer's schema is to be valid
- * under the reader's. That is proved keyword by keyword, with what is known of the document from the writer's schema; what
- * cannot be proved is incompatible, and says so. (So "compatible" is always right, "incompatible" is sometimes too strict.)
- * One exception, which the readers' side makes good: a property that becomes required together with a default. */
+ * Avro: resolution of reader and writer by the specification 1.11. JSON Schema: every document that is valid under the
+ * writer's schema is to be valid under the reader's. That is proved keyword by keyword, with what is known of the document
+ * from the writer's schema; what cannot be proved is incompatible, and says so. (So "compatible" is always right,
+ * "incompatible" is sometimes too strict.) One exception, which the readers' side makes good: a property that becomes required
+ * together with a default. */
 #define COMPAT_DEPTH 256         /* of nested JSON */
 #define COMPAT_STEPS 400000      /* of work; a comparison that takes more is incompatible */
 
@@ -31,11 +32,12 @@ struct compat_finding {
     const char *rule;                        /* Confluent's names, where there is one */
     struct slice old_pointer, new_pointer;   /* into the schemas; in what a reference brings: "<name>#/…" */
     struct slice detail;                     /* a sentence */
-    struct slice counterexample;             /* JSON Schema: what the writer's takes and the reader's refuses; p == NULL: none found */
+    struct slice counterexample;             /* JSON Schema: the writer's takes it, the reader's does not; p == NULL: none found */
     size_t version;                          /* compat_check_level: index in `earlier` of the schema that it does not fit */
 };
 
-/* At most max findings; *ret_n == 0: compatible. The reader is taken as the new one. ERR_BAD_BODY, ERR_BAD_JSON: a schema that is none. */
+/* At most max findings; *ret_n == 0: compatible. The reader is taken as the new one. ERR_BAD_BODY, ERR_BAD_JSON: a schema that
+ * is none. */
 enum err compat_check(enum schema_type type, const struct schema_text *reader, const struct schema_text *writer, struct arena *a,
                       struct compat_finding *ret, size_t max, size_t *ret_n, struct fault *f);
 

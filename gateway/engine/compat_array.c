@@ -26,9 +26,8 @@ static struct layout layout_of(const struct json_node *s)
 /* Nothing else that applies to the same array says what its items are. */
 static bool alone(const struct json_node *s)
 {
-    static const char *const others[] = { "$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "if",
-        "not", "dependentSchemas",
-                                          "contains" };
+    static const char *const others[] = { "$ref", "$dynamicRef", "$recursiveRef",    "allOf",   "anyOf", "oneOf",
+                                          "if",   "not",         "dependentSchemas", "contains" };
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (keyword(s, others[i]))
@@ -87,8 +86,8 @@ static unsigned told_apart(const struct facts *f)
     unsigned n = 0;
 
     for (unsigned i = 0; i < f->n; i++) {
-        unsigned k = f->is[i].value ? f->is[i].node->type == JSON_ARRAY ? f->is[i].node->n : 0
-            : first_count(layout_of(f->is[i].node));
+        unsigned k =
+            f->is[i].value ? f->is[i].node->type == JSON_ARRAY ? f->is[i].node->n : 0 : first_count(layout_of(f->is[i].node));
 
         n = k > n ? k : n;
     }
@@ -100,14 +99,14 @@ static bool is_added(const struct json_node *one, struct layout l, const struct 
     return index < first_count(l) && one == l.first->child[index] && index >= told_apart(f);
 }
 
-static const char *rule_name(const struct json_node *one, struct layout l, const struct facts *f,
-    const struct facts *item, unsigned index)
+static const char *rule_name(const struct json_node *one, struct layout l, const struct facts *f, const struct facts *item,
+                             unsigned index)
 {
     if (is_added(one, l, f, index))
         return item->n ? "ITEM_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL" : "ITEM_ADDED_TO_OPEN_CONTENT_MODEL";
     if (index < told_apart(f))
-        return one->type == JSON_FALSE ? "ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL" : "ITEM_REMOVED_NOT_COVERED_B"
-            "Y_PARTIALLY_OPEN_CONTENT_MODEL";
+        return one->type == JSON_FALSE ? "ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL"
+                                       : "ITEM_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL";
     return one->type == JSON_FALSE ? "ADDITIONAL_ITEMS_REMOVED" : "ADDITIONAL_ITEMS_NARROWED";
 }
 
@@ -241,6 +240,6 @@ bool rule_contains(struct comparison *c, const struct json_node *schema, const s
     bool holds = at_least(c, schema, value, f) && at_most(c, schema, value, f);
 
     c->quiet--;
-    return holds || differ(c, "CONTAINS_CHANGED", value, f, "It cannot be told that all arrays that were allowe"
-        "d contain what is asked for.");
+    return holds || differ(c, "CONTAINS_CHANGED", value, f,
+                           "It cannot be told that all arrays that were allowed contain what is asked for.");
 }

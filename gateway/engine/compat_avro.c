@@ -14,9 +14,9 @@ struct pairs {
     struct compat_report *report;
     struct pair *v;
     size_t n, cap;
-    uint32_t *slot;              /* hash table of places in v, plus 1; twice cap */
-    size_t looked;               /* at branches and fields */
-    bool failed;                 /* memory, more than COMPAT_STEPS pairs, or LOOKS_MAX looks */
+    uint32_t *slot; /* hash table of places in v, plus 1; twice cap */
+    size_t looked;  /* at branches and fields */
+    bool failed;    /* memory, more than COMPAT_STEPS pairs, or LOOKS_MAX looks */
 };
 
 enum { LOOKS_MAX = COMPAT_STEPS * 100 };
@@ -60,7 +60,7 @@ static void meet(struct pairs *p, const struct avro_type *reader, const struct a
     *slot = (uint32_t)p->n;
 }
 
-#define DIFFER(p, rule, r, w, ...)                                                                                              \
+#define DIFFER(p, rule, r, w, ...) \
     compat_add((p)->report, rule, avro_pointer(w, (p)->report->arena), avro_pointer(r, (p)->report->arena), __VA_ARGS__)
 
 static int shown(struct slice s)
@@ -152,18 +152,17 @@ static void compare_enums(struct pairs *p, const struct avro_type *r, const stru
         struct avro_type at = { .json = symbol, .origin = w->origin };
 
         if (!avro_has_symbol(r, symbol->text))
-            DIFFER(p, "MISSING_ENUM_SYMBOLS", r, &at, "The symbol %.*s is written, but the enum that reads it l"
-                "acks it and has no default.",
-                   shown(symbol->text), symbol->text.p);
+            DIFFER(p, "MISSING_ENUM_SYMBOLS", r, &at,
+                   "The symbol %.*s is written, but the enum that reads it lacks it and has no default.", shown(symbol->text),
+                   symbol->text.p);
     }
 }
 
 static void compare_same_kind(struct pairs *p, const struct avro_type *r, const struct avro_type *w)
 {
     if (avro_named(r->kind) && !names_match(r, w)) {
-        DIFFER(p, "NAME_MISMATCH", r, w, "%.*s is written and %.*s is read; an alias would make them one.",
-            shown(w->full), w->full.p,
-               shown(r->full), r->full.p);
+        DIFFER(p, "NAME_MISMATCH", r, w, "%.*s is written and %.*s is read; an alias would make them one.", shown(w->full),
+               w->full.p, shown(r->full), r->full.p);
         return;
     }
     switch (r->kind) {
@@ -208,8 +207,8 @@ static void compare_pair(struct pairs *p, const struct avro_type *r, const struc
     }
 }
 
-enum err compat_avro(const struct schema_text *reader, const struct schema_text *writer,
-    struct compat_report *report, struct fault *f)
+enum err compat_avro(const struct schema_text *reader, const struct schema_text *writer, struct compat_report *report,
+                     struct fault *f)
 {
     struct pairs p = { .report = report };
     const struct avro_schema *r, *w;

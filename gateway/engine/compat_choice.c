@@ -66,10 +66,10 @@ bool rule_any(struct comparison *c, const struct json_node *schema, const struct
     if (!before)
         return differ(c, "COMBINED_TYPE_CHANGED", value, f, "It cannot be told that all values that were allowed fit %s branch.",
                       one ? "exactly one" : "a");
-    return differ(c, n > value->n ? "SUM_TYPE_NARROWED" : "COMBINED_TYPE_SUBSCHEMAS_CHANGED", value, f,
-                  "There were %u branches of %s and there are %u of %s: it cannot be told that all values that "
-                      "were allowed fit %s.", n,
-                  before, value->n, one ? "oneOf" : "anyOf", one ? "exactly one" : "one");
+    return differ(
+        c, n > value->n ? "SUM_TYPE_NARROWED" : "COMBINED_TYPE_SUBSCHEMAS_CHANGED", value, f,
+        "There were %u branches of %s and there are %u of %s: it cannot be told that all values that were allowed fit %s.", n,
+        before, value->n, one ? "oneOf" : "anyOf", one ? "exactly one" : "one");
 }
 
 bool rule_not(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
@@ -79,8 +79,8 @@ bool rule_not(struct comparison *c, const struct json_node *schema, const struct
     bool result = disjoint(c, value, f);
 
     c->quiet--;
-    return result || differ(c, "NOT_TYPE_EXTENDED", value, f, "It cannot be told that no value that was allowed"
-        " is excluded by `not`.");
+    return result ||
+           differ(c, "NOT_TYPE_EXTENDED", value, f, "It cannot be told that no value that was allowed is excluded by `not`.");
 }
 
 bool rule_if(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)

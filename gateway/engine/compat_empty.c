@@ -1,7 +1,7 @@
 #include "gateway/engine/compat_json.h"
 
 /* Is there any value of which all the facts are true? Says true only where there is none. */
-enum { EMPTY_DEPTH = 4 };         /* how far down it is asked */
+enum { EMPTY_DEPTH = 4 }; /* how far down it is asked */
 
 static bool bounds_cross(struct comparison *c, const struct facts *f, enum family family)
 {
@@ -20,9 +20,9 @@ static bool value_excluded(struct comparison *c, const struct facts *f, const st
 
         if (!spend(c, 1))
             return false;
-        if (f->is[i].value ? !json_tree_equal(s, v)
-                           : ((list = keyword(s, "const")) && !json_tree_equal(list, v)) || ((list = keyword(s,
-                               "enum")) && !among(list, v)))
+        if (f->is[i].value
+                ? !json_tree_equal(s, v)
+                : ((list = keyword(s, "const")) && !json_tree_equal(list, v)) || ((list = keyword(s, "enum")) && !among(list, v)))
             return true;
     }
     return false;
@@ -129,8 +129,8 @@ static bool empty(struct comparison *c, const struct facts *f, unsigned depth)
             kinds &= ~family_kinds[family];
     if (depth && kinds & KIND_OBJECT && member_missing(c, f, depth))
         kinds &= ~(unsigned)KIND_OBJECT;
-    return !kinds || values_excluded(c, f) || (depth && (part_excluded(c, f, depth) || denied(c, f) ||
-        branches_empty(c, f, depth)));
+    return !kinds || values_excluded(c, f) ||
+           (depth && (part_excluded(c, f, depth) || denied(c, f) || branches_empty(c, f, depth)));
 }
 
 bool impossible(struct comparison *c, const struct facts *f)

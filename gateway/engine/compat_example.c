@@ -3,33 +3,35 @@
 
 #include "gateway/engine/compat_json.h"
 
-/* Counterexamples: documents are made from the writer's schema with a value in the place of the finding that may break the reader's. One
- * is kept only when the validator says that the writer's schema takes it and the reader's does not. */
+/* Counterexamples: documents are made from the writer's schema with a value in the place of the finding that may break the
+ * reader's. One is kept only when the validator says that the writer's schema takes it and the reader's does not. */
 enum {
-    TRIES_MAX = 400,             /* documents for one finding */
-    STEPS = 60000,               /* of work to make them */
+    TRIES_MAX = 400, /* documents for one finding */
+    STEPS = 60000,   /* of work to make them */
     PATH_MAX_STEPS = 64,
     SAMPLE_DEPTH = 12,
-    LENGTH_MAX = 1000,           /* of strings and arrays that are made */
+    LENGTH_MAX = 1000, /* of strings and arrays that are made */
     MEMORY = 32 << 20,
 };
 
-struct try {
+struct trial {
     struct comparison *c;
     const struct jsonschema *writer, *reader;
     const struct spot *spot;
     const struct step *path[PATH_MAX_STEPS]; /* from the root */
     unsigned steps;
     int left;
-    struct buf found;            /* a counterexample; empty: none yet */
+    struct buf found; /* a counterexample; empty: none yet */
 };
 
-static const char *const values[] = { "null", "true", "0", "1", "-1", "1.5", "\"\"", "\"a\"", "[]", "{}", "[null]",
-    "[0,0]", "{\"a\":null}",
-                                      "\"a longer string\"", "1000000007", "-1000000007", "[[],{}]" };
+static const char *const values[] = {
+    "null",       "true",        "0",      "1",      "-1",    "1.5",          "\"\"",
+    "\"a\"",      "[]",          "{}",     "[null]", "[0,0]", "{\"a\":null}", "\"a longer string\"",
+    "1000000007", "-1000000007", "[[],{}]"
+};
 
 /* --- documents ------------------------------------------------------------------------------------------------------ */
-static void put_sample(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth);
+static void put_sample(struct trial *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth);
 
 static unsigned long limit_of(struct comparison *c, const struct facts *f, enum family family)
 {
@@ -40,7 +42,7 @@ static unsigned long limit_of(struct comparison *c, const struct facts *f, enum 
 }
 
 /* Names that a document must have, and the one on the way to the finding. */
-static void put_object(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
+static void put_object(struct trial *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
 {
     struct slice next = at < t->steps ? t->path[at]->name : SLICE_NONE;
     bool any = false, done = !next.p;
@@ -76,7 +78,7 @@ static void put_object(struct try *t, const struct facts *f, unsigned at, struct
     buf_char(out, '}');
 }
 
-static void put_array(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
+static void put_array(struct trial *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
 {
     bool here = at < t->steps && !t->path[at]->name.p;
     unsigned long least = limit_of(t->c, f, FAMILY_ITEMS), n = here ? t->path[at]->index + 1UL : 0;
@@ -108,7 +110,7 @@ static bool put_known(const struct facts *f, struct buf *out)
     return true;
 }
 
-static void put_number(struct try *t, const struct facts *f, struct buf *out)
+static void put_number(struct trial *t, const struct facts *f, struct buf *out)
 {
     struct bound low = bound_of(t->c, f, FAMILY_NUMBER, false), high = bound_of(t->c, f, FAMILY_NUMBER, true);
 
@@ -144,7 +146,7 @@ static bool speaks_of(const struct facts *f, const char *const *names)
 }
 
 /* At PATH_MAX_STEPS + 1 it is away from the path: any value will do. */
-static void put_sample(struct try *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
+static void put_sample(struct trial *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth)
 {
     static const char *const of_objects[] = { "properties", "required", "patternProperties", "additionalProperties", NULL };
     static const char *const of_arrays[] = { "items", "prefixItems", "minItems", NULL };
@@ -163,8 +165,8 @@ static void put_sample(struct try *t, const struct facts *f, unsigned at, struct
     else if (depth && (path || (one.kinds & KIND_ARRAY && (speaks_of(&one, of_arrays) || !(one.kinds & ~(unsigned)KIND_ARRAY)))))
         put_array(t, &one, at, leaf, out, depth);
     else if (one.kinds & KIND_STRING)
-        buf_printf(out, "\"%.*s\"", (int)limit_of(t->c, &one, FAMILY_LENGTH), "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+        buf_printf(out, "\"%.*s\"", (int)limit_of(t->c, &one, FAMILY_LENGTH),
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     else if (one.kinds & KIND_NUMBER)
         put_number(t, &one, out);
     else
@@ -182,7 +184,7 @@ static bool takes(const struct jsonschema *s, struct slice document, bool *ret)
     return true;
 }
 
-static void try_leaf(struct try *t, struct slice leaf)
+static void try_leaf(struct trial *t, struct slice leaf)
 {
     struct comparison *c = t->c;
     struct facts root = facts_none(c->writer.root);
@@ -200,7 +202,7 @@ static void try_leaf(struct try *t, struct slice leaf)
     buf_free(&text);
 }
 
-static void try_numbers(struct try *t, const struct json_node *schema)
+static void try_numbers(struct trial *t, const struct json_node *schema)
 {
     static const double beside[] = { 0, 1, -1, 0.5, -0.5 };
 
@@ -214,7 +216,7 @@ static void try_numbers(struct try *t, const struct json_node *schema)
 }
 
 /* Strings, arrays and objects about as long as a limit. */
-static void try_lengths(struct try *t, const struct json_node *schema)
+static void try_lengths(struct trial *t, const struct json_node *schema)
 {
     for (unsigned i = 0; schema && schema->type == JSON_OBJECT && i < schema->n; i++) {
         double limit = schema->child[i]->type == JSON_NUMBER ? strtod(schema->child[i]->text.p, NULL) : -2;
@@ -245,7 +247,7 @@ static void try_lengths(struct try *t, const struct json_node *schema)
 }
 
 /* An object as it has to be, with one member more. */
-static void try_member(struct try *t, struct slice object, struct slice name)
+static void try_member(struct trial *t, struct slice object, struct slice name)
 {
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         struct buf text = { 0 };
@@ -259,7 +261,7 @@ static void try_member(struct try *t, struct slice object, struct slice name)
     }
 }
 
-static void try_objects(struct try *t, const struct json_node *schema)
+static void try_objects(struct trial *t, const struct json_node *schema)
 {
     static const char *const maps[] = { "properties", "dependencies", "dependentRequired", "dependentSchemas" };
     struct buf object = { 0 };
@@ -290,7 +292,7 @@ static const struct json_node *schema_around(const struct json_node *n)
     return n;
 }
 
-static void try_all(struct try *t)
+static void try_all(struct trial *t)
 {
     const struct json_node *list = listed(t->spot->facts), *reader = t->spot->reader, *around = schema_around(reader);
     struct buf sample = { 0 };
@@ -318,7 +320,7 @@ static void try_all(struct try *t)
     try_objects(t, around);
 }
 
-static void find_one(struct try *t, struct compat_finding *finding)
+static void find_one(struct trial *t, struct compat_finding *finding)
 {
     struct comparison *c = t->c;
     unsigned n = 0;
@@ -356,7 +358,7 @@ void find_examples(struct comparison *c)
 
     c->quiet++;
     for (size_t i = 0; reader && i < c->report->n; i++) {
-        struct try t = { .c = c, .writer = writer, .reader = reader, .spot = &c->spots[i], .left = TRIES_MAX };
+        struct trial t = { .c = c, .writer = writer, .reader = reader, .spot = &c->spots[i], .left = TRIES_MAX };
 
         if (!t.spot->reader || !(c->arena = arena_new(MEMORY)))
             continue;

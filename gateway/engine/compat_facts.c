@@ -2,7 +2,7 @@
 
 #include "gateway/engine/compat_json.h"
 
-enum { CHAIN_MAX = 64 };         /* references and allOf within one another, in one place */
+enum { CHAIN_MAX = 64 }; /* references and allOf within one another, in one place */
 
 const unsigned family_kinds[FAMILIES] = {
     [FAMILY_NUMBER] = KIND_NUMBER,

@@ -45,7 +45,13 @@ struct facts {
 };
 
 /* What a node's tag says. */
-enum { TAG_DRAFT = 7, TAG_WRITER = 8, TAG_RESOURCE = 16, TAG_SCHEMA = 32, TAG_DOCUMENT = 8 /* bits to shift: 0 the schema, else a reference */ };
+enum {
+    TAG_DRAFT = 7,
+    TAG_WRITER = 8,
+    TAG_RESOURCE = 16,
+    TAG_SCHEMA = 32,
+    TAG_DOCUMENT = 8             /* bits to shift: 0 the schema, else a reference */
+};
 
 struct resource {
     struct slice uri;            /* absolute as far as can be, without fragment */
@@ -122,7 +128,7 @@ enum draft draft_of(const struct json_node *n);
 struct slice place_of(struct comparison *c, const struct json_node *n);            /* its pointer, for a finding */
 bool always_true(const struct json_node *schema);                                  /* absent, true, or asserts nothing */
 enum { REFERENCES = 3 };
-const struct json_node *reference_at(const struct json_node *schema, int i);       /* $ref and the like, i < REFERENCES; or NULL */
+const struct json_node *reference_at(const struct json_node *schema, int i);          /* $ref and the like; or NULL */
 const struct json_node *target_of(struct comparison *c, const struct json_node *ref); /* NULL: not known before evaluation */
 
 /* compat_facts.c */
@@ -164,7 +170,8 @@ bool impossible(struct comparison *c, const struct facts *f);
 bool disjoint(struct comparison *c, const struct json_node *schema, const struct facts *f);
 
 /* compat_memo.c */
-struct memo_entry *memo_find(struct comparison *c, const uintptr_t *key, unsigned words, size_t *ret_at); /* new ones are MEMO_DEAD */
+/* New ones are MEMO_DEAD. NULL: no memory. */
+struct memo_entry *memo_find(struct comparison *c, const uintptr_t *key, unsigned words, size_t *ret_at);
 void memo_open(struct comparison *c, size_t at);
 bool memo_assume(struct comparison *c, const struct memo_entry *open); /* an open one, of a value that holds this one? */
 bool memo_close(struct comparison *c, size_t at, bool result);

@@ -16,15 +16,16 @@ const struct json_node *map_of(const struct json_node *schema, const char *name)
 static const struct {
     const char *name;
     bool map;
-} applicators[] = { { "allOf", false }, { "anyOf", false }, { "oneOf", false },           { "if", false },          { "then", false },
-                    { "else", false },  { "not", false },   { "dependentSchemas", true }, { "dependencies", true } };
+} applicators[] = { { "allOf", false },      { "anyOf", false }, { "oneOf", false }, { "if", false },
+                    { "then", false },       { "else", false },  { "not", false },   { "dependentSchemas", true },
+                    { "dependencies", true } };
 
 typedef bool visit_fn(void *self, const struct json_node *schema);
 
 static bool visit_one(struct comparison *c, const struct json_node *schema, visit_fn *visit, void *self, unsigned nested);
 
-/* Visits every schema that applies, perhaps, to the value that `schema` applies to, itself not included. False: stopped, or something
- * cannot be followed. */
+/* Visits every schema that applies, perhaps, to the value that `schema` applies to, itself not included. False: stopped, or
+ * something cannot be followed. */
 static bool visit_all(struct comparison *c, const struct json_node *schema, visit_fn *visit, void *self, unsigned nested)
 {
     if (nested == NESTED_MAX || !spend(c, 1))
@@ -53,7 +54,7 @@ static bool visit_one(struct comparison *c, const struct json_node *schema, visi
 
 struct evaluated {
     struct comparison *c;
-    struct slice name;           /* p == NULL: one that no `properties` has */
+    struct slice name; /* p == NULL: one that no `properties` has */
 };
 
 /* False: this schema may evaluate the member. */
@@ -203,8 +204,8 @@ static bool has_pattern(const struct json_node *schema, struct slice pattern)
     return schema && json_tree_member(map_of(schema, "patternProperties"), pattern);
 }
 
-/* Of the patterns of s: those that such a member may match. Its name is none that the facts know; it matches `pattern`, or if there is
- * none it matches no pattern of the reader. */
+/* Of the patterns of s: those that such a member may match. Its name is none that the facts know; it matches `pattern`, or if
+ * there is none it matches no pattern of the reader. */
 static unsigned foreign(const struct json_node *s, const struct json_node *reader, struct slice pattern)
 {
     const struct json_node *patterns = map_of(s, "patternProperties");
@@ -219,13 +220,13 @@ static bool closed_names(const struct json_node *s)
 {
     const struct json_node *rule = keyword(s, "propertyNames");
 
-    return rule && (rule->type == JSON_FALSE || (rule->type == JSON_OBJECT && keyword(rule, "enum") &&
-        !json_tree_get(rule, "$ref")));
+    return rule &&
+           (rule->type == JSON_FALSE || (rule->type == JSON_OBJECT && keyword(rule, "enum") && !json_tree_get(rule, "$ref")));
 }
 
 /* What all the facts say of it, but for those whose patterns it may match. */
 static struct facts facts_of_others(struct comparison *c, const struct facts *f, const struct json_node *reader,
-    struct slice pattern)
+                                    struct slice pattern)
 {
     struct facts other = facts_none(f->home);
 
@@ -243,8 +244,8 @@ static struct facts facts_of_others(struct comparison *c, const struct facts *f,
 }
 
 /* A fact with patterns: whichever it matches, or none of them. */
-static bool by_patterns(struct comparison *c, const struct json_node *schema, const struct facts *other, const struct json_node *s,
-                        const struct json_node *reader, struct slice pattern)
+static bool by_patterns(struct comparison *c, const struct json_node *schema, const struct facts *other,
+                        const struct json_node *s, const struct json_node *reader, struct slice pattern)
 {
     const struct json_node *patterns = map_of(s, "patternProperties");
     struct facts one = *other;
@@ -265,7 +266,7 @@ static bool by_patterns(struct comparison *c, const struct json_node *schema, co
 
 /* Does the schema take every member whose name the facts do not know? */
 bool covers_others(struct comparison *c, const struct json_node *schema, const struct facts *f, const struct json_node *reader,
-                          struct slice pattern)
+                   struct slice pattern)
 {
     struct facts other = facts_of_others(c, f, reader, pattern);
     bool result;

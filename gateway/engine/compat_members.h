@@ -14,8 +14,8 @@ struct names {
 const struct json_node *map_of(const struct json_node *schema, const char *name); /* a keyword's object, or NULL */
 struct slice name_of(const struct json_node *n);
 bool collect(struct comparison *c, const struct facts *f, struct names *l); /* every name, once; false: too many */
-/* Does the schema take every member whose name the facts do not know, and that matches `pattern`? Without one: that matches no pattern of
- * the reader. */
+/* Does the schema take every member whose name the facts do not know, and that matches `pattern`? Without one: that matches no
+ * pattern of the reader. */
 bool covers_others(struct comparison *c, const struct json_node *schema, const struct facts *f, const struct json_node *reader,
                    struct slice pattern);
 

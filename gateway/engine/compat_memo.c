@@ -82,8 +82,9 @@ void memo_open(struct comparison *c, size_t at)
     m->top = (uint32_t)at + 1;
 }
 
-/* Values within one another may be taken for granted while they are looked at: they end. The value itself may not; so what leans on the
- * assumption and is about the same value as it must not be remembered: asked about the outer value, it would go round in a circle. */
+/* Values within one another may be taken for granted while they are looked at: they end. The value itself may not; so what
+ * leans on the assumption and is about the same value as it must not be remembered: asked about the outer value, it would go
+ * round in a circle. */
 bool memo_assume(struct comparison *c, const struct memo_entry *open)
 {
     struct memo *m = &c->memo;

@@ -51,18 +51,19 @@ bool rule_properties(struct comparison *c, const struct json_node *schema, const
             struct step step = { c->at, one->name, 0 };
 
             c->at = &step;
-            differ(c, member.n ? "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL" : "PROPERTY_ADDED"
-                "_TO_OPEN_CONTENT_MODEL",
-                   one, &member, "The property \"%.*s\" is new; documents may have had it with other values.",
-                       shown(one->name), one->name.p);
+            differ(c,
+                   member.n ? "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
+                            : "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL",
+                   one, &member, "The property \"%.*s\" is new; documents may have had it with other values.", shown(one->name),
+                   one->name.p);
             c->at = step.up;
         }
     }
     return result;
 }
 
-static bool pattern_holds(struct comparison *c, const struct json_node *schema, const struct json_node *one, const struct facts *f,
-                          const struct names *l)
+static bool pattern_holds(struct comparison *c, const struct json_node *schema, const struct json_node *one,
+                          const struct facts *f, const struct names *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         struct facts member;
@@ -77,7 +78,7 @@ static bool pattern_holds(struct comparison *c, const struct json_node *schema, 
 }
 
 bool rule_pattern_properties(struct comparison *c, const struct json_node *schema, const struct json_node *value,
-    const struct facts *f)
+                             const struct facts *f)
 {
     struct names l;
 
@@ -134,8 +135,8 @@ static bool has_evaluated(struct comparison *c, const struct json_node *schema, 
     return false;
 }
 
-static bool others_hold(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f,
-                        bool unevaluated)
+static bool others_hold(struct comparison *c, const struct json_node *schema, const struct json_node *value,
+                        const struct facts *f, bool unevaluated)
 {
     struct names l;
     bool result = true;
@@ -157,10 +158,11 @@ static bool others_hold(struct comparison *c, const struct json_node *schema, co
         if (covered || c->quiet)
             continue;
         c->at = &step;
-        differ(c, value->type == JSON_FALSE ? "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL"
-                                            : "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
-               value, &member, "The property \"%.*s\" was allowed; there is no room for all its values any more.",
-                   shown(name), name.p);
+        differ(c,
+               value->type == JSON_FALSE ? "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL"
+                                         : "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+               value, &member, "The property \"%.*s\" was allowed; there is no room for all its values any more.", shown(name),
+               name.p);
         c->at = step.up;
     }
     if (covers_others(c, value, f, schema, SLICE_NONE))
@@ -177,11 +179,12 @@ bool rule_additional(struct comparison *c, const struct json_node *schema, const
 bool rule_unevaluated_properties(struct comparison *c, const struct json_node *schema, const struct json_node *value,
                                  const struct facts *f)
 {
-    return !may_be_objects(f) || always_true(value) || keyword(schema, "additionalProperties") || others_hold(c,
-        schema, value, f, true);
+    return !may_be_objects(f) || always_true(value) || keyword(schema, "additionalProperties") ||
+           others_hold(c, schema, value, f, true);
 }
 
-bool rule_property_names(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
+bool rule_property_names(struct comparison *c, const struct json_node *schema, const struct json_node *value,
+                         const struct facts *f)
 {
     struct facts name = facts_none(f->home);
     const struct json_node **known;
@@ -213,16 +216,16 @@ bool rule_property_names(struct comparison *c, const struct json_node *schema, c
         }
     }
     c->quiet--;
-    return result || differ(c, "PROPERTY_NAMES_NARROWED", value, f, "It cannot be told that all names that were"
-        " allowed still are.");
+    return result ||
+           differ(c, "PROPERTY_NAMES_NARROWED", value, f, "It cannot be told that all names that were allowed still are.");
 }
 
-/* A reader that fills in the default of a property that is missing: right where filling it in can break nothing else (c->plain), and
- * the default is of its property's schema. */
+/* A reader that fills in the default of a property that is missing: right where filling it in can break nothing else
+ * (c->plain), and the default is of its property's schema. */
 static bool is_filled_in(struct comparison *c, const struct json_node *schema, struct slice name)
 {
     const struct json_node *property = json_tree_member(map_of(schema, "properties"), name),
-        *value = json_tree_get(property, "default");
+                           *value = json_tree_get(property, "default");
     struct facts f = facts_none(schema);
     bool plain = c->plain, result;
 
@@ -250,9 +253,8 @@ bool rule_required(struct comparison *c, const struct json_node *schema, const s
 
         if (value->child[i]->type == JSON_STRING && (facts_require(f, name) || is_filled_in(c, schema, name)))
             continue;
-        result = differ(c, is_declared(f, name) ? "REQUIRED_ATTRIBUTE_ADDED" : "REQUIRED_PROPERTY_ADDED_TO_UNOP"
-            "EN_CONTENT_MODEL", value->child[i], f,
-                        "The property \"%.*s\" is required, and documents may lack it.", shown(name), name.p);
+        result = differ(c, is_declared(f, name) ? "REQUIRED_ATTRIBUTE_ADDED" : "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL",
+                        value->child[i], f, "The property \"%.*s\" is required, and documents may lack it.", shown(name), name.p);
     }
     return result;
 }
@@ -276,8 +278,8 @@ static struct facts with_member(struct comparison *c, const struct facts *f, str
     with.home = f->home;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *s = f->is[i].node;
-        const struct json_node *schemas = f->is[i].value ? NULL : map_of(s, draft_of(s) <= DRAFT_7 ? "dependencies"
-            : "dependentSchemas");
+        const struct json_node *schemas =
+            f->is[i].value ? NULL : map_of(s, draft_of(s) <= DRAFT_7 ? "dependencies" : "dependentSchemas");
 
         for (unsigned k = 0; schemas && k < schemas->n; k++)
             if (schemas->child[k]->type != JSON_ARRAY && facts_require(&with, schemas->child[k]->name))
@@ -318,20 +320,21 @@ bool rule_dependencies(struct comparison *c, const struct json_node *schema, con
         if (value->child[i]->type == JSON_ARRAY)
             rule = "DEPENDENCY_ARRAY_EXTENDED";
         if (!holds)
-            return differ(c, rule, value->child[i], f, "It cannot be told that all objects with \"%.*s\" have what depends on it.",
+            return differ(c, rule, value->child[i], f,
+                          "It cannot be told that all objects with \"%.*s\" have what depends on it.",
                           shown(value->child[i]->name), value->child[i]->name.p);
     }
     return true;
 }
 
 bool rule_dependent_required(struct comparison *c, const struct json_node *schema, const struct json_node *value,
-    const struct facts *f)
+                             const struct facts *f)
 {
     return rule_dependencies(c, schema, value, f);
 }
 
 bool rule_dependent_schemas(struct comparison *c, const struct json_node *schema, const struct json_node *value,
-    const struct facts *f)
+                            const struct facts *f)
 {
     return rule_dependencies(c, schema, value, f);
 }

@@ -1,7 +1,7 @@
 #include "gateway/engine/compat_json.h"
 
-/* Does a regular expression match? Known for plain characters with or without ^ and $; PERHAPS for all others, which every caller takes for
- * the worse of both. */
+/* Does a regular expression match? Known for plain characters with or without ^ and $; PERHAPS for all others, which every
+ * caller takes for the worse of both. */
 enum known name_matches(struct comparison *c, struct slice pattern, struct slice name)
 {
     bool begin = pattern.n && *pattern.p == '^', end = pattern.n > begin && pattern.p[pattern.n - 1] == '$';

@@ -3,7 +3,7 @@
 
 #include "gateway/engine/compat_json.h"
 
-enum { SPLITS_MAX = 5 };          /* cases within cases */
+enum { SPLITS_MAX = 5 }; /* cases within cases */
 
 bool differ(struct comparison *c, const char *rule, const struct json_node *reader, const struct facts *f, const char *fmt, ...)
 {
@@ -234,9 +234,8 @@ static bool by_condition(struct comparison *c, const struct json_node *r, const 
 
 static bool by_kinds(struct comparison *c, const struct json_node *r, const struct facts *f, bool *ret)
 {
-    static const unsigned parts[] = { KIND_NULL, KIND_BOOLEAN, KIND_INTEGER | KIND_INTEGER_POINT, KIND_FRACTION,
-        KIND_STRING, KIND_ARRAY,
-                                      KIND_OBJECT };
+    static const unsigned parts[] = { KIND_NULL,  KIND_BOOLEAN, KIND_INTEGER | KIND_INTEGER_POINT, KIND_FRACTION, KIND_STRING,
+                                      KIND_ARRAY, KIND_OBJECT };
     unsigned n = 0;
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -313,7 +312,8 @@ bool covers(struct comparison *c, const struct json_node *r, const struct facts 
     if (!spend(c, 1 + f->n / 4) || !remembered(c, r, f, &at))
         return false;
     if (r->type != JSON_OBJECT)
-        return r->type == JSON_FALSE && (impossible(c, f) || differ(c, "SCHEMA_FALSE", r, f, "Nothing is allowed here any more."));
+        return r->type == JSON_FALSE &&
+               (impossible(c, f) || differ(c, "SCHEMA_FALSE", r, f, "Nothing is allowed here any more."));
     if (covers_quietly(c, r, f, at))
         return true;
     if (c->quiet || too_deep(c))
@@ -339,11 +339,12 @@ static bool alike(const struct schema_text *x, const struct schema_text *y)
     return equal;
 }
 
-enum err compat_json(const struct schema_text *reader, const struct schema_text *writer,
-    struct compat_report *report, struct fault *f)
+enum err compat_json(const struct schema_text *reader, const struct schema_text *writer, struct compat_report *report,
+                     struct fault *f)
 {
-    struct comparison c = { .arena = report->arena, .report = report, .stack = __builtin_frame_address(0), .steps = COMPAT_STEPS,
-                            .plain = true };
+    struct comparison c = {
+        .arena = report->arena, .report = report, .stack = __builtin_frame_address(0), .steps = COMPAT_STEPS, .plain = true
+    };
     enum err e;
 
     if ((e = side_read(&c, &c.reader, reader, false, f)) || (e = side_read(&c, &c.writer, writer, true, f)))

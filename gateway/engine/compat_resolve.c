@@ -134,8 +134,8 @@ static enum err read_document(struct comparison *c, struct side *s, struct slice
     if (!remember(c, s, (struct resource){ uri, SLICE_NONE, *ret, false }) || !walk(c, *ret, uri, d))
         return fault(f, ERR_NO_MEMORY, "The schema takes more memory than there is for it.");
     if (s->unknown)
-        return fault(f, ERR_BAD_BODY, "The $schema of a schema is none of the drafts 4, 6, 7, 2019-09 and 2020-12: "
-                                      "it cannot be compared.");
+        return fault(f, ERR_BAD_BODY,
+                     "The $schema of a schema is none of the drafts 4, 6, 7, 2019-09 and 2020-12: it cannot be compared.");
     return OK;
 }
 
@@ -230,8 +230,8 @@ static struct json_node *resolve(struct comparison *c, const struct json_node *r
     for (size_t i = 0; i < s->n; i++) {
         struct json_node *n = s->v[i].node;
 
-        if (!slice_eq(s->v[i].uri, uri) || (pointer ? s->v[i].anchor.p != NULL
-                                                    : !s->v[i].anchor.p || !slice_eq(s->v[i].anchor, fragment)))
+        if (!slice_eq(s->v[i].uri, uri) ||
+            (pointer ? s->v[i].anchor.p != NULL : !s->v[i].anchor.p || !slice_eq(s->v[i].anchor, fragment)))
             continue;
         if (!pointer || (n = json_tree_at(n, fragment)))
             return as_schema(c, n);

@@ -1,4 +1,5 @@
 #include "gateway/engine/compat_json.h"
+#include "gateway/jsonschema/keywords.h"
 
 /* Two schemas of one draft say the same when all their keywords do; annotations and unknown keywords say nothing. What a
  * reference leads to is compared as well, once for each pair. */
@@ -59,9 +60,14 @@ bool always_true(const struct json_node *schema)
         return true;
     if (schema->type != JSON_OBJECT)
         return false;
-    for (size_t i = 0; schema->n && i < sizeof shapes / sizeof *shapes; i++)
-        if (keyword(schema, shapes[i].name))
+    for (unsigned i = 0; i < schema->n; i++) {
+        enum keyword k = keyword_find(schema->child[i]->name);
+
+        if (k < K_END && keywords[k].drafts >> draft_of(schema) & 1 &&
+            (keywords[k].vocabulary & (V_APPLICATOR | V_UNEVALUATED | V_VALIDATION | V_FORMAT) || k == K_REF ||
+             k == K_DYNAMIC_REF || k == K_RECURSIVE_REF))
             return false;
+    }
     return true;
 }
 
@@ -137,7 +143,7 @@ bool same(struct comparison *c, const struct json_node *x, const struct json_nod
         return false;
     if (x == y)
         return true;
-    if (x->type == JSON_ARRAY)           /* a value of `dependencies` */
+    if (x->type == JSON_ARRAY) /* a value of `dependencies` */
         return json_tree_equal(x, y);
     if (always_true(x) && always_true(y))
         return true;

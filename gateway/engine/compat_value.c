@@ -15,9 +15,8 @@ bool rule_type(struct comparison *c, const struct json_node *schema, const struc
 
     if (!(f->kinds & ~kinds))
         return true;
-    return differ(c, kinds & f->kinds ? "TYPE_NARROWED" : "TYPE_CHANGED", value, f, "Values that were allowed a"
-        "re of another type than %.*s.",
-                  shown(value->text), value->text.p);
+    return differ(c, kinds & f->kinds ? "TYPE_NARROWED" : "TYPE_CHANGED", value, f,
+                  "Values that were allowed are of another type than %.*s.", shown(value->text), value->text.p);
 }
 
 bool rule_listed(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
@@ -30,7 +29,8 @@ bool rule_listed(struct comparison *c, const struct json_node *schema, const str
 
         if (f->is[i].value ? among(value, s) : (list = keyword(s, "const")) && among(value, list))
             return true;
-        if (f->is[i].value || !(list = keyword(s, "enum")) || list->type != JSON_ARRAY || !spend(c, (long)list->n * (value->n + 1)))
+        if (f->is[i].value || !(list = keyword(s, "enum")) || list->type != JSON_ARRAY ||
+            !spend(c, (long)list->n * (value->n + 1)))
             continue;
         unsigned k = 0;
 
@@ -40,8 +40,11 @@ bool rule_listed(struct comparison *c, const struct json_node *schema, const str
             return true;
     }
     list = listed(f);
-    return differ(c, !list ? "ENUM_ARRAY_ADDED" : list->n && value->n ? "ENUM_ARRAY_NARROWED" : "ENUM_ARRAY_CHANGED", value, f,
-                  "Values that were allowed are not among those that are left.");
+    return differ(c,
+                  !list                 ? "ENUM_ARRAY_ADDED"
+                  : list->n && value->n ? "ENUM_ARRAY_NARROWED"
+                                        : "ENUM_ARRAY_CHANGED",
+                  value, f, "Values that were allowed are not among those that are left.");
 }
 
 static const struct {
@@ -84,7 +87,7 @@ bool rule_limit(struct comparison *c, const struct json_node *schema, const stru
         i++;
     if (!(f->kinds & family_kinds[limits[i].family]))
         return true;
-    if (value->type != JSON_NUMBER)      /* draft 4: exclusiveMinimum goes with minimum */
+    if (value->type != JSON_NUMBER) /* draft 4: exclusiveMinimum goes with minimum */
         return draft_of(schema) == DRAFT_4 && limits[i].exclusive;
     exclusive = limits[i].exclusive;
     if (draft_of(schema) == DRAFT_4 && limits[i].family == FAMILY_NUMBER) {
@@ -136,9 +139,8 @@ bool rule_multiple(struct comparison *c, const struct json_node *schema, const s
         if (divides(value->text, one->text))
             return true;
     }
-    return differ(c, had ? "MULTIPLE_OF_CHANGED" : "MULTIPLE_OF_ADDED", value, f, "Numbers that were allowed ar"
-        "e not multiples of %.*s.",
-                  shown(value->text), value->text.p);
+    return differ(c, had ? "MULTIPLE_OF_CHANGED" : "MULTIPLE_OF_ADDED", value, f,
+                  "Numbers that were allowed are not multiples of %.*s.", shown(value->text), value->text.p);
 }
 
 bool rule_string(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
@@ -161,9 +163,9 @@ bool rule_string(struct comparison *c, const struct json_node *schema, const str
             return true;
     }
     if (format)
-        return differ(c, had ? "FORMAT_CHANGED" : "FORMAT_ADDED", value, f, "It cannot be told that all strings"
-            " that were allowed are of the format %.*s.",
-                      shown(value->text), value->text.p);
+        return differ(c, had ? "FORMAT_CHANGED" : "FORMAT_ADDED", value, f,
+                      "It cannot be told that all strings that were allowed are of the format %.*s.", shown(value->text),
+                      value->text.p);
     return differ(c, had ? "PATTERN_CHANGED" : "PATTERN_ADDED", value, f,
                   "It cannot be told that all strings that were allowed match %.*s.", shown(value->text), value->text.p);
 }

@@ -16,9 +16,9 @@ static const char *const drafts[] = { "http://json-schema.org/draft-04/schema#",
 static const char *const names[] = { "a", "b", "const", "ab", "x1" }; /* one is a keyword */
 static const char *const types[] = { "null", "boolean", "integer", "number", "string", "array", "object", "object", "object" };
 static const char *const patterns[] = { "^a", "b", "^x", "^ab$", "[0-9]" };
-static const char *const scalars[] = { "null", "true", "false", "0", "1", "2", "3", "-1", "1.5", "4", "6", "\"\"",
-    "\"a\"", "\"ab\"", "\"abc\"",
-                                       "\"x1\"", "\"é\"", "\"2020-01-02\"", "\"127.0.0.1\"" };
+static const char *const scalars[] = { "null", "true",  "false",   "0",         "1",        "2",      "3",
+                                       "-1",   "1.5",   "4",       "6",         "\"\"",     "\"a\"",  "\"ab\"",
+                                       "\"abc\"", "\"x1\"", "\"é\"", "\"2020-01-02\"", "\"127.0.0.1\"" };
 
 static void put_schema(struct draw *d, int depth);
 
@@ -199,8 +199,8 @@ static void put_rarer(struct draw *d, int depth, unsigned which)
             put_schema(d, depth);
         break;
     default:
-        buf_printf(b, "\"contains\":{\"type\":\"%s\"},\"minContains\":%u,\"maxContains\":%u", ONE_OF(types),
-            schema_pick(3), 1 + schema_pick(3));
+        buf_printf(b, "\"contains\":{\"type\":\"%s\"},\"minContains\":%u,\"maxContains\":%u", ONE_OF(types), schema_pick(3),
+                   1 + schema_pick(3));
     }
 }
 
@@ -275,9 +275,8 @@ static void put_schema(struct draw *d, int depth)
     for (unsigned i = 0; i < n; i++) {
         unsigned which = depth ? schema_pick(known[d->draft]) : (const unsigned[]){ 0, 8, 9, 7, 16, 0 }[schema_pick(6)];
         /* Those that put the same name are one: a name stands once. */
-        static const unsigned char group[] = { 0, 0, 1, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-            17, 18, 19, 5, 20, 21, 22, 23,
-                                               23, 24, 25, 21 };
+        static const unsigned char group[] = { 0,  0,  1,  1,  2,  3,  3,  4, 5,  6,  7,  8,  9,  10, 11, 12,
+                                               13, 14, 15, 16, 17, 18, 19, 5, 20, 21, 22, 23, 23, 24, 25, 21 };
 
         if (used >> group[which] & 1)
             continue;
@@ -352,8 +351,8 @@ void schema_change(struct draw *d, const struct json_node *n, unsigned rate)
             schema_change(d, c, rate);
     }
     if (object && !schema_pick(rate) && !json_tree_get(n, "maxLength") && !slice_is(n->name, "definitions"))
-        buf_printf(d->out, "%s\"maxLength\":%s", any ? "," : "", slice_is(n->name, "properties") ||
-            slice_is(n->name, "patternProperties") ? "{}" : "3");
+        buf_printf(d->out, "%s\"maxLength\":%s", any ? "," : "",
+                   slice_is(n->name, "properties") || slice_is(n->name, "patternProperties") ? "{}" : "3");
     buf_char(d->out, object ? '}' : ']');
 }
 
@@ -429,8 +428,8 @@ void schema_document(struct buf *b, const struct json_node *root, const struct j
     }
     v = json_tree_get(s, "type");
     v = v && v->type == JSON_ARRAY && v->n ? v->child[schema_pick(v->n)] : v;
-    if (json_tree_is(v, "object") || (!v && (json_tree_get(s, "properties") || json_tree_get(s, "required") ||
-        json_tree_get(s, "patternProperties"))))
+    if (json_tree_is(v, "object") ||
+        (!v && (json_tree_get(s, "properties") || json_tree_get(s, "required") || json_tree_get(s, "patternProperties"))))
         put_object(b, root, s, depth);
     else if (json_tree_is(v, "array") || (!v && json_tree_get(s, "items")))
         put_array(b, root, s, depth);

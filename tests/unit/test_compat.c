@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/base/thread.h"
 #include "gateway/engine/compat.h"
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
@@ -28,7 +29,7 @@ static enum err check(struct slice old_text, struct slice new_text)
 
 struct row {
     const char *old_text, *new_text;
-    const char *rule;            /* NULL: compatible */
+    const char *rule; /* NULL: compatible */
     const char *old_pointer, *new_pointer;
 };
 
@@ -42,7 +43,8 @@ static void assert_rows(const struct row *rows, size_t n)
         if (!r->rule != !n_found || (n_found && strcmp(found[0].rule, r->rule)))
             fail_msg("%s to %s: %s at %.*s", r->old_text, r->new_text, n_found ? found[0].rule : "compatible",
                      n_found ? (int)found[0].new_pointer.n : 0, n_found ? found[0].new_pointer.p : "");
-        if (r->old_pointer && (!slice_is(found[0].old_pointer, r->old_pointer) || !slice_is(found[0].new_pointer, r->new_pointer)))
+        if (r->old_pointer &&
+            (!slice_is(found[0].old_pointer, r->old_pointer) || !slice_is(found[0].new_pointer, r->new_pointer)))
             fail_msg("%s to %s: at %.*s and %.*s", r->old_text, r->new_text, (int)found[0].old_pointer.n, found[0].old_pointer.p,
                      (int)found[0].new_pointer.n, found[0].new_pointer.p);
         if (n_found && (!found[0].detail.n || found[0].detail.p[found[0].detail.n - 1] != '.'))
@@ -53,8 +55,8 @@ static void assert_rows(const struct row *rows, size_t n)
 static void every_change_of_a_value_has_its_rule(void **state)
 {
     static const struct row rows[] = {
-        { "{\"type\":\"string\",\"title\":\"a\"}", "{\"type\":\"string\",\"description\":\"b\",\"examples\":[1]}",
-          NULL, NULL, NULL },
+        { "{\"type\":\"string\",\"title\":\"a\"}", "{\"type\":\"string\",\"description\":\"b\",\"examples\":[1]}", NULL, NULL,
+          NULL },
         { "{\"type\":\"string\"}", "true", NULL, NULL, NULL },
         { "{\"type\":\"string\"}", "{}", NULL, NULL, NULL },
         { "false", "{\"type\":\"string\"}", NULL, NULL, NULL },
@@ -116,12 +118,13 @@ static void values_that_are_listed_are_looked_at_one_by_one(void **state)
         { "{\"const\":1}", "{\"enum\":[1,2]}", NULL, NULL, NULL },
         { "{\"enum\":[1]}", "{\"const\":1}", NULL, NULL, NULL },
         { "{\"const\":1}", "{\"const\":2}", "ENUM_ARRAY_CHANGED", NULL, NULL },
-        { "{\"enum\":[1,\"abc\",null]}", "{\"type\":[\"integer\",\"null\",\"string\"],\"maximum\":1,\"maxLengt"
-          "h\":3}", NULL, NULL, NULL },
-        { "{\"enum\":[{\"a\":[1]}]}", "{\"required\":[\"a\"],\"properties\":{\"a\":{\"maxItems\":1,\"items\":"
-          "{\"multipleOf\":1}}},\"maxProperties\":1}", NULL, NULL, NULL },
-        { "{\"enum\":[{\"a\":[1]}]}", "{\"properties\":{\"a\":{\"items\":{\"multipleOf\":2}}}}", "PROPERTY_ADDE"
-          "D_TO_OPEN_CONTENT_MODEL", NULL, NULL },
+        { "{\"enum\":[1,\"abc\",null]}", "{\"type\":[\"integer\",\"null\",\"string\"],\"maximum\":1,\"maxLength\":3}", NULL, NULL,
+          NULL },
+        { "{\"enum\":[{\"a\":[1]}]}",
+          "{\"required\":[\"a\"],\"properties\":{\"a\":{\"maxItems\":1,\"items\":{\"multipleOf\":1}}},\"maxProperties\":1}", NULL,
+          NULL, NULL },
+        { "{\"enum\":[{\"a\":[1]}]}", "{\"properties\":{\"a\":{\"items\":{\"multipleOf\":2}}}}",
+          "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", NULL, NULL },
         { "{" D4 "\"type\":\"integer\"}", "{\"type\":\"integer\"}", NULL, NULL, NULL },
         { "{\"type\":\"integer\"}", "{" D4 "\"type\":\"integer\"}", "TYPE_NARROWED", NULL, NULL },
         { "{" D4 "\"type\":\"integer\",\"const\":1}", "{" D4 "\"type\":\"integer\"}", NULL, NULL, NULL },
@@ -139,46 +142,47 @@ static void every_change_of_an_object_has_its_rule(void **state)
 {
     static const struct row rows[] = {
         { "{\"required\":[\"a\",\"b\"]}", "{\"required\":[\"b\"]}", NULL, NULL, NULL },
-        { "{\"required\":[\"b\"]}", "{\"required\":[\"b\",\"a\"]}", "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_"
-          "MODEL", "", "/required/1" },
+        { "{\"required\":[\"b\"]}", "{\"required\":[\"b\",\"a\"]}", "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL", "",
+          "/required/1" },
         { OPEN("\"a\":{}"), "{\"properties\":{\"a\":{}},\"required\":[\"a\"]}", "REQUIRED_ATTRIBUTE_ADDED", "", "/required/0" },
-        { OPEN("\"a\":{\"type\":\"integer\"}"), "{\"properties\":{\"a\":{\"type\":\"integer\",\"default\":1}}"
-          ",\"required\":[\"a\"]}", NULL, NULL, NULL },
-        { OPEN("\"a\":{\"type\":\"integer\"}"), "{\"properties\":{\"a\":{\"type\":\"integer\",\"default\":\"x\""
-          "}},\"required\":[\"a\"]}", "REQUIRED_ATTRIBUTE_ADDED", NULL, NULL },
+        { OPEN("\"a\":{\"type\":\"integer\"}"),
+          "{\"properties\":{\"a\":{\"type\":\"integer\",\"default\":1}},\"required\":[\"a\"]}", NULL, NULL, NULL },
+        { OPEN("\"a\":{\"type\":\"integer\"}"),
+          "{\"properties\":{\"a\":{\"type\":\"integer\",\"default\":\"x\"}},\"required\":[\"a\"]}", "REQUIRED_ATTRIBUTE_ADDED",
+          NULL, NULL },
         { OPEN("\"a\":{}"), "{\"properties\":{\"a\":{\"default\":1}},\"required\":[\"a\"],\"maxProperties\":3}",
           "REQUIRED_ATTRIBUTE_ADDED", NULL, NULL },
         { CLOSED("\"a\":{}"), CLOSED("\"a\":{},\"b\":{\"type\":\"string\"}"), NULL, NULL, NULL },
-        { CLOSED("\"a\":{}"), "{\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"b\"],\"additionalPropertie"
-          "s\":false}", "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL", NULL, NULL },
-        { CLOSED("\"a\":{},\"b\":{}"), CLOSED("\"a\":{}"), "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", "/prop"
-          "erties/b", "/additionalProperties" },
+        { CLOSED("\"a\":{}"), "{\"properties\":{\"a\":{},\"b\":{}},\"required\":[\"b\"],\"additionalProperties\":false}",
+          "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL", NULL, NULL },
+        { CLOSED("\"a\":{},\"b\":{}"), CLOSED("\"a\":{}"), "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", "/properties/b",
+          "/additionalProperties" },
         { OPEN("\"a\":{}"), OPEN("\"a\":{},\"b\":true"), NULL, NULL, NULL },
-        { OPEN("\"a\":{}"), OPEN("\"a\":{},\"b\":{\"type\":\"string\"}"), "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL",
-          "", "/properties/b" },
+        { OPEN("\"a\":{}"), OPEN("\"a\":{},\"b\":{\"type\":\"string\"}"), "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", "",
+          "/properties/b" },
         { OPEN("\"a\":{},\"b\":{}"), OPEN("\"a\":{}"), NULL, NULL, NULL },
-        { "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"properties\":{\"a\":{\"type\":\"number\"}}"
-          ",\"additionalProperties\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
+        { "{\"additionalProperties\":{\"type\":\"integer\"}}",
+          "{\"properties\":{\"a\":{\"type\":\"number\"}},\"additionalProperties\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
         { "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"properties\":{\"a\":{\"type\":\"string\"}}}",
           "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", NULL, NULL },
-        { "{\"properties\":{\"a\":{\"type\":\"string\"}},\"additionalProperties\":{\"type\":\"integer\"}}", ""
-          "{\"additionalProperties\":{\"type\":\"integer\"}}", "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_"
-              "CONTENT_MODEL", NULL, NULL },
-        { "{\"properties\":{\"a\":{\"type\":\"integer\"}},\"additionalProperties\":{\"type\":\"integer\"}}", ""
+        { "{\"properties\":{\"a\":{\"type\":\"string\"}},\"additionalProperties\":{\"type\":\"integer\"}}",
+          "{\"additionalProperties\":{\"type\":\"integer\"}}", "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL",
+          NULL, NULL },
+        { "{\"properties\":{\"a\":{\"type\":\"integer\"}},\"additionalProperties\":{\"type\":\"integer\"}}",
           "{\"additionalProperties\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
         { "{\"additionalProperties\":false}", "{\"additionalProperties\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
-        { "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"additionalProperties\":{\"type\":\"number\"}}",
-          NULL, NULL, NULL },
+        { "{\"additionalProperties\":{\"type\":\"integer\"}}", "{\"additionalProperties\":{\"type\":\"number\"}}", NULL, NULL,
+          NULL },
         { "{\"additionalProperties\":{\"type\":\"number\"}}", "{\"additionalProperties\":{\"type\":\"integer\"}}",
           "ADDITIONAL_PROPERTIES_NARROWED", NULL, NULL },
         { "{}", "{\"additionalProperties\":false}", "ADDITIONAL_PROPERTIES_REMOVED", NULL, NULL },
         { OPEN("\"a\":{\"type\":\"string\",\"maxLength\":3}"), OPEN("\"a\":{\"type\":\"string\",\"maxLength\":2}"),
           "MAX_LENGTH_DECREASED", "/properties/a", "/properties/a/maxLength" },
-        { "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"additionalProperties\":false}", "{\"propert"
-          "ies\":{\"b\":{}},\"patternProperties\":{\"^x\":{\"type\":\"number\"}},\"additionalProperties\":false}",
-              NULL, NULL, NULL },
-        { "{\"patternProperties\":{\"^x\":{\"type\":\"number\"}}}", "{\"patternProperties\":{\"^x\":{\"type\""
-          ":\"integer\"}}}", "PATTERN_PROPERTIES_NARROWED", NULL, NULL },
+        { "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"additionalProperties\":false}",
+          "{\"properties\":{\"b\":{}},\"patternProperties\":{\"^x\":{\"type\":\"number\"}},\"additionalProperties\":false}", NULL,
+          NULL, NULL },
+        { "{\"patternProperties\":{\"^x\":{\"type\":\"number\"}}}", "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}}}",
+          "PATTERN_PROPERTIES_NARROWED", NULL, NULL },
     };
 
     (void)state;
@@ -189,34 +193,54 @@ static void every_change_of_names_and_dependencies_has_its_rule(void **state)
 {
     static const struct row rows[] = {
         { "{}", "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}}}", "PATTERN_PROPERTIES_NARROWED", NULL, NULL },
-        { "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"additionalProperties\":false}", "{\"additio"
-          "nalProperties\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
-        { "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"additionalProperties\":false}", "{\"additio"
-          "nalProperties\":{\"type\":\"string\"}}", "ADDITIONAL_PROPERTIES_NARROWED", NULL, NULL },
+        { "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"additionalProperties\":false}",
+          "{\"additionalProperties\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
+        { "{\"patternProperties\":{\"^x\":{\"type\":\"integer\"}},\"additionalProperties\":false}",
+          "{\"additionalProperties\":{\"type\":\"string\"}}", "ADDITIONAL_PROPERTIES_NARROWED", NULL, NULL },
         { "{\"propertyNames\":{\"maxLength\":3}}", "{\"propertyNames\":{\"maxLength\":4}}", NULL, NULL, NULL },
         { "{}", "{\"propertyNames\":{\"maxLength\":4}}", "PROPERTY_NAMES_NARROWED", NULL, NULL },
         { CLOSED("\"abc\":{}"), "{\"propertyNames\":{\"maxLength\":3}}", NULL, NULL, NULL },
         { CLOSED("\"abcd\":{}"), "{\"propertyNames\":{\"maxLength\":3}}", "PROPERTY_NAMES_NARROWED", NULL, NULL },
-        { "{\"propertyNames\":{\"enum\":[\"a\"]}}", "{\"properties\":{\"a\":true},\"additionalProperties\":false}",
-          NULL, NULL, NULL },
+        { "{\"propertyNames\":{\"enum\":[\"a\"]}}", "{\"properties\":{\"a\":true},\"additionalProperties\":false}", NULL, NULL,
+          NULL },
         { "{\"dependencies\":{\"a\":[\"b\"]}}", "{}", NULL, NULL, NULL },
         { "{\"dependencies\":{\"a\":[\"b\",\"c\"]}}", "{\"dependencies\":{\"a\":[\"b\"]}}", NULL, NULL, NULL },
-        { "{\"dependencies\":{\"a\":[\"b\"]}}", "{\"dependencies\":{\"a\":[\"b\",\"c\"]}}", "DEPENDENCY_ARRAY_E"
-          "XTENDED", NULL, NULL },
+        { "{\"dependencies\":{\"a\":[\"b\"]}}", "{\"dependencies\":{\"a\":[\"b\",\"c\"]}}", "DEPENDENCY_ARRAY_EXTENDED", NULL,
+          NULL },
         { "{}", "{\"dependencies\":{\"a\":{\"required\":[\"b\"]}}}", "DEPENDENCY_SCHEMA_ADDED", NULL, NULL },
         { "{\"required\":[\"b\"]}", "{\"dependencies\":{\"a\":{\"required\":[\"b\"]}}}", NULL, NULL, NULL },
-        { "{" D19 "\"dependentRequired\":{\"a\":[\"b\"]}}", "{" D19 "\"dependentSchemas\":{\"a\":{\"required\":"
-          "[\"b\"]}}}", NULL, NULL, NULL },
-        { "{" D19 "\"dependentSchemas\":{\"a\":{\"maxProperties\":3}}}", "{" D19 "\"dependentSchemas\":{\"a\":"
-          "{\"maxProperties\":2}}}", "DEPENDENCY_SCHEMA_ADDED", NULL, NULL },
-        { "{" D20 "\"allOf\":[{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":false}", "{" D20 "\"proper"
-          "ties\":{\"a\":{},\"b\":{\"type\":\"null\"}},\"unevaluatedProperties\":false}", NULL, NULL, NULL },
-        { "{" D20 "\"properties\":{\"a\":{},\"b\":{}},\"unevaluatedProperties\":false}", "{" D20 "\"allOf\":["
-          "{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":false}", "PROPERTY_REMOVED_FROM_CLOSED_CONTEN"
-              "T_MODEL", NULL, NULL },
-        { "{" D20 "\"anyOf\":[{\"properties\":{\"a\":{}}},true],\"unevaluatedProperties\":false}", "{" D20 "\"p"
-          "roperties\":{\"a\":{\"type\":\"null\"}},\"unevaluatedProperties\":false}", "PROPERTY_ADDED_TO_OPEN_C"
-              "ONTENT_MODEL", NULL, NULL },
+        { "{" D19 "\"dependentRequired\":{\"a\":[\"b\"]}}", "{" D19 "\"dependentSchemas\":{\"a\":{\"required\":[\"b\"]}}}", NULL,
+          NULL, NULL },
+        { "{" D19 "\"dependentSchemas\":{\"a\":{\"maxProperties\":3}}}",
+          "{" D19 "\"dependentSchemas\":{\"a\":{\"maxProperties\":2}}}", "DEPENDENCY_SCHEMA_ADDED", NULL, NULL },
+        { "{" D20 "\"allOf\":[{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":false}",
+          "{" D20 "\"properties\":{\"a\":{},\"b\":{\"type\":\"null\"}},\"unevaluatedProperties\":false}", NULL, NULL, NULL },
+        { "{" D20 "\"properties\":{\"a\":{},\"b\":{}},\"unevaluatedProperties\":false}",
+          "{" D20 "\"allOf\":[{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":false}",
+          "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", NULL, NULL },
+        { "{" D20 "\"anyOf\":[{\"properties\":{\"a\":{}}},true],\"unevaluatedProperties\":false}",
+          "{" D20 "\"properties\":{\"a\":{\"type\":\"null\"}},\"unevaluatedProperties\":false}",
+          "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL", NULL, NULL },
+    };
+
+    (void)state;
+    assert_rows(rows, N(rows));
+}
+
+static void a_member_may_be_named_as_a_keyword_is(void **state)
+{
+    static const struct row rows[] = {
+        { "{\"patternProperties\":{\"const\":{\"properties\":{\"a\":{\"const\":1}}}}}",
+          "{\"patternProperties\":{\"const\":{\"properties\":{\"a\":{\"const\":2}}}}}", "PATTERN_PROPERTIES_NARROWED", NULL, NULL },
+        { "{" D19 "\"dependentSchemas\":{\"enum\":{\"properties\":{\"a\":{\"const\":1}}}}}",
+          "{" D19 "\"dependentSchemas\":{\"enum\":{\"properties\":{\"a\":{\"const\":2}}}}}", "DEPENDENCY_SCHEMA_ADDED", NULL, NULL },
+        { OPEN("\"default\":{\"const\":1}"), OPEN("\"default\":{\"const\":2}"), "ENUM_ARRAY_CHANGED",
+          "/properties/default", "/properties/default/const" },
+        { "{\"x\":{\"enum\":{\"const\":1}},\"items\":{\"$ref\":\"#/x/enum\"}}", "{\"items\":{\"const\":2}}", "ENUM_ARRAY_CHANGED",
+          "/x/enum", "/items/const" },
+        { "{" D20 "\"dependencies\":{\"a\":{\"properties\":{\"b\":{}}}},\"properties\":{\"a\":{}},\"unevaluatedProperties\":false}",
+          "{" D20 "\"properties\":{\"a\":{}},\"additionalProperties\":false}", "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", NULL,
+          NULL },
     };
 
     (void)state;
@@ -229,31 +253,31 @@ static void every_change_of_an_array_has_its_rule(void **state)
         { "{\"items\":{\"type\":\"integer\"}}", "{\"items\":{\"type\":\"number\"}}", NULL, NULL, NULL },
         { "{\"items\":{\"type\":\"number\"}}", "{\"items\":{\"type\":\"integer\"}}", "TYPE_NARROWED", "/items", "/items/type" },
         { "{}", "{\"items\":{\"type\":\"integer\"}}", "ADDITIONAL_ITEMS_NARROWED", NULL, NULL },
-        { "{\"items\":[{}],\"additionalItems\":false}", "{\"items\":[{},{\"type\":\"null\"}],\"additionalItem"
-          "s\":false}", NULL, NULL, NULL },
+        { "{\"items\":[{}],\"additionalItems\":false}", "{\"items\":[{},{\"type\":\"null\"}],\"additionalItems\":false}", NULL,
+          NULL, NULL },
         { "{\"items\":[{}]}", "{\"items\":[{},{\"type\":\"null\"}]}", "ITEM_ADDED_TO_OPEN_CONTENT_MODEL", NULL, NULL },
         { "{\"items\":[{}]}", "{\"items\":[{},true]}", NULL, NULL, NULL },
         { "{\"items\":[{},{}]}", "{\"items\":[{}]}", NULL, NULL, NULL },
-        { "{\"items\":[{},{}],\"additionalItems\":false}", "{\"items\":[{}],\"additionalItems\":false}", "ITEM_"
-          "REMOVED_FROM_CLOSED_CONTENT_MODEL", NULL, NULL },
+        { "{\"items\":[{},{}],\"additionalItems\":false}", "{\"items\":[{}],\"additionalItems\":false}",
+          "ITEM_REMOVED_FROM_CLOSED_CONTENT_MODEL", NULL, NULL },
         { "{\"items\":[{}]}", "{\"items\":[{}],\"additionalItems\":false}", "ADDITIONAL_ITEMS_REMOVED", NULL, NULL },
-        { "{\"items\":[{}],\"additionalItems\":{\"type\":\"number\"}}", "{\"items\":[{}],\"additionalItems\":"
-          "{\"type\":\"integer\"}}", "TYPE_NARROWED", NULL, NULL },
+        { "{\"items\":[{}],\"additionalItems\":{\"type\":\"number\"}}",
+          "{\"items\":[{}],\"additionalItems\":{\"type\":\"integer\"}}", "TYPE_NARROWED", NULL, NULL },
         { "{\"maxItems\":1,\"items\":[{}]}", "{\"items\":[{},{\"type\":\"null\"}]}", NULL, NULL, NULL },
-        { "{\"items\":[{\"type\":\"null\"}],\"additionalItems\":false}", "{" D20 "\"prefixItems\":[{\"type\":\""
-          "null\"}],\"items\":false}", NULL, NULL, NULL },
-        { "{" D20 "\"prefixItems\":[{\"type\":\"null\"}],\"unevaluatedItems\":false}", "{" D20 "\"prefixItems\""
-          ":[{\"type\":\"null\"}],\"items\":false}", NULL, NULL, NULL },
-        { "{" D20 "\"prefixItems\":[{}],\"contains\":{},\"unevaluatedItems\":false}", "{" D20 "\"prefixItems\":"
-          "[{}],\"items\":false}", "ADDITIONAL_ITEMS_REMOVED", NULL, NULL },
+        { "{\"items\":[{\"type\":\"null\"}],\"additionalItems\":false}",
+          "{" D20 "\"prefixItems\":[{\"type\":\"null\"}],\"items\":false}", NULL, NULL, NULL },
+        { "{" D20 "\"prefixItems\":[{\"type\":\"null\"}],\"unevaluatedItems\":false}",
+          "{" D20 "\"prefixItems\":[{\"type\":\"null\"}],\"items\":false}", NULL, NULL, NULL },
+        { "{" D20 "\"prefixItems\":[{}],\"contains\":{},\"unevaluatedItems\":false}",
+          "{" D20 "\"prefixItems\":[{}],\"items\":false}", "ADDITIONAL_ITEMS_REMOVED", NULL, NULL },
         { "{\"contains\":{\"type\":\"integer\"}}", "{\"contains\":{\"type\":\"number\"}}", NULL, NULL, NULL },
         { "{\"contains\":{\"type\":\"number\"}}", "{\"contains\":{\"type\":\"integer\"}}", "CONTAINS_CHANGED", NULL, NULL },
         { "{}", "{\"contains\":{\"type\":\"integer\"}}", "CONTAINS_CHANGED", NULL, NULL },
         { "{\"minItems\":1,\"items\":{\"type\":\"integer\"}}", "{\"contains\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
-        { "{" D20 "\"contains\":{},\"minContains\":2,\"maxContains\":3}", "{" D20 "\"contains\":{},\"minContain"
-          "s\":1,\"maxContains\":4}", NULL, NULL, NULL },
-        { "{" D20 "\"contains\":{},\"minContains\":2,\"maxContains\":3}", "{" D20 "\"contains\":{},\"minContain"
-          "s\":2,\"maxContains\":2}", "CONTAINS_CHANGED", NULL, NULL },
+        { "{" D20 "\"contains\":{},\"minContains\":2,\"maxContains\":3}",
+          "{" D20 "\"contains\":{},\"minContains\":1,\"maxContains\":4}", NULL, NULL, NULL },
+        { "{" D20 "\"contains\":{},\"minContains\":2,\"maxContains\":3}",
+          "{" D20 "\"contains\":{},\"minContains\":2,\"maxContains\":2}", "CONTAINS_CHANGED", NULL, NULL },
         { "{" D20 "\"title\":\"\"}", "{" D20 "\"contains\":{\"type\":\"null\"},\"minContains\":0}", NULL, NULL, NULL },
     };
 
@@ -286,56 +310,73 @@ static void every_change_of_a_combination_has_its_rule(void **state)
         { "{\"not\":{\"type\":\"string\",\"maxLength\":3}}", "{\"not\":" S "}", "NOT_TYPE_EXTENDED", NULL, NULL },
         { I, "{\"not\":" S "}", NULL, NULL, NULL },
         { "{\"enum\":[1,2]}", "{\"not\":{\"const\":3}}", NULL, NULL, NULL },
-        { "{\"required\":[\"k\"],\"type\":\"object\",\"properties\":{\"k\":{\"const\":1}}}", "{\"oneOf\":[{\"re"
-          "quired\":[\"k\"],\"properties\":{\"k\":{\"const\":2}}},{\"required\":[\"k\"],\"properties\":{\"k\":"
-              "{\"const\":1}}}]}", NULL, NULL, NULL },
-        { "{\"if\":" S ",\"then\":{\"maxLength\":3},\"else\":" I "}", "{\"if\":" S ",\"then\":{\"maxLength\":4}"
-          ",\"else\":{\"type\":\"number\"}}", NULL, NULL, NULL },
-        { "{\"if\":" S ",\"then\":{\"maxLength\":3}}", "{\"if\":" S ",\"then\":{\"maxLength\":2}}", "CONDITION_"
-          "CHANGED", NULL, NULL },
+        { "{\"required\":[\"k\"],\"type\":\"object\",\"properties\":{\"k\":{\"const\":1}}}",
+          "{\"oneOf\":[{\"required\":[\"k\"],\"properties\":{\"k\":{\"const\":2}}},{\"required\":[\"k\"],"
+          "\"properties\":{\"k\":{\"const\":1}}}]}",
+          NULL, NULL, NULL },
+        { "{\"if\":" S ",\"then\":{\"maxLength\":3},\"else\":" I "}",
+          "{\"if\":" S ",\"then\":{\"maxLength\":4},\"else\":{\"type\":\"number\"}}", NULL, NULL, NULL },
+        { "{\"if\":" S ",\"then\":{\"maxLength\":3}}", "{\"if\":" S ",\"then\":{\"maxLength\":2}}", "CONDITION_CHANGED", NULL,
+          NULL },
         { "{}", "{\"if\":" S ",\"then\":{\"maxLength\":2}}", "CONDITION_CHANGED", NULL, NULL },
         { I, "{\"if\":" S ",\"then\":{\"maxLength\":2}}", NULL, NULL, NULL },
-        { "{\"if\":" S ",\"then\":{\"maxLength\":3},\"else\":{\"type\":\"null\"}}", "{\"type\":[\"string\",\"nu"
-          "ll\"],\"maxLength\":3}", NULL, NULL, NULL },
+        { "{\"if\":" S ",\"then\":{\"maxLength\":3},\"else\":{\"type\":\"null\"}}",
+          "{\"type\":[\"string\",\"null\"],\"maxLength\":3}", NULL, NULL, NULL },
     };
 
     (void)state;
     assert_rows(rows, N(rows));
 }
 
-#define TREE(value) "{\"$ref\":\"#/definitions/t\",\"definitions\":{\"t\":{\"type\":\"object\",\"properties\":" \
+#define TREE(value)                                                                             \
+    "{\"$ref\":\"#/definitions/t\",\"definitions\":{\"t\":{\"type\":\"object\",\"properties\":" \
     "{\"v\":" value ",\"next\":{\"$ref\":\"#/definitions/t\"}},\"additionalProperties\":false}}}"
+
+/* Which one $dynamicRef leads to is known only when a document is checked. */
+#define TWO_ANCHORS(title)                                                                               \
+    "{" D20 "\"title\":\"" title "\",\"$dynamicAnchor\":\"n\",\"items\":{\"$dynamicRef\":\"#n\"}," \
+    "\"$defs\":{\"q\":{\"$id\":\"q\",\"$dynamicAnchor\":\"n\"}}}"
 
 static void references_are_followed(void **state)
 {
     static const struct row rows[] = {
         { TREE(I), TREE("{\"type\":\"number\"}"), NULL, NULL, NULL },
-        { TREE("{\"type\":\"number\"}"), TREE(I), "TYPE_NARROWED", "/definitions/t/properties/v", "/definitions"
-          "/t/properties/v/type" },
+        { TREE("{\"type\":\"number\"}"), TREE(I), "TYPE_NARROWED", "/definitions/t/properties/v",
+          "/definitions/t/properties/v/type" },
         { "{\"properties\":{\"a\":{\"$ref\":\"#/definitions/x\"}},\"definitions\":{\"x\":" I "}}", OPEN("\"a\":" I),
           "TYPE_NARROWED", NULL, NULL },
-        { "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/definitions/x\"}},\"definitions\":{\"x\""
-          ":" I "}}", OPEN("\"a\":" I), NULL, NULL, NULL },
-        { "{\"$ref\":\"#/definitions/x\",\"maximum\":3,\"definitions\":{\"x\":" I "}}", "{\"maximum\":3}", "MAX"
-          "IMUM_ADDED", NULL, NULL },
+        { "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/definitions/x\"}},\"definitions\":{\"x\":" I "}}",
+          OPEN("\"a\":" I), NULL, NULL, NULL },
+        { "{\"$ref\":\"#/definitions/x\",\"maximum\":3,\"definitions\":{\"x\":" I "}}", "{\"maximum\":3}", "MAXIMUM_ADDED", NULL,
+          NULL },
         { "{" D19 "\"$ref\":\"#/$defs/x\",\"maximum\":3,\"$defs\":{\"x\":" I "}}", "{" D19 "\"maximum\":3}", NULL, NULL, NULL },
-        { "{\"$id\":\"http://a/b/c.json\",\"items\":{\"$ref\":\"d.json#x\"},\"definitions\":{\"q\":{\"$id\":\"/"
-          "b/d.json\",\"definitions\":{\"y\":{\"$id\":\"#x\",\"type\":\"integer\"}}}}}", "{\"items\":{\"type\""
-              ":\"integer\"}}", NULL, NULL, NULL },
-        { "{" D20 "\"items\":{\"$ref\":\"#x\"},\"$defs\":{\"q\":{\"$anchor\":\"x\",\"type\":\"integer\"}}}", ""
+        { "{\"$id\":\"http://a/b/c.json\",\"items\":{\"$ref\":\"d.json#x\"},\"definitions\":{\"q\":{\"$id\":\"/b/d.json\","
+          "\"definitions\":{\"y\":{\"$id\":\"#x\",\"type\":\"integer\"}}}}}",
+          "{\"items\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
+        { "{" D20 "\"items\":{\"$ref\":\"#x\"},\"$defs\":{\"q\":{\"$anchor\":\"x\",\"type\":\"integer\"}}}",
           "{" D20 "\"items\":{\"type\":\"integer\"}}", NULL, NULL, NULL },
-        { "{\"properties\":{\"s\":{\"$ref\":\"http://json-schema.org/draft-07/schema#\"},\"a\":" I "}}", "{\"pr"
-          "operties\":{\"s\":{\"$ref\":\"http://json-schema.org/draft-07/schema#\"},\"a\":{\"type\":\"number\"}}}",
-              NULL, NULL, NULL },
+        { "{\"properties\":{\"s\":{\"$ref\":\"http://json-schema.org/draft-07/schema#\"},\"a\":" I "}}",
+          "{\"properties\":{\"s\":{\"$ref\":\"http://json-schema.org/draft-07/schema#\"},\"a\":{\"type\":\"number\"}}}", NULL,
+          NULL, NULL },
         { I, "{\"$ref\":\"http://elsewhere/x\"}", "REFERENCE_UNKNOWN", NULL, NULL },
         { "{" D19 "\"properties\":{\"c\":{\"$recursiveRef\":\"#\"},\"v\":" I "},\"additionalProperties\":false}",
-          "{" D19 "\"properties\":{\"c\":{\"$recursiveRef\":\"#\"},\"v\":{\"type\":\"number\"}},\"additionalPro"
-              "perties\":false}", NULL, NULL, NULL },
-        { "{" D20 "\"$dynamicAnchor\":\"n\",\"properties\":{\"c\":{\"$dynamicRef\":\"#n\"},\"v\":" I "}}", ""
-          "{" D20 "\"$dynamicAnchor\":\"n\",\"properties\":{\"c\":{\"$dynamicRef\":\"#n\"},\"v\":{\"type\":\"nu"
-              "mber\"}}}", NULL, NULL, NULL },
+          "{" D19 "\"properties\":{\"c\":{\"$recursiveRef\":\"#\"},\"v\":{\"type\":\"number\"}},\"additionalProperties\":false}",
+          NULL, NULL, NULL },
+        { "{" D20 "\"$dynamicAnchor\":\"n\",\"properties\":{\"c\":{\"$dynamicRef\":\"#n\"},\"v\":" I "}}",
+          "{" D20 "\"$dynamicAnchor\":\"n\",\"properties\":{\"c\":{\"$dynamicRef\":\"#n\"},\"v\":{\"type\":\"number\"}}}", NULL,
+          NULL, NULL },
+        { "{" D20 "\"title\":\"\"}",
+          "{" D20 "\"$ref\":\"#/$defs/a\",\"$dynamicRef\":\"#b\",\"$defs\":{\"a\":{},\"b\":{\"$anchor\":\"b\",\"type\":\"string\"}}}",
+          "TYPE_NARROWED", "", "/$defs/b/type" },
+        { TWO_ANCHORS("a"), TWO_ANCHORS("a"), NULL, NULL, NULL },
+        { TWO_ANCHORS("a"), TWO_ANCHORS("b"), "REFERENCE_UNKNOWN", NULL, NULL },
+        { "{\"$schema\":\"https://json-schema.org/draft-07/schema\",\"type\":\"integer\"}", "{\"type\":\"number\"}", NULL, NULL, NULL },
         /* round in a circle: nothing may be taken for granted */
         { "{\"type\":\"number\"}", "{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"string\"}]}", "COMBINED_TYPE_CHANGED", NULL, NULL },
+        { "{\"items\":{\"$ref\":\"#\"}}",
+          "{\"items\":{\"$ref\":\"#/definitions/z\"},\"allOf\":[{\"$ref\":\"#/definitions/z\"}],"
+          "\"definitions\":{\"z\":{\"anyOf\":[{\"$ref\":\"#\"},false]}}}",
+          "COMBINED_TYPE_CHANGED", NULL, NULL },
     };
 
     (void)state;
@@ -367,18 +408,67 @@ static void hostile_schemas_end_within_the_budget(void **state)
     (void)state;
     BUF_LIT(&wide, "{\"definitions\":{\"d0\":{\"type\":\"integer\"}");
     for (int i = 1; i < 30; i++)
-        buf_printf(&wide, ",\"d%d\":{\"anyOf\":[{\"items\":{\"$ref\":\"#/definitions/d%d\"}},{\"allOf\":[{\"$re"
-            "f\":\"#/definitions/d%d\"},{\"not\":{\"$ref\":\"#/definitions/d%d\"}}]}]}",
-                   i, i - 1, i - 1, i - 1);
+        buf_printf(
+            &wide,
+            ",\"d%d\":{\"anyOf\":[{\"items\":{\"$ref\":\"#/definitions/d%d\"}},{\"allOf\":[{\"$ref\":\"#/definitions/d%d\"},"
+            "{\"not\":{\"$ref\":\"#/definitions/d%d\"}}]}]}",
+            i, i - 1, i - 1, i - 1);
     BUF_LIT(&wide, "},\"$ref\":\"#/definitions/d29\"}");
     buf_slice(&deep, (struct slice){ wide.p, wide.n });
     memcpy(memmem(deep.p, deep.n, "\"integer\"", 9), "\"string\" ", 9);
-    assert_int_equal(check((struct slice){ wide.p, wide.n }, (struct slice){ wide.p, wide.n }), OK);
+    buf_char(&wide, '\n');
+    assert_int_equal(check((struct slice){ wide.p, wide.n - 1 }, (struct slice){ wide.p, wide.n }), OK);
     assert_int_equal(n_found, 0);
     assert_int_equal(check((struct slice){ wide.p, wide.n }, (struct slice){ deep.p, deep.n }), OK);
     assert_true(n_found > 0);
     buf_free(&wide);
     buf_free(&deep);
+}
+
+/* Definitions that lead one to the next, more than the stack has room for; what differs is at the end. */
+static void put_chain(struct buf *b, const char *link, const char *last)
+{
+    BUF_LIT(b, "{\"definitions\":{");
+    for (int i = 0; i < 1000; i++) {
+        buf_printf(b, "\"d%d\":", i);
+        buf_printf(b, link, i + 1);
+        buf_char(b, ',');
+    }
+    buf_printf(b, "\"d1000\":%s},\"$ref\":\"#/definitions/d0\"}", last);
+}
+
+static void *compare_chains(void *unused)
+{
+#define NEXT "{\"$ref\":\"#/definitions/d%d\"}"
+    static const char *const links[] = {
+        "{\"properties\":{\"a\":" NEXT "}}",     "{\"if\":{\"minimum\":1},\"then\":" NEXT "}",
+        "{\"dependencies\":{\"a\":" NEXT "}}",   "{\"anyOf\":[" NEXT ",{\"type\":\"null\"}]}",
+        "{\"not\":{\"not\":" NEXT "}}",          "{\"items\":" NEXT ",\"contains\":{}}",
+        "{\"allOf\":[" NEXT "]}",          "{\"patternProperties\":{\"a.b\":" NEXT "}}",
+    };
+
+    for (size_t i = 0; i < N(links); i++) {
+        struct buf old_text = { 0 }, new_text = { 0 };
+
+        put_chain(&old_text, links[i], "{\"maxLength\":3}");
+        put_chain(&new_text, links[i], "{\"maxLength\":2}");
+        if (check((struct slice){ old_text.p, old_text.n }, (struct slice){ new_text.p, new_text.n }) || !n_found)
+            unused = NULL;
+        buf_free(&old_text);
+        buf_free(&new_text);
+    }
+    return unused;
+}
+
+static void chains_of_references_end_within_the_stack_of_a_thread(void **state)
+{
+    pthread_t thread;
+    void *good;
+
+    (void)state;
+    assert_true(thread_start(&thread, "compare", compare_chains, found));
+    assert_int_equal(pthread_join(thread, &good), 0);
+    assert_ptr_equal(good, found);
 }
 
 static void what_is_no_schema_is_refused(void **state)
@@ -402,11 +492,13 @@ int main(void)
         cmocka_unit_test(values_that_are_listed_are_looked_at_one_by_one),
         cmocka_unit_test(every_change_of_an_object_has_its_rule),
         cmocka_unit_test(every_change_of_names_and_dependencies_has_its_rule),
+        cmocka_unit_test(a_member_may_be_named_as_a_keyword_is),
         cmocka_unit_test(every_change_of_an_array_has_its_rule),
         cmocka_unit_test(every_change_of_a_combination_has_its_rule),
         cmocka_unit_test(references_are_followed),
         cmocka_unit_test(documents_that_are_referred_to_are_compared_too),
         cmocka_unit_test(hostile_schemas_end_within_the_budget),
+        cmocka_unit_test(chains_of_references_end_within_the_stack_of_a_thread),
         cmocka_unit_test(what_is_no_schema_is_refused),
     };
 
