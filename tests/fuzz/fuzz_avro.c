@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct schema_reference refs[] = {
-    { SLICE("a.R"), SLICE("{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"a\",\"fields\":[{\"name\":\"s\",\"type\":\"a.S\"}]}") },
+    { SLICE("a.R"), SLICE("{\"type\":\"record\",\"name\":\"a.R\",\"fields\":[{\"name\":\"s\",\"type\":\"a.S\"}]}") },
     { SLICE("a.S"), SLICE("{\"type\":\"enum\",\"name\":\"S\",\"namespace\":\"a\",\"symbols\":[\"X\",\"Y\"]}") },
 };
 enum { REFS = sizeof refs / sizeof *refs, FINDINGS = 4 };
