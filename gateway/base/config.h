@@ -89,6 +89,7 @@ struct config {
     int64_t registry_subjects;
     int64_t registry_versions;       /* of a subject */
     int64_t registry_references;     /* that a schema needs, also through one another */
+    int64_t registry_check_us;       /* longest comparison of a schema with earlier versions */
     int64_t registry_poll_us;        /* how often a gateway looks whether another one has changed the registry */
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */

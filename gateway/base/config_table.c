@@ -156,6 +156,8 @@ const struct config_row config_rows[] = {
         "Most versions of a subject, those included that were deleted but not for good (422 above)."),
     INT("registry.references", registry_references, "200", 0, 10000,
         "Most schemas that a schema may refer to, directly and through one another (422 above)."),
+    TIME("registry.check_time", registry_check_us, "5s", MS, MIN,
+         "Longest comparison of a schema with the versions before it; one that is not done by then is refused (422)."),
     TIME("registry.poll", registry_poll_us, "500ms", 10 * MS, MIN,
          "How often a gateway looks whether another one has changed the schema registry."),
 

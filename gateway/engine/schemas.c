@@ -102,12 +102,17 @@ static bool printable(struct slice s)
     return utf8_valid(s);
 }
 
+static bool is_qualified(struct slice text)
+{
+    return text.n > 1 && text.p[0] == ':' && text.p[1] == '.';
+}
+
 enum err schema_subject_parse(struct slice text, struct schema_subject *ret, struct fault *f)
 {
     const char *colon;
 
     *ret = (struct schema_subject){ SLICE(SCHEMA_DEFAULT_CONTEXT), text };
-    if (text.n > 1 && text.p[0] == ':' && text.p[1] == '.') {
+    if (is_qualified(text)) {
         colon = memchr(text.p + 1, ':', text.n - 1);
         ret->context = (struct slice){ text.p + 1, colon ? (size_t)(colon - text.p) - 1 : text.n - 1 };
         ret->name = colon ? (struct slice){ colon + 1, (size_t)(text.p + text.n - colon) - 1 } : SLICE("");
@@ -119,7 +124,7 @@ enum err schema_subject_parse(struct slice text, struct schema_subject *ret, str
 
 struct slice schema_subject_text(struct arena *a, const struct schema_subject *s)
 {
-    if (slice_is(s->context, SCHEMA_DEFAULT_CONTEXT) && s->name.n)
+    if (slice_is(s->context, SCHEMA_DEFAULT_CONTEXT) && s->name.n && !is_qualified(s->name))
         return s->name;
     return slice_of(arena_printf(a, ":%.*s:%.*s", (int)s->context.n, s->context.p, (int)s->name.n, s->name.p));
 }

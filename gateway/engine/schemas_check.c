@@ -1,3 +1,4 @@
+#include "gateway/base/clock.h"
 #include "gateway/base/utf8.h"
 #include "gateway/engine/schemas.h"
 
@@ -57,6 +58,7 @@ static enum err check_one(const struct config *c, struct db *db, struct arena *w
 static enum err check_span(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
                            struct schema_span span, bool all, struct schema_verdict *v, struct fault *f)
 {
+    int64_t deadline = clock_mono_us() + c->registry_check_us;
     bool more = true;
     enum err e = OK;
 
@@ -73,6 +75,9 @@ static enum err check_span(const struct config *c, struct db *db, struct arena *
         more = all && n && old->version > 1;
         if (more)
             span.to = old->version - 1;
+        if (more && !e && !v->n && clock_mono_us() > deadline)
+            e = schema_fault(f, SCHEMA_TOO_LARGE, "To compare it with all versions before takes longer than registry.check_time "
+                             "allows; version %d is as far as it went.", old->version);
         arena_free(work);
     }
     return e;

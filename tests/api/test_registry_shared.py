@@ -9,7 +9,7 @@ import pytest
 from test_registry import NUMBERS, Registry, at, of_json
 
 LIMITS = {"WEIR_REGISTRY_VERSIONS": "3", "WEIR_REGISTRY_SCHEMA_BYTES": "2000", "WEIR_REGISTRY_REFERENCES": "1",
-          "WEIR_REGISTRY_SUBJECTS": "4"}
+          "WEIR_REGISTRY_SUBJECTS": "4", "WEIR_REGISTRY_CHECK_TIME": "1ms"}
 
 
 @pytest.fixture
@@ -194,6 +194,15 @@ def test_it_is_there_after_a_restart_and_keeps_its_limits(gateway):
     named = [{"name": "o.json", "subject": "one", "version": 1}]
     registry.refused("POST", at("kept") + "/versions", 42209, of_json({"$ref": "o.json"}, references=named))
     registry.refused("POST", at("a-new-one") + "/versions", 42205, of_json({"title": "5"}))    # the others have more by now
+    for level in ("NONE", "FULL_TRANSITIVE"):
+        roomy.call("PUT", "/config/many", {"compatibility": level})
+        for n in range(2) if level == "NONE" else ():
+            roomy.json("many", {"title": f"many {n}", "default": list(range(100_000))})
+    path = f"/compatibility{at('many')}/versions"
+    message = registry.refused("POST", path, 42209, of_json({}))
+    assert "registry.check_time" in message and "version 2" in message
+    assert roomy.call("POST", path, of_json({})) == {"is_compatible": True}
+    assert registry.call("POST", path + "/2", of_json({})) == {"is_compatible": True}
     registry.client.close()
     roomy.client.close()
     assert small.stop() == 0
