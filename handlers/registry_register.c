@@ -101,7 +101,7 @@ enum err handle_roll_back_subject(struct request *rq, struct reply *rp)
     struct schema_subject s;
     struct schema_body body;
     struct buf b = { 0 };
-    bool force, made;
+    bool force = false, made;
     enum err e;
 
     if ((e = old_version(rq, &s, &body, &force)) || (e = prepare(rq, &s, &body, false, &candidate)) ||
