@@ -82,7 +82,8 @@ static bool start_engine(struct app *a)
            (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox)) &&
            (a->groups = groups_new(c, &a->db, a->tail, a->streams, a->outbox)) &&
            (a->jobs = jobs_start(c, &a->db, a->audit, a->groups)) && (a->in->figures = figures_start(c, &a->db)) &&
-           (a->schemas = schemas_start(c, &a->db, a->outbox));
+           (a->schemas = schemas_start(c, &a->db, a->outbox)) &&
+           (a->schema_cache = schema_cache_new(c, a->schemas));
 }
 
 static enum err start_database(struct app *a, struct fault *f)
@@ -177,6 +178,7 @@ void app_stop(struct app *a)
     ticker_stop(a->in->retention_ticker);
     figures_stop(a->in->figures);
     pool_stop(a->in->pool);
+    schema_cache_free(a->schema_cache);
     schemas_stop(a->schemas);
     jobs_stop(a->jobs);
     audit_free(a->audit);

@@ -8,6 +8,7 @@
 #include "gateway/engine/jobs.h"
 #include "gateway/engine/outbox.h"
 #include "gateway/engine/revocations.h"
+#include "gateway/engine/schema_cache.h"
 #include "gateway/engine/schemas.h"
 #include "gateway/engine/streams.h"
 #include "gateway/engine/tail.h"
@@ -25,6 +26,7 @@ struct app {
     struct audit *audit;
     struct jobs *jobs;
     struct schemas *schemas;
+    struct schema_cache *schema_cache;
     struct app_internal *in; /* app.c's own */
 };
 

@@ -5,6 +5,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/json.h"
+#include "gateway/engine/validate.h"
 #include "handlers/handlers.h"
 #include "handlers/publishing.h"
 
@@ -139,18 +140,49 @@ static enum err prepare(struct request *rq, struct publishing *s)
     return OK;
 }
 
-/* On a worker: what the cache of definitions does not hold, and bodies too large for the event loop. */
+/* Events that do not conform may have been recorded before, when they did: those that can be told are for the lane to answer. */
+static bool may_be_repeated(const struct publish *p)
+{
+    for (size_t i = 0; i < p->events.n; i++)
+        if (p->events.v[i].refused && !p->events.v[i].client_id)
+            return p->key;
+    return true;
+}
+
+/* Of each event against its schema; db NULL: on the event loop. */
+static enum err validate(struct request *rq, struct publishing *s, struct db *db)
+{
+    struct fault *refusal;
+    enum err e = validate_events(rq->app->schema_cache, db, &s->stream->row, &s->p.events, rq->arena, &rq->fault);
+
+    s->p.refusal = NULL;
+    if (e != ERR_SCHEMA_VIOLATION || !may_be_repeated(&s->p))
+        return e;
+    if (!(refusal = arena_alloc(rq->arena, sizeof *refusal)))
+        return ERR_NO_MEMORY;
+    *refusal = rq->fault;
+    rq->fault = (struct fault){ 0 };
+    s->p.refusal = refusal;
+    return OK;
+}
+
+static enum err load_stream(struct request *rq, struct publishing *s)
+{
+    struct slice name = request_path(rq, "stream");
+    enum err e = streams_load(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
+
+    if (e == ERR_UNKNOWN_STREAM && rq->config->streams_auto_create && !(e = auto_create_stream(rq, name)))
+        e = streams_load(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
+    return e;
+}
+
+/* On a worker: what the caches of definitions and schemas do not hold, bodies too large for the event loop, slow schemas. */
 static void prepare_blocking(struct request *rq)
 {
     struct publishing *s = rq->state;
-    struct slice name = request_path(rq, "stream");
 
-    s->err = prepare(rq, s);
-    if (s->err || s->stream)
-        return;
-    s->err = streams_load(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
-    if (s->err == ERR_UNKNOWN_STREAM && rq->config->streams_auto_create && !(s->err = auto_create_stream(rq, name)))
-        s->err = streams_load(rq->app->streams, rq->db, name, &s->stream, &rq->fault);
+    if (!(s->err = prepare(rq, s)) && (s->stream || !(s->err = load_stream(rq, s))))
+        s->err = validate(rq, s, rq->db);
 }
 
 static enum err submit(struct request *rq, struct publishing *s)
@@ -179,6 +211,7 @@ static enum err outcome(struct request *rq, struct reply *rp, struct publishing 
     if (s->p.err == ERR_UNKNOWN_STREAM && ++s->tries < TRIES) {
         stream_unref(s->stream);
         s->stream = NULL;
+        s->parsed = false;       /* the new one may have other schemas, and the events are marked by the old one's */
         return request_job(rq, prepare_blocking);
     }
     if (s->p.err) {
@@ -210,7 +243,10 @@ enum err handle_publish(struct request *rq, struct reply *rp)
         s->stream = streams_cached(rq->app->streams, name);
         if (!s->stream || rq->body.n > (size_t)rq->config->inline_bytes)
             return request_job(rq, prepare_blocking);
-        s->err = prepare(rq, s);
+        if (!(s->err = prepare(rq, s)))
+            s->err = validate(rq, s, NULL);
+        if (s->err == ERR_PARKED)
+            return request_job(rq, prepare_blocking);
     }
     e = s->err;
     return e ? e : submit(rq, s);

@@ -79,7 +79,7 @@ static bool may_read(const struct request *rq, struct slice name)
 }
 
 /* What the patterns find: passes over what is named, known or not allowed, and counts the rest. */
-struct finding {
+struct search {
     const struct request *rq;
     const struct reading *r;
     size_t parts;
@@ -87,7 +87,7 @@ struct finding {
 
 static bool wanted(void *arg, const struct stream_row *row)
 {
-    struct finding *f = arg;
+    struct search *f = arg;
     const struct selection *s = &f->r->many->selection;
 
     if (!selection_covers(s, row->name) || selection_names(s, row->name) || !may_read(f->rq, row->name) ||
@@ -127,7 +127,7 @@ static enum err add_matching(struct request *rq, struct reading *r, struct arena
 {
     const struct selection *s = &r->many->selection;
     struct stream *found[CURSOR_PARTS_MAX];
-    struct finding f = { rq, r, 0 };
+    struct search f = { rq, r, 0 };
     size_t n = 0;
     enum err e;
 

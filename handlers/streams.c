@@ -1,5 +1,8 @@
+#include <stdio.h>
+
 #include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
+#include "gateway/engine/validate.h"
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
 
@@ -152,6 +155,21 @@ static enum err writable_name(struct request *rq, struct slice name)
     return OK;
 }
 
+/* The body's members over what `row` is. */
+static enum err read_settings(struct request *rq, struct settings *s)
+{
+    const char *before = s->row.subject_template.p;
+    enum err e = request_body(rq, settings_fields, s);
+
+    if (e)
+        return e;
+    defaults_for_nulls(s);
+    if (s->row.subject_template.p == before || subject_template_valid(s->row.subject_template))
+        return OK;
+    snprintf(rq->fault.pointer, sizeof rq->fault.pointer, "/subject_template");
+    return fault(&rq->fault, ERR_BAD_BODY, "In braces it holds {stream} and {type} only.");
+}
+
 enum err handle_put_stream(struct request *rq, struct reply *rp)
 {
     struct slice name = request_path(rq, "stream");
@@ -163,9 +181,8 @@ enum err handle_put_stream(struct request *rq, struct reply *rp)
     streams_defaults(&s.row);
     if ((e = writable_name(rq, name)))
         return e;
-    if (rq->body.n && (e = request_body(rq, settings_fields, &s)))
+    if (rq->body.n && (e = read_settings(rq, &s)))
         return e;
-    defaults_for_nulls(&s);
     s.row.name = name;
     if ((e = audit_begin(rq->db, &rq->fault)))
         return e;
@@ -187,9 +204,8 @@ static enum err patch(struct request *rq, struct slice name, struct settings *s,
     if ((e = streams_lock(rq->db, rq->arena, name, ret_before, &rq->fault)))
         return e;
     s->row = *ret_before;
-    if ((e = request_body(rq, settings_fields, s)))
+    if ((e = read_settings(rq, s)))
         return e;
-    defaults_for_nulls(s);
     if (s->row.partitions != ret_before->partitions)
         return fault(&rq->fault, ERR_PARTITIONS_FIXED, "The stream has %d partitions, which cannot be changed.",
                      (int)ret_before->partitions);

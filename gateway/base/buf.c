@@ -169,6 +169,18 @@ void buf_json_string(struct buf *b, struct slice s)
     buf_char(b, '"');
 }
 
+void buf_pointer_token(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '~')
+            BUF_LIT(b, "~0");
+        else if (s.p[i] == '/')
+            BUF_LIT(b, "~1");
+        else
+            buf_char(b, s.p[i]);
+    }
+}
+
 void buf_base64(struct buf *b, struct slice s)
 {
     static const char abc[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -23,6 +23,7 @@ void buf_char(struct buf *b, char c);
 void buf_i64(struct buf *b, int64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_json_string(struct buf *b, struct slice s); /* with quotes, escaped by RFC 8259; s is valid UTF-8 */
+void buf_pointer_token(struct buf *b, struct slice s); /* of a JSON Pointer, after its slash: '~' and '/' escaped */
 void buf_base64(struct buf *b, struct slice s);      /* standard alphabet, padded */
 /* A further member of a JSON object: ,"name":value. The name needs no escape. */
 void buf_member_text(struct buf *b, const char *name, struct slice value); /* p == NULL: null */

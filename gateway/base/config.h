@@ -90,6 +90,8 @@ struct config {
     int64_t registry_versions;       /* of a subject */
     int64_t registry_references;     /* that a schema needs, also through one another */
     int64_t registry_check_us;       /* longest comparison of a schema with earlier versions */
+    int64_t registry_cache_schemas;  /* that are kept compiled to check events */
+    int64_t registry_cache_bytes;
     int64_t registry_poll_us;        /* how often a gateway looks whether another one has changed the registry */
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */

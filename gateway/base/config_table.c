@@ -158,6 +158,10 @@ const struct config_row config_rows[] = {
         "Most schemas that a schema may refer to, directly and through one another (422 above)."),
     TIME("registry.check_time", registry_check_us, "5s", MS, MIN,
          "Longest comparison of a schema with the versions before it; one that is not done by then is refused (422)."),
+    INT("registry.cache_schemas", registry_cache_schemas, "1000", 1, 1000000,
+        "Most schemas that are kept compiled to check events when they are published; types without a schema count as well."),
+    BYTES("registry.cache_bytes", registry_cache_bytes, "64MiB", KIB, 16 * GIB,
+          "Most bytes of these; the one used last is kept whatever it has."),
     TIME("registry.poll", registry_poll_us, "500ms", 10 * MS, MIN,
          "How often a gateway looks whether another one has changed the schema registry."),
 

@@ -52,6 +52,7 @@ enum err {
     ERR_TOO_MANY_EVENTS,
     ERR_UNSUPPORTED_MEDIA_TYPE,
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
+    ERR_SCHEMA_VIOLATION,    /* 422: fault.findings */
     ERR_PATCH_FAILED,        /* 422: it does not fit what it is to change */
     ERR_SCHEMA_LIMIT,        /* 422: checking a value against its schema takes more work than is allowed */
     ERR_OVERLOADED,
@@ -74,6 +75,12 @@ enum err {
     ERR_END
 };
 
+/* One thing that is wrong with a value: where it is, and the keyword of the schema (there too) that it does not meet. Absent
+ * slices are not told. */
+struct finding {
+    struct slice pointer, keyword, schema_pointer, detail;
+};
+
 /* What an engine function tells about its failure, beyond the code. Zero-initialise. Filled by the callee only on
  * failure; the strings are copied in. Never holds SQL, secrets or addresses. */
 struct fault {
@@ -84,6 +91,8 @@ struct fault {
     bool has_version;
     int retry_after;         /* seconds; 0: none */
     int registry;            /* ERR_REGISTRY: error_code */
+    const struct finding *findings; /* instead of `pointer`: all that is wrong, in the caller's arena */
+    size_t finding_n;
     const char *whole;       /* ERR_REGISTRY: a message that is longer than detail, in the arena; or NULL */
 };
 

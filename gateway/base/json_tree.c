@@ -209,12 +209,8 @@ static void write_pointer(const struct json_node *n, struct buf *out)
     buf_char(out, '/');
     if (n->parent->type == JSON_ARRAY)
         buf_i64(out, n->index);
-    for (size_t i = 0; n->parent->type == JSON_OBJECT && i < n->name.n; i++) {
-        if (n->name.p[i] == '~' || n->name.p[i] == '/')
-            buf_str(out, n->name.p[i] == '~' ? "~0" : "~1");
-        else
-            buf_char(out, n->name.p[i]);
-    }
+    else
+        buf_pointer_token(out, n->name);
 }
 
 struct slice json_tree_pointer(const struct json_node *n, struct arena *a)

@@ -63,6 +63,10 @@ enum metric {
     M_GROUP_DEAD,
     M_GROUP_FETCHED,
     M_GROUP_CONFLICTS,
+    M_SCHEMA_CHECKED,            /* counter: events */
+    M_SCHEMA_VIOLATIONS,         /* counter: events, refused or marked */
+    M_SCHEMA_LOADS,              /* counter: schemas read for checking */
+    M_SCHEMA_CACHED,             /* gauge: bytes */
     M_RETENTION_REMOVED,         /* counter: events */
     M_RETENTION_LETTERS,         /* counter: dead letters */
     M_LOG_LINES,                 /* counter */

@@ -30,6 +30,7 @@ struct publish {
     struct stream *stream;     /* a reference, the caller's */
     struct events events;      /* the lane fills partition, offset, recorded_us, version, duplicate */
     struct publish_key *key;   /* NULL: none */
+    const struct fault *refusal; /* of its events that are marked `refused` */
     int64_t if_version;        /* -1: none. All events have one subject, whose version must be this before the request */
     size_t bytes;              /* of payload and attributes, for the bounds; commit_submit sets it */
     int64_t queued_us;         /* monotonic */

@@ -100,6 +100,10 @@ static enum err settle_event(struct lot *g, struct publish *p, struct event *ev,
     ev->version = 0;
     if (id && id->known)
         return take_duplicate(p, ev, id);
+    if (ev->refused) {
+        p->fault = *p->refusal;
+        return ERR_SCHEMA_VIOLATION;
+    }
     if (s && (e = check_subject(p, ev, s, *first)))
         return e;
     accept(g, ev, id, s);
@@ -166,7 +170,7 @@ static enum err settle(struct lot *g, struct publish *p)
         return replay(p, k);
     for (size_t i = 0; i < p->events.n; i++)
         if ((e = settle_event(g, p, &p->events.v[i], &first))) {
-            if (p->events.array)
+            if (p->events.array && !p->fault.finding_n)
                 snprintf(p->fault.pointer, sizeof p->fault.pointer, "/%zu", i);
             return e;
         }

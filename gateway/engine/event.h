@@ -22,10 +22,12 @@ struct event {
     struct slice partitionkey;    /* p == NULL: none; also inside attributes */
     struct slice attributes;      /* all other attributes as JSON members without braces, in the order time, datacontenttype,
                                      dataschema, then the rest as sent: "time":"…","datacontenttype":"…","foo":1 */
+    struct slice dataschema;      /* p == NULL: none; also inside attributes */
     struct slice data;
     enum data_format data_format;
     bool line_breaks;             /* DATA_JSON with CR or LF between tokens */
     bool client_id;               /* the client gave the id: deduplicate */
+    bool refused;                 /* its schema's: only one that was recorded before is answered */
     int64_t expected_version;     /* -1: none */
     uint8_t key[16];              /* if client_id: SHA-256(source 0x00 id), first 16 bytes; the default source spelled out */
     uint8_t fingerprint[16];      /* if client_id: of what "same content" means in api.md */
@@ -51,6 +53,7 @@ struct events {
     struct event *v;
     size_t n;
     bool array;                   /* the receipt is an array too */
+    bool binary;                  /* the body is the data of the one event */
 };
 
 /* Parses and validates a publish body in one pass; times without a value become `now_us`. `traceparent` (p may be NULL)

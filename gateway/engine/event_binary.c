@@ -126,6 +126,7 @@ enum err event_parse_binary(struct arena *a, struct slice stream, const struct e
     if ((e = draft_finish(&ps, &d, &ps.out.v[0])))
         return e;
     ps.out.n = 1;
+    ps.out.binary = true;
     *ret = ps.out;
     return OK;
 }

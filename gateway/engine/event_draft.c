@@ -31,6 +31,7 @@ static const struct rule {
     [SLOT_OFFSET] = { { "offset", 6 }, RULE_ANY, 0, 0 },
     [SLOT_RECORDEDTIME] = { { "recordedtime", 12 }, RULE_ANY, 0, 0 },
     [SLOT_VERSION] = { { "version", 7 }, RULE_ANY, 0, 0 },
+    [SLOT_SCHEMAERROR] = { { "schemaerror", 11 }, RULE_ANY, 0, 0 },
     [SLOT_EXTENSION] = { { "", 0 }, RULE_STRING, 0, VALUE_MAX },
 };
 
@@ -441,6 +442,7 @@ enum err draft_finish(struct event_parser *ps, struct draft *d, struct event *re
         .type = d->known[SLOT_TYPE].text,
         .subject = d->known[SLOT_SUBJECT].text,
         .partitionkey = d->known[SLOT_PARTITIONKEY].text,
+        .dataschema = d->known[SLOT_DATASCHEMA].text,
         .expected_version = d->expected_version,
     };
     if ((e = store_data(ps, d, ret)) || (e = store_attributes(ps, d, ret)))

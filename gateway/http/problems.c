@@ -106,6 +106,10 @@ const struct problem problems[] = {
     [ERR_IDEMPOTENCY_KEY_REUSED] = { 422, "idempotency-key-reused", "The Idempotency-Key was used for another request",
         "A key stands for one request: the same query, content type, ce- headers, If-Match, If-None-Match and body. Send a "
         "retry as it was, and give a new request a new key. Nothing was recorded." },
+    [ERR_SCHEMA_VIOLATION] = { 422, "schema-violation", "The data do not conform to their schema",
+        "The stream enforces schemas: the data of each event must conform to the schema of its subject in the registry, the "
+        "latest version or the one that dataschema names. Nothing was recorded. Each entry of errors points to a value and "
+        "names the keyword of the schema that it does not meet." },
     [ERR_PATCH_FAILED] = { 422, "patch-failed", "The patch does not fit the data",
         "The data are not JSON, or have nothing where the patch points to. A patch is of the event's data, so its paths begin "
         "inside of them: /total, not /data/total. Nothing was changed. Read them again and make the patch anew." },

@@ -69,6 +69,29 @@ static void member(struct buf *b, const char *name, struct slice value)
     buf_json_string(b, value);
 }
 
+static void put_error(struct buf *b, const char *before, struct slice pointer, struct slice keyword, struct slice detail)
+{
+    buf_str(b, before);
+    BUF_LIT(b, "{\"pointer\":");
+    buf_json_string(b, pointer);
+    if (keyword.p)
+        member(b, "keyword", keyword);
+    member(b, "detail", detail);
+    buf_char(b, '}');
+}
+
+static void put_errors(const struct fault *f, const char *title, struct buf *b)
+{
+    if (!f->pointer[0] && !f->finding_n)
+        return;
+    BUF_LIT(b, ",\"errors\":");
+    for (size_t i = 0; i < f->finding_n; i++)
+        put_error(b, i ? "," : "[", f->findings[i].pointer, f->findings[i].keyword, f->findings[i].detail);
+    if (!f->finding_n)
+        put_error(b, "[", slice_of(f->pointer), SLICE_NONE, slice_of(f->detail[0] ? f->detail : title));
+    buf_char(b, ']');
+}
+
 static void problem_body(const struct request *rq, const struct problem *p, struct buf *b)
 {
     const struct fault *f = &rq->fault;
@@ -86,12 +109,7 @@ static void problem_body(const struct request *rq, const struct problem *p, stru
         member(b, "instance", (struct slice){ rq->target.p, path_n });
     member(b, "code", slice_of(p->code));
     member(b, "request_id", slice_of(rq->id));
-    if (f->pointer[0]) {
-        BUF_LIT(b, ",\"errors\":[{\"pointer\":");
-        buf_json_string(b, slice_of(f->pointer));
-        member(b, "detail", slice_of(f->detail[0] ? f->detail : p->title));
-        BUF_LIT(b, "}]");
-    }
+    put_errors(f, p->title, b);
     if (f->has_version)
         buf_printf(b, ",\"current_version\":%lld", (long long)f->current_version);
     if (f->earliest)

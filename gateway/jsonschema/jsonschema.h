@@ -44,18 +44,14 @@ enum draft jsonschema_draft(const struct jsonschema *s); /* of the schema itself
 
 bool jsonschema_draft_named(struct slice uri, enum draft *ret); /* by $schema; false, and *ret stays: none of the five */
 
-/* Where a text does not conform. `pointer` leads to the value in the text: for required to the object that lacks the member,
- * for additionalProperties and the like to the member that is too much. `schema_pointer` leads to the keyword in the schema; in another
- * document its URI and # stand before it. Where no branch of anyOf or oneOf fits, one finding says so, followed by those of the
- * branch that came closest. */
-struct finding {
-    struct slice pointer, keyword, schema_pointer, detail;
-};
-
-/* Checks raw bytes. OK with *ret_n == 0: they conform; *ret_n > 0: they do not. With max > 0 a second pass writes up to max
- * findings (a member that is required and missing, a keyword that fails: one each), whose texts are in the arena, which may
- * be NULL otherwise. ERR_BAD_JSON with the pointer "" and a sentence; ERR_SCHEMA_LIMIT: more work or nesting than is allowed;
- * ERR_NO_MEMORY. */
+/* Checks raw bytes. Where they do not conform, the pointer of a finding leads to the value in the text: for required to the object
+ * that lacks the member, for additionalProperties and the like to the member that is too much. Its schema_pointer leads to the keyword
+ * in the schema; in another document its URI and # stand before it. Where no branch of anyOf or oneOf fits, one finding says so,
+ * followed by those of the branch that came closest.
+ *
+ * OK with *ret_n == 0: they conform; *ret_n > 0: they do not. With max > 0 a second pass writes up to max findings (a member that is
+ * required and missing, a keyword that fails: one each), whose texts are in the arena, which may be NULL otherwise. ERR_BAD_JSON with
+ * the pointer "" and a sentence; ERR_SCHEMA_LIMIT: more work or nesting than is allowed; ERR_NO_MEMORY. */
 enum err jsonschema_validate(const struct jsonschema *s, struct slice json, struct arena *a, struct finding *ret, size_t max,
                              size_t *ret_n, struct fault *f);
 

@@ -248,18 +248,6 @@ const struct node *node_member(const struct node *object, struct slice name)
     return NULL;
 }
 
-static void put_token(struct buf *b, struct slice token)
-{
-    for (size_t i = 0; i < token.n; i++) {
-        if (token.p[i] == '~')
-            BUF_LIT(b, "~0");
-        else if (token.p[i] == '/')
-            BUF_LIT(b, "~1");
-        else
-            buf_char(b, token.p[i]);
-    }
-}
-
 struct slice tree_pointer(const struct tree *t, const struct node *target, struct arena *a)
 {
     const struct node *v = t->nodes;
@@ -278,7 +266,7 @@ struct slice tree_pointer(const struct tree *t, const struct node *target, struc
             v = e;
             continue;
         }
-        put_token(&b, node_slice(e));
+        buf_pointer_token(&b, node_slice(e));
         if (e == target)
             break;
         v = e + 1;
