@@ -3,6 +3,7 @@
 
 #include "gateway/base/json.h"
 #include "gateway/base/uuid.h"
+#include "gateway/engine/dlq_schema.h"
 #include "handlers/audit.h"
 #include "handlers/dlq.h"
 #include "handlers/handlers.h"
@@ -207,6 +208,8 @@ enum err handle_repair_letter(struct request *rq, struct reply *rp)
         return e;
     e = dlq_repair(rq->db, rq->arena, stream.stream_id, id, kind, rq->body, &limits, &before, &after, &rq->fault);
     if (!e && (changed = !slice_eq(before.data, after.data)))
+        e = dlq_conforms(rq->app->schema_cache, rq->db, rq->arena, &stream, &after, &rq->fault);
+    if (!e && changed)
         put_repair(&changes, type, rq->body, before.data.n, after.data.n);
     if ((e = audited(rq, e, changed ? "DeadLetterRepaired" : NULL, slice_of(path_of(rq, stream.name, id)), &changes)))
         return e;

@@ -1,6 +1,7 @@
 #include "handlers/jobs.h"
 
 #include "gateway/base/uuid.h"
+#include "gateway/engine/dlq_schema.h"
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
 
@@ -112,6 +113,7 @@ static enum err read_job(struct request *rq, int kind, struct job_row *j, struct
 
 static enum err dry_run(struct request *rq, struct reply *rp, struct job_row *j, const struct letter_filter *filter)
 {
+    int64_t checked = 0, failing = 0;
     struct stream_row stream;
     struct buf b = { 0 };
     enum err e;
@@ -121,7 +123,12 @@ static enum err dry_run(struct request *rq, struct reply *rp, struct job_row *j,
     j->stream_id = stream.stream_id;
     if ((e = jobs_match(rq->db, rq->arena, filter, j, &rq->fault)))
         return e;
-    buf_printf(&b, "{\"matched\":%lld,\"failing_schema\":0}", (long long)j->matched);
+    if ((e = dlq_failing(rq->app->schema_cache, rq->db, &stream, filter, j->matched, &checked, &failing, &rq->fault)))
+        return e;
+    buf_printf(&b, "{\"matched\":%lld,\"failing_schema\":%lld", (long long)j->matched, (long long)failing);
+    if (checked < j->matched)
+        buf_printf(&b, ",\"checked\":%lld", (long long)checked);
+    buf_char(&b, '}');
     return reply_json(rp, 200, &b);
 }
 

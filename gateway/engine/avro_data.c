@@ -211,8 +211,10 @@ enum err avro_data_check(const struct avro_schema *s, struct slice bytes, struct
 
     *ret_good = read_value(&r, s->root, NULL) && (r.p == r.end || wrong(&r, NULL, "Bytes follow the datum."));
     if (!*ret_good)
-        *ret = (struct finding){ .pointer = pointer.failed ? SLICE_NONE : arena_slice(a, (struct slice){ pointer.n ? pointer.p : "", pointer.n }),
+        *ret = (struct finding){ .pointer = arena_slice(a, pointer.n ? (struct slice){ pointer.p, pointer.n } : SLICE("")),
                                  .keyword = SLICE("avro"), .detail = slice_of(r.why) };
+    if (pointer.failed)
+        ret->pointer = SLICE_NONE;
     buf_free(&pointer);
     return *ret_good || ret->pointer.p ? OK : ERR_NO_MEMORY;
 }

@@ -7,6 +7,8 @@
 #define SLOW_US 2000              /* longer is not for a thread that serves others meanwhile */
 #define AVRO_ARENA ((size_t)256 << 20)
 #define FRAME_BYTES 5
+#define WANTS_AVRO \
+    "The schema is Avro: send the datum's bytes, after a zero byte and the id of the schema in 4 bytes, or with its dataschema."
 
 struct checker *checker_ref(struct checker *c)
 {
@@ -49,7 +51,8 @@ static enum err compile_avro(struct checker *c, const struct schema_text *s, str
     return refs && own.text.p ? avro_parse(&own, c->arena, &c->avro, f) : ERR_NO_MEMORY;
 }
 
-static enum err compile(const struct config *config, struct db *db, const struct schema_row *row, struct checker *c, struct fault *f)
+static enum err compile(const struct config *config, struct db *db, const struct schema_row *row, struct checker *c,
+                        struct fault *f)
 {
     struct arena *work = arena_new(2 * SCHEMA_WHOLE_BYTES);
     struct schema_text text;
@@ -67,7 +70,8 @@ static enum err compile(const struct config *config, struct db *db, const struct
     return e;
 }
 
-enum err checker_new(const struct config *config, struct db *db, const struct schema_row *row, struct checker **ret, struct fault *f)
+enum err checker_new(const struct config *config, struct db *db, const struct schema_row *row, struct checker **ret,
+                     struct fault *f)
 {
     struct arena *a = arena_new(AVRO_ARENA);
     struct checker *c = a ? arena_zalloc(a, sizeof *c) : NULL;
@@ -114,7 +118,8 @@ static enum err one(struct finding *ret, size_t *ret_n, const char *detail)
     return OK;
 }
 
-static enum err check_json(const struct checker *c, struct slice json, struct arena *a, struct finding *ret, size_t max, size_t *ret_n)
+static enum err check_json(const struct checker *c, struct slice json, struct arena *a, struct finding *ret, size_t max,
+                           size_t *ret_n)
 {
     struct fault why = { 0 };
     enum err e = jsonschema_validate(c->json, json, a, ret, max, ret_n, &why);
@@ -135,8 +140,8 @@ static enum err check_avro(const struct checker *c, struct slice bytes, struct a
     return e;
 }
 
-static enum err check(const struct checker *c, const struct event *ev, bool named, struct arena *a, struct finding *ret, size_t max,
-                      size_t *ret_n)
+static enum err check(const struct checker *c, const struct event *ev, bool named, struct arena *a, struct finding *ret,
+                      size_t max, size_t *ret_n)
 {
     bool avro = c->kind == CHECKER_AVRO, bytes = ev->data_format == DATA_BINARY;
     struct slice datum = ev->data;
@@ -152,8 +157,7 @@ static enum err check(const struct checker *c, const struct event *ev, bool name
         return check_avro(c, datum, a, ret, ret_n);
     if (!avro && (bytes || ev->data_format == DATA_JSON))
         return check_json(c, datum, a, ret, max, ret_n);
-    return one(ret, ret_n, avro ? "The schema is Avro: send the datum's bytes, after a zero byte and the id of the schema in 4 bytes, "
-                                  "or with its dataschema." : "The data are not JSON.");
+    return one(ret, ret_n, avro ? WANTS_AVRO : "The data are not JSON.");
 }
 
 enum err checker_check(struct checker *c, const struct event *ev, bool named, struct arena *a, struct finding *ret, size_t max,

@@ -29,7 +29,8 @@ struct checker {
 };
 
 /* From a stored row; row NULL: none. Blocks: it reads what the schema refers to. */
-enum err checker_new(const struct config *c, struct db *db, const struct schema_row *row, struct checker **ret, struct fault *f);
+enum err checker_new(const struct config *c, struct db *db, const struct schema_row *row, struct checker **ret,
+                     struct fault *f);
 bool checker_is_of(const struct checker *c, const struct schema_row *row); /* it would be the same */
 struct checker *checker_ref(struct checker *c);
 void checker_unref(struct checker *c); /* NULL-safe */

@@ -1,5 +1,6 @@
 #include "gateway/engine/event.h"
 
+#include <stdio.h>
 #include <sys/random.h>
 
 #include "gateway/base/clock.h"
@@ -127,17 +128,25 @@ void uuid7(int64_t unix_us, char out[37])
 }
 
 /* Within a string its quotes would be escaped, so what is found is a member's name. */
-struct slice event_order_key(struct arena *a, struct slice attributes, struct slice subject)
+struct slice event_attribute(struct arena *a, struct slice attributes, const char *name)
 {
-    static const char name[] = "\"partitionkey\":";
-    const char *at = attributes.n ? memmem(attributes.p, attributes.n, name, sizeof name - 1) : NULL;
-    struct slice inside, key;
+    char member[80];
+    size_t n = (size_t)snprintf(member, sizeof member, "\"%s\":", name);
+    const char *at = attributes.n ? memmem(attributes.p, attributes.n, member, n) : NULL;
+    struct slice inside, value;
     struct json j;
     bool escaped;
 
     if (!at)
-        return subject;
-    at += sizeof name - 1;
+        return SLICE_NONE;
+    at += n;
     json_begin(&j, (struct slice){ at, (size_t)(attributes.p + attributes.n - at) }, 2);
-    return json_scan_string(&j, &inside, &escaped) && json_unescape(a, inside, escaped, &key) ? key : subject;
+    return json_scan_string(&j, &inside, &escaped) && json_unescape(a, inside, escaped, &value) ? value : SLICE_NONE;
+}
+
+struct slice event_order_key(struct arena *a, struct slice attributes, struct slice subject)
+{
+    struct slice key = event_attribute(a, attributes, "partitionkey");
+
+    return key.p ? key : subject;
 }

@@ -73,6 +73,8 @@ enum err event_parse_binary(struct arena *a, struct slice stream, const struct e
 /* The event as JSON, Weir's attributes included, `data` byte for byte; one_line: CR and LF between tokens become spaces. */
 void event_render(struct buf *out, struct slice stream, const struct event *ev, bool one_line);
 
+/* An attribute of an event that was read back, if it is a string; p == NULL: it has none, or memory is out. name: at most 64 bytes. */
+struct slice event_attribute(struct arena *a, struct slice attributes, const char *name);
 /* What an event that was read back is ordered by: the partitionkey among its attributes, else its subject. */
 struct slice event_order_key(struct arena *a, struct slice attributes, struct slice subject);
 

@@ -255,15 +255,12 @@ static bool place(struct arena *a, const struct events *events, size_t i, struct
     return text;
 }
 
-static enum err refuse(const struct finding *found, size_t n, size_t refused, size_t of, struct fault *f)
+enum err findings_fault(struct fault *f, const struct finding *found, size_t n, const char *rest)
 {
     struct slice pointer = found->pointer, detail = found->detail;
-    char rest[100] = "";
 
     f->findings = found;
     f->finding_n = n;
-    if (of > 1)
-        snprintf(rest, sizeof rest, " (%zu of %zu events)", refused, of);
     return fault(f, ERR_SCHEMA_VIOLATION, "%.*s%s%.*s%s", pointer.n < 100 ? (int)pointer.n : 0, pointer.p, pointer.n ? ": " : "",
                  detail.n < 250 ? (int)detail.n : 250, detail.p, rest);
 }
@@ -272,6 +269,7 @@ static enum err enforce(struct validating *v, struct events *events)
 {
     struct finding *found = arena_alloc(v->arena, (VALIDATE_FINDINGS + 1) * sizeof *found);
     size_t n = 0, refused = 0;
+    char rest[64] = "";
     enum err e = found ? OK : ERR_NO_MEMORY;
 
     for (size_t i = 0; !e && i < events->n; i++) {
@@ -286,7 +284,9 @@ static enum err enforce(struct validating *v, struct events *events)
     if (e || !refused)
         return e;
     metric_add(M_SCHEMA_VIOLATIONS, (int64_t)refused);
-    return refuse(found, n, refused, events->n, v->fault);
+    if (events->n > 1)
+        snprintf(rest, sizeof rest, " (%zu of %zu events)", refused, events->n);
+    return findings_fault(v->fault, found, n, rest);
 }
 
 enum err validate_events(struct schema_cache *c, struct db *db, const struct stream_row *s, struct events *events, struct arena *a,

@@ -20,6 +20,9 @@ enum err validate_events(struct schema_cache *c, struct db *db, const struct str
 enum err validate_recorded(struct schema_cache *c, struct db *db, const struct stream_row *s, const struct event *ev,
                            struct arena *a, struct finding *ret, size_t max, size_t *ret_n, struct fault *f);
 
+/* ERR_SCHEMA_VIOLATION with these findings; `rest` ends the sentence about the first. */
+enum err findings_fault(struct fault *f, const struct finding *found, size_t n, const char *rest);
+
 /* Templates hold the words {stream} and {type}. */
 bool subject_template_valid(struct slice template);
 struct slice subject_of(struct arena *a, struct slice template, struct slice stream, struct slice type); /* p == NULL: no memory */

@@ -213,3 +213,38 @@ def test_a_large_body_is_checked_as_well(client, registry, stream):
     events[1999]["data"]["note"] = 1
     assert violations(publish(client, stream, events)) == [("/1999/data/note", "type")]
     assert len(client.read_all(stream)) == 2000
+
+
+def buried(client, stream, data):
+    """A dead letter of each."""
+    path = f"/v1/streams/{stream}"
+    client.put(path + "/groups/g", {"start": "earliest", "ordering": "none"}).expect(201)
+    client.publish(stream, [event(d) for d in data])
+    taken = client.post(path + "/groups/g/receive", {"max": 100}).expect(200).json()["deliveries"]
+    client.post(path + "/groups/g/reject", {"delivery_ids": [d["delivery_id"] for d in taken],
+                                            "error": {"type": "Bad", "message": "no"}}).expect(200)
+    return [letter["id"] for letter in reversed(client.get(path + "/dlq").expect(200).json()["items"])]
+
+
+def test_a_repair_must_conform_and_a_dry_run_says_what_does_not(client, registry, stream):
+    define(client, registry, stream, "off")
+    path = f"/v1/streams/{stream}"
+    first, second, third = buried(client, stream, [{"total": "1"}, {"total": 2}, {}])
+
+    def patch(letter, body):
+        return client.request("PATCH", f"{path}/dlq/{letter}", body, content_type="application/merge-patch+json")
+
+    def dry(call="redrive", **more):
+        return client.post(f"{path}/dlq/{call}", {"filter": {}, "dry_run": True, **more}).expect(200).json()
+
+    assert dry() == {"matched": 3, "failing_schema": 0}
+    client.request("PATCH", path, {"schema_validation": "enforce"}, content_type="application/merge-patch+json").expect(200)
+    assert dry() == {"matched": 3, "failing_schema": 2} == dry("discard")
+    assert dry(limit=2) == {"matched": 2, "failing_schema": 1}
+    assert violations(patch(first, {"total": -1})) == [("/total", "minimum")]
+    assert "original_event" not in client.get(f"{path}/dlq/{first}").expect(200).json()
+    patch(first, {"total": 1}).expect(200)
+    assert violations(patch(third, {"note": "x"})) == [("", "required")]
+    patch(third, {"total": 3}).expect(200)
+    patch(second, {"note": "ok"}).expect(200)
+    assert dry() == {"matched": 3, "failing_schema": 0}
