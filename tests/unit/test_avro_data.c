@@ -53,7 +53,7 @@ static const struct row {
     { "{\"type\":\"array\",\"items\":\"long\"}", "0206023600", NULL, NULL }, /* two blocks */
     { "{\"type\":\"array\",\"items\":\"int\"}", "0402808080801000", "/1", "32 bits" },
     { "{\"type\":\"array\",\"items\":\"int\"}", "ffffffffffffffffff0100", "", "number of items" },
-    { "{\"type\":\"array\",\"items\":\"null\"}", "feffffffffffffffff0100", "/1048575", "more values" },
+    { "{\"type\":\"array\",\"items\":\"null\"}", "feffffffffffffffff0100", "/1048586", "more values" },
     { "{\"type\":\"map\",\"values\":\"boolean\"}", "0202610100", NULL, NULL },
     { "{\"type\":\"map\",\"values\":\"boolean\"}", "0206612f7e0200", "/a~1~0", "neither" },
     { RECORD("{\"name\":\"a\",\"type\":\"int\"},{\"name\":\"b\",\"type\":\"string\"}"), "02026b", NULL, NULL },
