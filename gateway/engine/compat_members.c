@@ -89,7 +89,7 @@ struct facts facts_of_member(struct comparison *c, const struct facts *f, struct
     struct facts member = facts_none(f->home);
 
     for (unsigned i = 0; i < f->n && spend(c, 1); i++) {
-        const struct json_node *s = f->is[i].node, *one, *patterns;
+        const struct json_node *s = f->is[i].node, *one = NULL, *patterns;
         enum known matched = NO;
 
         if (f->is[i].value) {

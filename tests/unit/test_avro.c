@@ -216,7 +216,7 @@ static void types_nested_over_many_references_are_bounded(void **state)
 {
     enum { REFS = 40, DEEP = 60 };
     static struct schema_reference refs[REFS];
-    static char names[REFS][8];
+    static char names[REFS][16];
     struct buf text[REFS] = { { 0 } };
     const struct avro_schema *s;
     enum err e;
