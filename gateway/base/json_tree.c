@@ -20,10 +20,7 @@ static enum err malformed(struct builder *b)
 
 static int by_name(const void *x, const void *y)
 {
-    struct slice a = (*(struct json_node *const *)x)->name, b = (*(struct json_node *const *)y)->name;
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return c ? c : (a.n > b.n) - (a.n < b.n);
+    return slice_order((*(struct json_node *const *)x)->name, (*(struct json_node *const *)y)->name);
 }
 
 /* Children come as a list, last first, linked by `parent`; they leave as arrays. */

@@ -50,18 +50,11 @@ static void put_lags(struct buf *b, const struct metric_groups *g)
     }
 }
 
-static int compare_text(struct slice a, struct slice b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 static int compare(const struct metric_group_name *a, const struct metric_group_name *b)
 {
-    int c = compare_text(a->stream, b->stream);
+    int c = slice_order(a->stream, b->stream);
 
-    return c ? c : compare_text(a->group, b->group);
+    return c ? c : slice_order(a->group, b->group);
 }
 
 /* Of groups that have letters, and a zero for those that have none. */

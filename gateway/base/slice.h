@@ -24,6 +24,14 @@ static inline bool slice_eq(struct slice a, struct slice b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Bytewise: < 0, 0, > 0. */
+static inline int slice_order(struct slice a, struct slice b)
+{
+    int c = a.n && b.n ? memcmp(a.p, b.p, a.n < b.n ? a.n : b.n) : 0;
+
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
 static inline bool slice_is(struct slice a, const char *s)
 {
     return slice_eq(a, slice_of(s));

@@ -172,10 +172,7 @@ static struct avro_type *read_items(struct avro_reader *r, enum avro_kind kind, 
 
 static int by_text(const void *x, const void *y)
 {
-    struct slice a = *(const struct slice *)x, b = *(const struct slice *)y;
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return c ? c : (a.n > b.n) - (a.n < b.n);
+    return slice_order(*(const struct slice *)x, *(const struct slice *)y);
 }
 
 /* Names of fields or symbols; those that stand twice are told. */

@@ -63,13 +63,6 @@ static int by_idempotency_key(const void *a, const void *b)
     return memcmp(((const struct slot_key *)a)->key, ((const struct slot_key *)b)->key, 16);
 }
 
-static int slice_order(struct slice x, struct slice y)
-{
-    int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-
-    return c ? c : (x.n > y.n) - (x.n < y.n);
-}
-
 static int by_subject(const void *a, const void *b)
 {
     return slice_order(((const struct slot_subject *)a)->subject, ((const struct slot_subject *)b)->subject);

@@ -7,6 +7,7 @@
  * reader's. One is kept only when the validator says that the writer's schema takes it and the reader's does not. */
 enum {
     TRIES_MAX = 400, /* documents for one finding */
+    REASONS = 16,    /* why the reader refuses one */
     STEPS = 60000,   /* of work to make them */
     PATH_MAX_STEPS = 64,
     SAMPLE_DEPTH = 12,
@@ -21,7 +22,8 @@ struct trial {
     const struct step *path[PATH_MAX_STEPS]; /* from the root */
     unsigned steps;
     int left;
-    struct buf found; /* a counterexample; empty: none yet */
+    const struct compat_finding *finding;
+    struct buf found, other;     /* refused for the reason of the finding; for another one. Empty: none yet */
 };
 
 static const char *const values[] = {
@@ -174,14 +176,25 @@ static void put_sample(struct trial *t, const struct facts *f, unsigned at, stru
 }
 
 /* --- trials --------------------------------------------------------------------------------------------------------- */
-static bool takes(const struct jsonschema *s, struct slice document, bool *ret)
+static bool begins(struct slice s, struct slice with)
 {
-    size_t n;
+    return s.n >= with.n && memcmp(s.p, with.p, with.n) == 0;
+}
 
-    if (jsonschema_validate(s, document, NULL, NULL, 0, &n, NULL))
-        return false;
-    *ret = n == 0;
-    return true;
+/* What the writer's takes and the reader's refuses is kept: the first that it refuses where the finding is, or else the first. */
+static void judge(struct trial *t, struct slice document)
+{
+    struct finding v[REASONS];
+    size_t n = 0;
+
+    if (jsonschema_validate(t->writer, document, NULL, NULL, 0, &n, NULL) || n ||
+        jsonschema_validate(t->reader, document, t->c->arena, v, REASONS, &n, NULL) || !n)
+        return;
+    for (size_t i = 0; i < n && !t->found.n; i++)
+        if (begins(v[i].schema_pointer, t->finding->new_pointer))
+            buf_slice(&t->found, document);
+    if (!t->found.n && !t->other.n)
+        buf_slice(&t->other, document);
 }
 
 static void try_leaf(struct trial *t, struct slice leaf)
@@ -189,16 +202,13 @@ static void try_leaf(struct trial *t, struct slice leaf)
     struct comparison *c = t->c;
     struct facts root = facts_none(c->writer.root);
     struct buf text = { 0 };
-    bool before, after;
 
     if (t->found.n || t->left-- <= 0 || c->gave_up || c->no_memory)
         return;
     facts_add(c, &root, c->writer.root);
     put_sample(t, &root, 0, leaf, &text, SAMPLE_DEPTH);
-    struct slice document = { text.p, text.n };
-
-    if (!text.failed && takes(t->writer, document, &before) && before && takes(t->reader, document, &after) && !after)
-        buf_slice(&t->found, document);
+    if (!text.failed)
+        judge(t, (struct slice){ text.p, text.n });
     buf_free(&text);
 }
 
@@ -333,9 +343,12 @@ static void find_one(struct trial *t, struct compat_finding *finding)
     for (const struct step *s = t->spot->at; s; s = s->up)
         t->path[--n] = s;
     try_all(t);
-    if (t->found.n && !t->found.failed)
-        finding->counterexample = arena_slice(c->report->arena, (struct slice){ t->found.p, t->found.n });
+    struct buf *best = t->found.n ? &t->found : &t->other;
+
+    if (best->n && !best->failed)
+        finding->counterexample = arena_slice(c->report->arena, (struct slice){ best->p, best->n });
     buf_free(&t->found);
+    buf_free(&t->other);
 }
 
 static struct jsonschema *compile(struct arena *a, const struct schema_text *s)
@@ -358,7 +371,8 @@ void find_examples(struct comparison *c)
 
     c->quiet++;
     for (size_t i = 0; reader && i < c->report->n; i++) {
-        struct trial t = { .c = c, .writer = writer, .reader = reader, .spot = &c->spots[i], .left = TRIES_MAX };
+        struct trial t = { .c = c, .writer = writer, .reader = reader, .spot = &c->spots[i], .left = TRIES_MAX,
+                           .finding = &c->report->v[i] };
 
         if (!t.spot->reader || !(c->arena = arena_new(MEMORY)))
             continue;

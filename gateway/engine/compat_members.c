@@ -165,10 +165,7 @@ static bool names_of_schema(void *self, const struct json_node *s)
 
 static int by_name(const void *x, const void *y)
 {
-    struct slice a = name_of(*(const struct json_node *const *)x), b = name_of(*(const struct json_node *const *)y);
-    int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return order ? order : (a.n > b.n) - (a.n < b.n);
+    return slice_order(name_of(*(const struct json_node *const *)x), name_of(*(const struct json_node *const *)y));
 }
 
 /* Every name that the facts speak of, each once. */

@@ -99,13 +99,6 @@ bool event_key(struct slice source, struct slice id, uint8_t ret[16])
     return hash_end(&h, ret);
 }
 
-static int compare_names(struct slice a, struct slice b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 /* The extensions that count, in the order of their names. */
 static size_t sorted_extensions(const struct draft *d, const struct attribute *ret[EXTENSIONS_MAX])
 {
@@ -117,7 +110,7 @@ static size_t sorted_extensions(const struct draft *d, const struct attribute *r
 
         if (!at->kind || slice_eq(at->name, SLICE("traceparent")) || slice_eq(at->name, SLICE("tracestate")))
             continue;
-        for (; k && compare_names(ret[k - 1]->name, at->name) > 0; k--)
+        for (; k && slice_order(ret[k - 1]->name, at->name) > 0; k--)
             ret[k] = ret[k - 1];
         ret[k] = at;
         n++;

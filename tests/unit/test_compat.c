@@ -384,6 +384,26 @@ static void references_are_followed(void **state)
     assert_rows(rows, N(rows));
 }
 
+static void a_counterexample_breaks_where_the_finding_is(void **state)
+{
+    static const struct slice old_text =
+        SLICE("{\"properties\":{\"total\":{\"type\":\"number\"},\"state\":{\"enum\":[\"open\",\"lost\"]}},\"type\":\"object\","
+              "\"required\":[\"total\"],\"additionalProperties\":false}");
+    static const struct slice new_text =
+        SLICE("{\"properties\":{\"total\":{\"type\":\"integer\"},\"state\":{\"enum\":[\"open\"]},\"by\":{\"type\":\"string\"}},"
+              "\"type\":\"object\",\"required\":[\"by\",\"total\"],\"additionalProperties\":false}");
+    static const char *const want[] = { "{\"total\":0}", "{\"total\":1.5}", "{\"total\":0,\"state\":\"lost\"}" };
+
+    (void)state;
+    assert_int_equal(check(old_text, new_text), OK);
+    assert_int_equal(n_found, N(want));
+    for (size_t i = 0; i < N(want); i++)
+        assert_true(slice_is(found[i].counterexample, want[i]));
+    assert_int_equal(check(SLICE("{\"pattern\":\"a.*b\"}"), SLICE("{\"pattern\":\"a.*b|c\"}")), OK);
+    assert_int_equal(n_found, 1);
+    assert_null(found[0].counterexample.p); /* there is none */
+}
+
 static void documents_that_are_referred_to_are_compared_too(void **state)
 {
     static const struct schema_reference narrow = { SLICE("http://a/x.json"), SLICE("{\"type\":\"integer\"}") };
@@ -420,6 +440,7 @@ int main(void)
         cmocka_unit_test(every_change_of_an_array_has_its_rule),
         cmocka_unit_test(every_change_of_a_combination_has_its_rule),
         cmocka_unit_test(references_are_followed),
+        cmocka_unit_test(a_counterexample_breaks_where_the_finding_is),
         cmocka_unit_test(documents_that_are_referred_to_are_compared_too),
     };
 

@@ -157,6 +157,7 @@ static void what_we_call_compatible_takes_every_document_that_was_valid(void **s
     assert_true(figure(summary, "pairs ") > pairs / 2);
     assert_true(figure(summary, "compatible ") > pairs / 8);
     assert_true(figure(summary, "accepted ") > pairs);
+    assert_true(figure(summary, "counterexamples ") > pairs / 10);
 }
 
 static void a_default_that_is_filled_in_is_no_break(void **state)
