@@ -13,6 +13,8 @@ const struct stmt PAGE = { "page", SQL_PAGE, "int8 int4 int8 int8 timestamptz ti
 const struct stmt PAGE_FILTERED = { "page_filtered", SQL_PAGE_FILTERED,
                                     "int8 int4 int8 int8 timestamptz timestamptz int8 int8 text[] text[]",
                                     PAGE_COLUMNS " int8" };
+const struct stmt PAGE_BACK = { "page_back", SQL_PAGE_BACK, "int8 int4 int8 int8 timestamptz timestamptz int8 int8 text",
+                                PAGE_COLUMNS };
 const struct stmt READ_BOUNDS = { "read_bounds", SQL_READ_BOUNDS, "int8 int4[] int8[]",
                                   "int4 int8 int8 timestamptz timestamptz int8" };
 const struct stmt RECORDED_AT = { "recorded_at", SQL_RECORDED_AT, "int8 int4[] int8[]", "timestamptz" };
@@ -139,6 +141,15 @@ enum err db_read_pages(struct db *db, struct arena *a, const struct page_query *
         *ret_gone = take_bounds(rows + n, &q->after, sizeof *q, n, ret_bounds);
     free_all(rows + n, count);
     return e;
+}
+
+enum err db_read_back(struct db *db, const struct page_query *q, struct rows *ret, struct fault *f)
+{
+    const struct arg args[] = { arg_int8(q->after.stream_id), arg_int4(q->after.partition), arg_int8(q->after.offset),
+                                arg_int8(q->limit), arg_time(q->from_us), arg_time(q->to_us), arg_int8(q->bytes), arg_int8(q->upto),
+                                q->type_n ? arg_text(*q->types) : arg_null() };
+
+    return db_exec(db, &PAGE_BACK, args, ret, f);
 }
 
 void db_page_row(const struct rows *r, int i, struct page_row *ret)

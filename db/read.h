@@ -3,7 +3,7 @@
 
 #include "db/db.h"
 
-extern const struct stmt PAGE, PAGE_FILTERED, READ_BOUNDS, RECORDED_AT;
+extern const struct stmt PAGE, PAGE_FILTERED, PAGE_BACK, READ_BOUNDS, RECORDED_AT;
 
 /* Where a partition stands, and the month to read in. */
 struct bounds_row {
@@ -43,6 +43,9 @@ enum err db_read_bounds(struct db *db, struct arena *a, const struct place *at, 
 #define PAGE_QUERIES_MAX 64 /* so that events of the largest size fit memory */
 enum err db_read_pages(struct db *db, struct arena *a, const struct page_query *q, size_t n, struct rows *ret_rows,
                        struct bounds_row *ret_bounds, size_t *ret_gone, struct fault *f);
+/* One query backwards: the newest events of those after its place and up to `upto`. Its months must hold all of these; of `types` the first
+ * one, which is no pattern here, counts alone. The caller frees. */
+enum err db_read_back(struct db *db, const struct page_query *q, struct rows *ret, struct fault *f);
 void db_page_row(const struct rows *r, int i, struct page_row *ret);
 int64_t db_page_found(const struct rows *r); /* filtered pages: matches before the cut by bytes */
 /* recorded of n places, in one round trip; INT64_MIN where the event is gone. */

@@ -41,6 +41,11 @@ handler_fn handle_register_schema, handle_look_up_schema, handle_roll_back_subje
     handle_check_with_versions;
 /* registry_schemas.c */
 handler_fn handle_get_schema, handle_get_schema_text, handle_get_schema_subjects, handle_get_schema_uses;
+/* registry_contracts.c, registry_matrix.c */
+handler_fn handle_list_contracts, handle_put_contract, handle_get_contract, handle_delete_contract;
+handler_fn handle_get_matrix;
+/* registry_dry_run.c: does not block */
+handler_fn handle_dry_run_schema;
 /* registry_config.c: of all, or of the subject that the path names */
 handler_fn handle_get_registry_config, handle_put_registry_config, handle_delete_registry_config;
 handler_fn handle_get_registry_mode, handle_put_registry_mode, handle_delete_registry_mode;

@@ -49,3 +49,16 @@ select p.partition, p.head, p.earliest, lo.month::timestamp at time zone 'UTC' a
 select (select e.recorded from weir.events e
          where e.stream_id = $1 and e.partition = u.partition and e."offset" = u."offset") as recorded
   from unnest($2::int4[], $3::int8[]) with ordinality as u (partition, "offset", ord) order by u.ord;
+
+-- name: page_back
+-- Newest first: after offset $3, up to $8, of one type alone ($9; null: any).
+select "offset", recorded, id, source, type, subject, version, attributes, data_format, data
+  from (select e.*, sum(octet_length(e.attributes) + coalesce(octet_length(e.data), 0) + 200)
+                        over (order by e."offset" desc rows unbounded preceding) as running,
+               row_number() over (order by e."offset" desc rows unbounded preceding) as nth
+          from (select * from weir.events
+                 where stream_id = $1 and partition = $2 and "offset" > $3 and recorded >= $5 and recorded < $6
+                   and "offset" <= $8 and ($9::text is null or type = $9)
+                 order by "offset" desc limit $4) as e) as p
+ where running <= $7 or nth = 1
+ order by "offset" desc;

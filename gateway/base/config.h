@@ -92,6 +92,10 @@ struct config {
     int64_t registry_check_us;       /* longest comparison of a schema with earlier versions */
     int64_t registry_cache_schemas;  /* that are kept compiled to check events */
     int64_t registry_cache_bytes;
+    int64_t registry_contracts;
+    int64_t registry_contract_reads; /* subjects that one reads */
+    int64_t registry_contract_readers; /* of one subject */
+    int64_t registry_dry_run_events;
     int64_t registry_poll_us;        /* how often a gateway looks whether another one has changed the registry */
     bool audit_enabled;
     int64_t audit_retention_us;      /* of the stream _audit; 0: for ever */

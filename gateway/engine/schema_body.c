@@ -211,3 +211,23 @@ enum err schema_member_parse(struct arena *a, struct slice text, const char *nam
     }
     return e ? e : j.error || !json_end(&j) ? malformed(&j, f) : OK;
 }
+
+enum err schema_integer_parse(struct slice text, const char *name, int absent, int *ret, struct fault *f)
+{
+    struct slice key, raw;
+    struct json j;
+    bool escaped;
+    enum err e = OK;
+
+    *ret = absent;
+    json_begin(&j, text, SCHEMA_BODY_DEPTH);
+    if (!json_object_begin(&j))
+        return j.error ? malformed(&j, f) : fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
+    while (!e && json_object_next(&j, &key, &escaped)) {
+        if (slice_is(key, name))
+            e = integer(&j, name, absent, ret, f);
+        else if (!json_value(&j, &raw))
+            e = malformed(&j, f);
+    }
+    return e ? e : j.error || !json_end(&j) ? malformed(&j, f) : OK;
+}

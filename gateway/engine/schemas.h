@@ -19,7 +19,9 @@ enum schema_code {
     SCHEMA_VERSION_NOT_DELETED = 40407,
     SCHEMA_NO_LEVEL = 40408,             /* of its own */
     SCHEMA_NO_MODE = 40409,
+    SCHEMA_NO_CONTRACT = 40410,
     SCHEMA_INCOMPATIBLE = 40901,
+    SCHEMA_BREAKS_CONTRACT = 40902,
     SCHEMA_INVALID = 42201,
     SCHEMA_BAD_VERSION = 42202,
     SCHEMA_BAD_LEVEL = 42203,
@@ -76,8 +78,10 @@ struct schema_body {
 /* Unknown members are passed over. ERR_BAD_JSON, ERR_BAD_BODY, ERR_REGISTRY. */
 enum err schema_body_parse(struct arena *a, struct slice text, struct schema_body *ret, struct fault *f);
 enum err schema_refs_parse(struct arena *a, struct slice text, struct schema_body *ret, struct fault *f); /* the array alone */
-/* A string member of a JSON object; p == NULL: it has none. */
+/* A string member of a JSON object; p == NULL: it has none. The whole object is looked through. */
 enum err schema_member_parse(struct arena *a, struct slice text, const char *name, struct slice *ret, struct fault *f);
+/* The same of an integer of 32 bits. */
+enum err schema_integer_parse(struct slice text, const char *name, int absent, int *ret, struct fault *f);
 
 /* A schema that was found valid, with what it refers to. */
 struct schema_candidate {
@@ -102,6 +106,8 @@ enum err schema_no_room(const struct arena *work, struct fault *f);
 /* --- reading --- */
 enum err schemas_get(struct db *db, struct arena *a, const struct schema_subject *s, int version, bool deleted,
                      struct schema_row *ret, struct fault *f);
+enum err schemas_newest(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span,
+                        struct schema_row **ret, size_t *ret_n, struct fault *f); /* not deleted; *ret_n: 0 or 1 */
 enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
                        struct schema_version **ret_uses, size_t *ret_n, struct fault *f);
 /* The latest version whose metadata have all these properties. SCHEMA_NONE */
@@ -136,6 +142,10 @@ struct schema_verdict {
 enum err schemas_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
                        int version, struct schema_verdict *ret, struct fault *f);
 #define SCHEMA_LINES (2 * SCHEMA_FINDINGS + 2)
+struct slice schema_shown(struct arena *a, struct slice text); /* cut to what answers show; p == NULL: no memory */
+/* Copied, with its texts as far as answers show them. false: no memory. */
+bool schema_finding_keep(struct arena *a, const struct compat_finding *found, struct compat_finding *ret);
+extern const struct compat_finding schema_other_type; /* of two schemas, one Avro, one JSON Schema */
 /* As `messages` holds them: a line for each finding and one for its counterexample, then the version and the level. */
 void schema_verdict_lines(struct arena *a, const struct schema_verdict *v, struct slice ret[SCHEMA_LINES], size_t *ret_n);
 /* SCHEMA_INCOMPATIBLE: the first finding in a sentence, then all of them as far as they go into the message. */
@@ -157,6 +167,9 @@ enum err schemas_set_mode(struct db *db, struct arena *a, const struct schema_su
                           struct fault *f);
 
 #define SCHEMAS_STREAM "_schemas"
+/* An event about something at `source`, of which `subject` is the name. */
+enum err schemas_tell_data(struct db *db, const char *type, const char *source, struct slice subject, const struct buf *data,
+                           struct fault *f);
 /* The event of a change, into the outbox of this transaction. `rest`: further members of its data, with a comma before each. */
 enum err schemas_tell(struct db *db, struct arena *a, const char *type, const struct schema_subject *s, struct buf *rest,
                       struct fault *f);

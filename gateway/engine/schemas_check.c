@@ -6,44 +6,46 @@
 #define SHOWN_BYTES 600                /* of a pointer and of a sentence; what is longer is cut */
 #define EXAMPLE_BYTES 2000             /* of a counterexample; a longer one is left out */
 
-static struct slice shown(struct arena *a, struct slice s)
+struct slice schema_shown(struct arena *a, struct slice s)
 {
     if (s.n <= SHOWN_BYTES)
         return arena_slice(a, s);
     return slice_of(arena_printf(a, "%.*s…", (int)utf8_cut(s.p, s.n, SHOWN_BYTES), s.p));
 }
 
+bool schema_finding_keep(struct arena *a, const struct compat_finding *found, struct compat_finding *ret)
+{
+    *ret = *found;
+    ret->old_pointer = schema_shown(a, found->old_pointer);
+    ret->new_pointer = schema_shown(a, found->new_pointer);
+    ret->detail = schema_shown(a, found->detail);
+    if (found->counterexample.n > EXAMPLE_BYTES)
+        ret->counterexample = SLICE_NONE;
+    else if (found->counterexample.p && !(ret->counterexample = arena_slice(a, found->counterexample)).p)
+        return false;
+    return ret->old_pointer.p && ret->new_pointer.p && ret->detail.p;
+}
+
+const struct compat_finding schema_other_type = { .rule = "SCHEMA_TYPE_CHANGED", .old_pointer = { "", 0 }, .new_pointer = { "", 0 },
+                                                  .detail = { "The schemas are of different types.", 35 } };
+
 static bool keep(struct arena *a, struct schema_verdict *v, const struct compat_finding *found, const struct schema_row *old)
 {
-    struct compat_finding *f = &v->v[v->n];
-
-    *f = *found;
-    f->old_pointer = shown(a, found->old_pointer);
-    f->new_pointer = shown(a, found->new_pointer);
-    f->detail = shown(a, found->detail);
-    if (found->counterexample.n > EXAMPLE_BYTES)
-        f->counterexample = SLICE_NONE;
-    else if (found->counterexample.p && !(f->counterexample = arena_slice(a, found->counterexample)).p)
-        return false;
     v->old = (struct schema_row){ .version = old->version };
-    v->n++;
-    return f->old_pointer.p && f->new_pointer.p && f->detail.p;
+    return schema_finding_keep(a, found, &v->v[v->n++]);
 }
 
 static enum err check_one(const struct config *c, struct db *db, struct arena *work, struct arena *a,
                           const struct schema_candidate *candidate, const struct schema_row *old, struct schema_verdict *v,
                           struct fault *f)
 {
-    static const struct compat_finding other_type = { .rule = "SCHEMA_TYPE_CHANGED", .old_pointer = { "", 0 },
-                                                      .new_pointer = { "", 0 },
-                                                      .detail = { "The schemas are of different types.", 35 } };
     struct compat_finding found[SCHEMA_FINDINGS];
     struct schema_text text;
     size_t n = 0;
     enum err e;
 
     if (old->type != candidate->row.type)
-        return keep(a, v, &other_type, old) ? OK : ERR_NO_MEMORY;
+        return keep(a, v, &schema_other_type, old) ? OK : ERR_NO_MEMORY;
     if ((e = schema_whole(c, db, work, old, &text, f)))
         return e;
     e = compat_check_level((enum compat_level)v->level, (enum schema_type)old->type, &candidate->whole, &text, 1, work, found,

@@ -30,6 +30,12 @@ enum err schemas_get(struct db *db, struct arena *a, const struct schema_subject
     return schema_fault(f, SCHEMA_NO_VERSION, "Version %d not found.", version);
 }
 
+enum err schemas_newest(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span,
+                        struct schema_row **ret, size_t *ret_n, struct fault *f)
+{
+    return db_schema_get(db, a, s, span, false, 1, ret, ret_n, f);
+}
+
 enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
                        struct schema_version **ret_uses, size_t *ret_n, struct fault *f)
 {

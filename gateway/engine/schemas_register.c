@@ -1,4 +1,4 @@
-#include "gateway/engine/schemas.h"
+#include "gateway/engine/contracts.h"
 
 /* A new version of a subject. Under the lock of the subject's row what is there already and what fits is decided; then, under the
  * claim of the registry, ids are given out. */
@@ -112,7 +112,7 @@ enum err schemas_register(const struct config *c, struct db *db, struct arena *a
         (e = db_schema_count(db, &row->subject, &count, f)) || (e = check_room(c, a, &row->subject, &count, f)))
         return e;
     import = settings.mode == MODE_IMPORT;
-    if (!unchecked && !import && (e = check_fits(c, db, a, candidate, f)))
+    if (!unchecked && ((!import && (e = check_fits(c, db, a, candidate, f))) || (e = contracts_check(c, db, a, candidate, f))))
         return e;
     if ((e = db_registry_claim(db, &next_id, f)) || (e = settle_id(db, a, candidate, body->id, next_id, f)) ||
         (e = settle_version(db, a, row, import ? body->version : 0, count.greatest, f)))

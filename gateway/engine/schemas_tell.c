@@ -27,14 +27,25 @@ void schema_row_members(struct buf *b, const struct schema_row *row)
     buf_member_text(b, "schema", row->text);
 }
 
+enum err schemas_tell_data(struct db *db, const char *type, const char *source, struct slice subject, const struct buf *data,
+                           struct fault *f)
+{
+    struct outbox_row row = { .stream = SLICE(SCHEMAS_STREAM), .type = slice_of(type), .source = slice_of(source),
+                              .subject = subject, .data = { data->p, data->n } };
+    char id[UUID_TEXT];
+
+    if (data->failed)
+        return ERR_NO_MEMORY;
+    uuid7(clock_unix_us(), id);
+    uuid_parse(slice_of(id), row.id);
+    return db_outbox_add(db, &row, f);
+}
+
 enum err schemas_tell(struct db *db, struct arena *a, const char *type, const struct schema_subject *s, struct buf *rest,
                       struct fault *f)
 {
     struct slice name = schema_subject_text(a, s);
-    struct outbox_row row = { .stream = SLICE(SCHEMAS_STREAM), .type = slice_of(type), .source = SLICE("/registry/subjects"),
-                              .subject = name };
     struct buf data = { 0 };
-    char id[UUID_TEXT];
     enum err e;
 
     BUF_LIT(&data, "{\"subject\":");
@@ -42,14 +53,7 @@ enum err schemas_tell(struct db *db, struct arena *a, const char *type, const st
     if (rest && rest->n)
         buf_put(&data, rest->p, rest->n);
     buf_char(&data, '}');
-    if (data.failed || (rest && rest->failed) || !name.p) {
-        buf_free(&data);
-        return ERR_NO_MEMORY;
-    }
-    uuid7(clock_unix_us(), id);
-    uuid_parse(slice_of(id), row.id);
-    row.data = (struct slice){ data.p, data.n };
-    e = db_outbox_add(db, &row, f);
+    e = !name.p || (rest && rest->failed) ? ERR_NO_MEMORY : schemas_tell_data(db, type, "/registry/subjects", name, &data, f);
     buf_free(&data);
     return e;
 }

@@ -79,7 +79,7 @@ struct request_internal {
     bool hovers, orphan;           /* loop_park, loop_orphan */
     int hovered;                   /* turns of the loop */
     bool watch, watched;           /* for the client's leaving: wanted; registered now */
-    bool gone;                     /* the client left; rq.gone is told so before the next call */
+    atomic_bool gone;              /* the client left; rq.gone is told so before the next call. Any thread may look */
     bool ended, broken;            /* the stream: its reader said so; it ends with an error */
     bool direct;                   /* direct.c writes it while it is suspended */
     struct buf rest;               /* of a chunk that the client has not taken yet */

@@ -115,6 +115,11 @@ bool request_working(const struct request *rq)
     return atomic_load(&rq->in->working);
 }
 
+bool request_left(const struct request *rq)
+{
+    return atomic_load(&rq->in->gone);
+}
+
 void request_expect(struct request *rq)
 {
     rq->in->hovers = true;

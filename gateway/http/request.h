@@ -99,6 +99,9 @@ bool request_work(struct request *rq, void (*fn)(struct request *rq));
 /* For handlers: ERR_PARKED, or ERR_OVERLOADED when the pool is full. */
 enum err request_job(struct request *rq, void (*fn)(struct request *rq));
 bool request_working(const struct request *rq);
+/* For a job that takes long: nobody waits for it any more. Any thread, while the request is there. It is seen from the time on when
+ * request_wait_until was called. */
+bool request_left(const struct request *rq);
 /* The same for work of another thread than the pool's: expect (loop thread) before it can begin, fulfil (any thread, once) as its
  * last touch of the request (`more` as above). In between the handler is not called, whatever happens to the connection, which may
  * be gone: headers are not there to look at any more. For what takes milliseconds: the connection is suspended only if it takes longer. */

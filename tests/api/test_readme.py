@@ -118,6 +118,21 @@ def test_the_guide_of_the_schema_registry_works_when_pasted(fresh):
     assert 'counterexample: {"total":0}' in found[1] and "/required/1" in found[0]
 
 
+def test_the_guide_of_contracts_works_when_pasted(fresh):
+    _, promise, keep, broken, look, dry_run = paste(fresh, page("docs/schema-contracts.md"))
+    assert values(promise) == [{"consumer": "billing", "enforced": True},
+                               [{"consumer": "billing", "enforced": True, "subjects": ["parcels-Sent"]}]]
+    assert values(keep) == [{"registered": True}]
+    level, code, message = broken.splitlines()
+    assert code == "40902" and 'consumer "billing"' in message and 'counterexample: {"total":"' in message
+    shipping, row = values(look)
+    assert shipping == ["shipping", 1]
+    assert row == {"version": 1, "contracts": [{"consumer": c, "compatible": True} for c in ("billing", "shipping")]}
+    [result] = values(dry_run)
+    assert [result[k] for k in ("checked", "refused", "complete")] == [3, 1, True]
+    assert [(e["pointer"], e["keyword"]) for e in result["errors"]] == [("/total", "type")]
+
+
 def test_the_workers_that_the_guide_shows_are_those_of_the_examples():
     text = page("docs/consumer-groups.md")
     for language, name in EXCERPTS.items():

@@ -1,0 +1,292 @@
+#include "gateway/engine/dry_run.h"
+
+#include "db/read.h"
+#include "gateway/base/clock.h"
+#include "gateway/engine/event.h"
+
+/* Each partition is read backwards by the page, from its head; what is newest of all is checked next. */
+#define WINDOW 5000                        /* offsets that one page looks at */
+#define PAGE_EVENTS 500
+#define PAGES_BYTES ((int64_t)16 << 20)    /* of the pages of all partitions, which hold an event at least */
+#define STEP_ARENA ((size_t)64 << 10)      /* for a look at where a partition stands */
+#define FINDINGS_ARENA ((size_t)64 << 20)  /* for what is wrong with one event, before it is cut to what is shown */
+
+struct part {
+    int64_t next;                          /* the newest offset that has not been read */
+    struct rows rows;                      /* what was read; */
+    int at;                                /* from here on it is not checked yet */
+    bool dry;                              /* nothing is left to be read */
+};
+
+struct run {
+    struct db *db;
+    struct arena *arena;
+    const struct stream *stream;
+    struct slice type;                     /* p == NULL: any */
+    struct jsonschema *schema;
+    bool (*stop)(void *arg);
+    void *arg;
+    int64_t left, bytes, deadline_us;
+    struct part parts[PARTITIONS_MAX];
+    struct dry_run *ret;
+    struct fault *fault;
+};
+
+/* --- which events are of a subject --- */
+
+static size_t count_of(struct slice text, const char *word)
+{
+    size_t n = 0, k = strlen(word);
+
+    for (const char *at = text.p; (at = memmem(at, (size_t)(text.p + text.n - at), word, k)); at += k)
+        n++;
+    return n;
+}
+
+/* The template with its words filled in; the length alone without `out`. */
+static size_t render(struct slice template, struct slice stream, struct slice type, char *out)
+{
+    static const char words[2][9] = { "{stream}", "{type}" };
+    const struct slice values[2] = { stream, type };
+    size_t n = 0;
+
+    for (size_t i = 0; i < template.n;) {
+        struct slice piece = { template.p + i, 1 };
+        size_t step = 1;
+
+        for (int k = 0; k < 2; k++)
+            if (template.n - i >= strlen(words[k]) && !memcmp(template.p + i, words[k], strlen(words[k]))) {
+                piece = values[k];
+                step = strlen(words[k]);
+            }
+        if (out && piece.n)
+            memcpy(out + n, piece.p, piece.n);
+        n += piece.n;
+        i += step;
+    }
+    return n;
+}
+
+/* The one type of which the template makes this text. */
+static bool type_for(struct arena *a, struct slice template, struct slice stream, struct slice text, struct slice *ret)
+{
+    size_t count = count_of(template, "{type}"), fixed = render(template, stream, SLICE(""), NULL), before;
+    const char *first = memmem(template.p, template.n, "{type}", 6);
+    char *made = arena_alloc(a, text.n + 1);
+
+    *ret = SLICE_NONE;
+    if (!made || text.n < fixed || (count ? text.n == fixed || (text.n - fixed) % count : text.n != fixed))
+        return false;
+    if (count) {
+        before = render((struct slice){ template.p, (size_t)(first - template.p) }, stream, SLICE(""), NULL);
+        *ret = (struct slice){ text.p + before, (text.n - fixed) / count };
+    }
+    render(template, stream, *ret, made);
+    return memcmp(made, text.p, text.n) == 0;
+}
+
+bool dry_run_type(struct arena *a, struct slice template, struct slice stream, const struct schema_subject *subject,
+                  struct slice *ret)
+{
+    struct slice text = schema_subject_text(a, subject), spelled;
+
+    if (text.p && type_for(a, template, stream, text, ret))
+        return true;
+    spelled = slice_of(arena_printf(a, ":%.*s:%.*s", (int)subject->context.n, subject->context.p, (int)subject->name.n,
+                                    subject->name.p)); /* the default context too, which needs no prefix */
+    return spelled.p && type_for(a, template, stream, spelled, ret);
+}
+
+/* --- reading --- */
+
+static bool is_over(struct run *r)
+{
+    return r->bytes > DRY_RUN_BYTES || clock_mono_us() >= r->deadline_us || r->stop(r->arg);
+}
+
+static enum err look(struct run *r, struct arena *a, int partition, int64_t offset, struct bounds_row *ret)
+{
+    const struct place at = { r->stream->row.stream_id, offset, partition };
+    size_t gone = 0;
+    enum err e = db_read_bounds(r->db, a, &at, sizeof at, 1, ret, &gone, r->fault);
+
+    return e || gone ? e : fault(r->fault, ERR_UNKNOWN_STREAM, "The stream was deleted.");
+}
+
+/* The page before; its months are those of its first and its last offset, and all between. */
+static enum err read_before(struct run *r, struct arena *a, int partition, struct part *p)
+{
+    struct page_query q = { .after = { r->stream->row.stream_id, 0, partition }, .upto = p->next, .limit = PAGE_EVENTS,
+                            .bytes = PAGES_BYTES / r->stream->row.partitions, .types = &r->type, .type_n = r->type.p != NULL };
+    struct bounds_row first, last;
+    enum err e = look(r, a, partition, p->next - 1, &last);
+
+    if (e)
+        return e;
+    if ((p->dry = p->next < last.earliest || p->next < 1))
+        return OK;
+    q.after.offset = p->next - WINDOW > last.earliest - 1 ? p->next - WINDOW : last.earliest - 1;
+    if ((e = look(r, a, partition, q.after.offset, &first)))
+        return e;
+    q.from_us = first.from_us;
+    q.to_us = last.to_us;
+    rows_free(&p->rows);
+    p->at = 0;
+    if ((e = db_read_back(r->db, &q, &p->rows, r->fault)))
+        return e;
+    p->next = p->rows.n ? row_int8(&p->rows, p->rows.n - 1, 0) - 1 : q.after.offset;
+    return OK;
+}
+
+/* Something of the partition, unless it is at its end. */
+static enum err fill(struct run *r, int partition)
+{
+    struct part *p = &r->parts[partition];
+    enum err e = OK;
+
+    while (!e && !p->dry && p->at == p->rows.n && !is_over(r)) {
+        struct arena *a = arena_new(STEP_ARENA);
+
+        e = a ? read_before(r, a, partition, p) : ERR_NO_MEMORY;
+        arena_free(a);
+    }
+    return e;
+}
+
+static enum err begin(struct run *r)
+{
+    struct arena *a = arena_new(STEP_ARENA);
+    enum err e = a ? OK : ERR_NO_MEMORY;
+
+    for (int i = 0; !e && i < r->stream->row.partitions; i++) {
+        struct bounds_row b;
+
+        if (!(e = look(r, a, i, 0, &b)))
+            r->parts[i].next = b.head;
+    }
+    arena_free(a);
+    return e;
+}
+
+/* --- checking --- */
+
+static bool keep(struct run *r, const struct finding *found, struct finding *ret)
+{
+    *ret = (struct finding){ schema_shown(r->arena, found->pointer), schema_shown(r->arena, found->keyword),
+                             schema_shown(r->arena, found->schema_pointer), schema_shown(r->arena, found->detail) };
+    return ret->pointer.p && ret->keyword.p && ret->schema_pointer.p && ret->detail.p;
+}
+
+static enum err keep_sample(struct run *r, int partition, const struct page_row *row, const struct finding *v, size_t n)
+{
+    struct dry_run_sample *s = &r->ret->samples[r->ret->n++];
+
+    *s = (struct dry_run_sample){ .partition = partition, .offset = row->offset, .id = arena_slice(r->arena, row->id) };
+    for (; s->n < n; s->n++)
+        if (!keep(r, &v[s->n], &s->v[s->n]))
+            return ERR_NO_MEMORY;
+    return s->id.p ? OK : ERR_NO_MEMORY;
+}
+
+/* What validation cannot judge it refuses, and says why. */
+static enum err check(struct run *r, int partition, const struct page_row *row)
+{
+    size_t max = r->ret->n < DRY_RUN_SAMPLES ? DRY_RUN_FINDINGS : 0, n = 0;
+    struct arena *a = max ? arena_new(FINDINGS_ARENA) : NULL;
+    struct finding found[DRY_RUN_FINDINGS];
+    struct fault why = { 0 };
+    enum err e = max && !a ? ERR_NO_MEMORY : jsonschema_validate(r->schema, row->data, a, found, max, &n, &why);
+
+    if (e == ERR_BAD_JSON || e == ERR_SCHEMA_LIMIT) {
+        found[0] = (struct finding){ slice_of(why.pointer), SLICE(""), SLICE(""), slice_of(why.detail) };
+        n = 1;
+        e = OK;
+    }
+    r->ret->checked++;
+    r->ret->refused += !e && n;
+    if (!e && n && max)
+        e = keep_sample(r, partition, row, found, n);
+    arena_free(a);
+    return e;
+}
+
+static enum err take(struct run *r, int partition)
+{
+    struct part *p = &r->parts[partition];
+    struct page_row row;
+
+    db_page_row(&p->rows, p->at++, &row);
+    r->left--;
+    r->bytes += (int64_t)(row.data.n + row.attributes.n);
+    if (row.data_format == DATA_JSON)
+        return check(r, partition, &row);
+    r->ret->unchecked++;
+    return OK;
+}
+
+/* The partition whose next event is the newest; -1: there is none. */
+static int newest(const struct run *r)
+{
+    int64_t best_us = 0;
+    int best = -1;
+
+    for (int i = 0; i < r->stream->row.partitions; i++) {
+        const struct part *p = &r->parts[i];
+        int64_t us = p->at < p->rows.n ? row_time(&p->rows, p->at, 1) : 0;
+
+        if (p->at < p->rows.n && (best < 0 || us > best_us)) {
+            best = i;
+            best_us = us;
+        }
+    }
+    return best;
+}
+
+static enum err go(struct run *r)
+{
+    enum err e = begin(r);
+
+    while (!e && r->left) {
+        int next;
+
+        for (int i = 0; !e && i < r->stream->row.partitions; i++)
+            e = fill(r, i);
+        if (e || !(r->ret->complete = !is_over(r)) || (next = newest(r)) < 0)
+            break;
+        e = take(r, next);
+    }
+    return e;
+}
+
+static enum err compile(const struct schema_text *whole, struct arena *a, struct jsonschema **ret, struct fault *f)
+{
+    struct jsonschema_document *docs = arena_alloc(a, (whole->n + 1) * sizeof *docs);
+
+    if (!docs)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < whole->n; i++)
+        docs[i] = (struct jsonschema_document){ whole->refs[i].name, whole->refs[i].text };
+    return jsonschema_compile(whole->text, DRAFT_7, docs, whole->n, ret, f);
+}
+
+enum err dry_run(struct db *db, struct arena *a, const struct stream *s, const struct schema_subject *subject,
+                 const struct schema_text *whole, int64_t last, bool (*stop)(void *arg), void *arg, struct dry_run *ret,
+                 struct fault *f)
+{
+    struct run r = { .db = db, .arena = a, .stream = s, .stop = stop, .arg = arg, .left = last, .ret = ret, .fault = f,
+                     .deadline_us = clock_mono_us() + DRY_RUN_US };
+    struct slice template = s->row.subject_template;
+    enum err e;
+
+    *ret = (struct dry_run){ .complete = true };
+    if (!dry_run_type(a, template, s->row.name, subject, &r.type))
+        return schema_fault(f, SCHEMA_BAD_SUBJECT, "No event of the stream %.*s is of this subject: its subject_template is %.*s.",
+                            (int)s->row.name.n, s->row.name.p, template.n < 200 ? (int)template.n : 0, template.p);
+    if ((e = compile(whole, a, &r.schema, f)))
+        return e;
+    e = go(&r);
+    for (int i = 0; i < s->row.partitions; i++)
+        rows_free(&r.parts[i].rows);
+    jsonschema_free(r.schema);
+    return e;
+}
