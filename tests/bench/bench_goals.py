@@ -95,13 +95,9 @@ def publishing(gateway, tokens):
     def named(s):
         return load.wrk(url, 64, s, "named", FIELDS, f"{time.monotonic_ns():x}", tokens["HS256"])
 
-    def batches(s):
-        run = load.wrk(url, 64, s, "batch", FIELDS, str(BATCH), tokens["HS256"])
-        return Run(run.per_second * BATCH, run.p50, run.p99, run.count * BATCH, run.errors)
-
     table = {f"publish, {n}": event(n) for n in (64, 128, 256, 512)}
     table |= {"publish, RS256, 64": event(64, tokens["RS256"]), "publish, id + subject, 64": Measurement(64, named, **used),
-              BATCHES: Measurement(64, batches, **used)}
+              BATCHES: Measurement(64, lambda s: load.wrk_batches(url, 64, s, tokens["HS256"]), **used)}
     table["publish to subscriber"] = Measurement(live.CONNECTIONS, lambda s: live.measure(gateway, STREAM, tokens["HS256"], RATE, s),
                                                  client=cpu.ours, **used)
     return table
@@ -187,7 +183,7 @@ def main():
         redis = stack.enter_context(peers.redis())
         fans = stack.enter_context(fanout.servers(gateway, tokens["HS256"]))
         table = chosen(ceiling(*stack.enter_context(load.nginx())) | publishing(gateway, tokens) | peers.in_postgres(gateway)
-                       | groups.measurements(gateway, tokens["HS256"]) | redis.measurements() | fanout.measurements(fans) | schemas.measurements())
+                       | groups.measurements(gateway, tokens["HS256"]) | redis.measurements() | fanout.measurements(fans) | schemas.measurements(gateway, tokens["HS256"]))
         for name in ("publish, 64", "pgbench INSERT, 64"):
             if name in table:
                 table[name].measure(1)           # warm

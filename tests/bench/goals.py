@@ -64,6 +64,8 @@ GOALS = [
     ("  group while a snapshot is held / without", "≥", 0.9, rate(GROUP_HELD, GROUP), ""),
     ("payloads checked against a schema / by ajv in Node", "≥", 1, rate(schemas.OURS, schemas.AJV), ""),
     ("  / by ajv when they are objects already", "", 0, rate(schemas.OURS, schemas.AJV_OBJECTS), ""),
+    ("publish with enforced schemas / without, 64", "≥", 0.8, rate(schemas.ENFORCED, "publish, 64"), ""),
+    (f"  in batches of {load.BATCH}", "≥", 0.8, rate(schemas.ENFORCED_BATCHES, BATCHES), ""),
     ("memory of each of 10,000 idle subscribers", "≤", 12, value("default", "memory"), "KiB"),
     ("  with http.connection_memory=4KiB", "≤", 6, value("small", "memory"), "KiB"),
     ("weir dev, first start", "≤", 2, value("first", "starts"), "s"),

@@ -132,6 +132,11 @@ def wrk(url, connections, seconds, *arguments):
     return Run(found["count"] / found["seconds"], found["p50"], found["p99"], found["count"], found["errors"])
 
 
+def wrk_batches(url, connections, seconds, token):
+    run = wrk(url, connections, seconds, "batch", FIELDS, str(BATCH), token)
+    return Run(run.per_second * BATCH, run.p50, run.p99, run.count * BATCH, run.errors)
+
+
 # --- nginx ----------------------------------------------------------------------------------------------------------------
 NGINX = """
 {modules}
