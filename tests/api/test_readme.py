@@ -52,7 +52,7 @@ def values(step):
 
 def test_the_tour_works_when_pasted(fresh):
     steps = paste(fresh, page("README.md").partition("## Five minutes with curl")[2].partition("\n## ")[0])
-    assert len(steps) == 9, steps
+    assert len(steps) == 10, steps
     assert '"duplicate":false' in steps[1] and '"duplicate":true' in steps[2]
     winner, loser = steps[3].splitlines()
     assert '"version":2' in winner and '"code":"version-conflict"' in loser and '"current_version":2' in loser
@@ -64,7 +64,10 @@ def test_the_tour_works_when_pasted(fresh):
     assert rejected["done"] == [received["deliveries"][0]["delivery_id"]] and not rejected["stale"]
     assert [(letter["state"], letter["reason"], letter["error"]["type"]) for letter in letters["items"]] == \
         [("parked", "rejected", "NoAddress")]
-    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[8])
+    registered, stream, packed, refused = values(steps[8])
+    assert registered["id"] and stream["schema_validation"] == "enforce" and packed["offset"]
+    assert (refused["code"], [e["pointer"] for e in refused["errors"]]) == ("schema-violation", ["/data/boxes"])
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[9])
 
 
 def test_the_guide_of_consumer_groups_works_when_pasted(fresh):
@@ -102,7 +105,7 @@ def test_the_guide_of_dead_letters_works_when_pasted(fresh):
 
 def test_the_guide_of_the_schema_registry_works_when_pasted(fresh):
     steps = paste(fresh, page("docs/schema-registry.md"))
-    _, register, refused, optional, level, back, delete, gate = steps
+    _, register, refused, optional, level, back, delete, checked, gate = steps
     assert values(register) == [{"id": True}] * 2 + [[1]]
     code, message, verdict = refused.split("\n", 2)
     assert code == "40901" and "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL at '/required/1'" in message
@@ -112,6 +115,9 @@ def test_the_guide_of_the_schema_registry_works_when_pasted(fresh):
     assert values(level) == [{"compatibility": "FULL"}, {"compatibilityLevel": "FULL"}, {"compatibilityLevel": "BACKWARD"}]
     assert values(back) == [{"error_code": 40901}, {"version": 3}]
     assert values(delete) == [1, [2, 3], 1, 3]
+    stream, recorded, *refused = values(checked)
+    assert stream["schema_validation"] == "enforce" and recorded == {"duplicate": False}
+    assert refused[::2] == ["schema-violation"] * 2 and [e[0]["pointer"] for e in refused[1::2]] == ["/data/total", "/type"]
     unchanged, new, total, breaks, *found, new_too, end, status = gate.splitlines()
     assert [line.split()[0] for line in (unchanged, new, breaks, new_too)] == ["unchanged", "new", "breaks", "new"]
     assert (total, end, status) == ("2 schemas: 1 unchanged 1 new", "2 schemas: 1 new 1 breaks", "status 1")
