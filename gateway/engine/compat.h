@@ -13,7 +13,7 @@
  * "incompatible" is sometimes too strict.) One exception, which the readers' side makes good: a property that becomes required
  * together with a default. */
 #define COMPAT_DEPTH 256         /* of nested JSON */
-#define COMPAT_STEPS 400000      /* of work; a comparison that takes more is incompatible */
+#define COMPAT_STEPS 1000000     /* of work; a comparison that takes more is incompatible */
 
 enum compat_level {
     COMPAT_NONE,

@@ -27,7 +27,7 @@ enum {
 enum {
     FACTS_MAX = 32,
     NEGATIONS_MAX = 16,
-    CASES_MAX = 64,              /* values of an enum, branches of anyOf */
+    CASES_MAX = 256,             /* values of an enum, branches of anyOf */
     PROOF_STACK = 256 << 10,     /* bytes of the stack that a proof may take; a thread has THREAD_STACK */
 };
 
@@ -157,6 +157,9 @@ bool among(const struct json_node *list, const struct json_node *value); /* list
 /* compat_same.c: do two schemas say the same? */
 bool same(struct comparison *c, const struct json_node *x, const struct json_node *y);
 bool same_reference(struct comparison *c, const struct json_node *x, const struct json_node *y); /* values of $ref */
+
+/* compat_choice.c: an anyOf or oneOf among the facts, of which no branch is taken yet; or NULL */
+const struct json_node *open_choice(struct comparison *c, const struct facts *f);
 
 /* compat_proof.c */
 bool covers(struct comparison *c, const struct json_node *reader, const struct facts *f);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/engine/compat.h"
 
 #define N(rows) (sizeof(rows) / sizeof *(rows))
@@ -295,6 +296,11 @@ static void every_change_of_a_combination_has_its_rule(void **state)
         { "{\"anyOf\":[" S "," I "]}", "{\"anyOf\":[" S "]}", "SUM_TYPE_NARROWED", "", "/anyOf" },
         { "{\"oneOf\":[" S "]}", "{\"oneOf\":[" I "," S "]}", NULL, NULL, NULL },
         { "{\"oneOf\":[" S "]}", "{\"oneOf\":[{\"maxLength\":3}," S "]}", "COMBINED_TYPE_SUBSCHEMAS_CHANGED", NULL, NULL },
+        { "{\"oneOf\":[" I "," NULLS "]}", "{\"oneOf\":[" NULLS ",{\"type\":\"number\"}," S "]}", NULL, NULL, NULL },
+        { "{\"oneOf\":[" I "," NULLS "]}", "{\"oneOf\":[" NULLS ",{\"type\":\"number\"},{\"minimum\":3}]}",
+          "COMBINED_TYPE_SUBSCHEMAS_CHANGED", NULL, NULL },
+        { "{\"anyOf\":[" I ",{\"minimum\":3}]}", "{\"oneOf\":[{\"minimum\":3}," I "]}", "COMBINED_TYPE_SUBSCHEMAS_CHANGED", NULL,
+          NULL },
         { "{\"oneOf\":[" S ",{\"maxLength\":3}]}", "{\"oneOf\":[{\"maxLength\":3}," S "],\"title\":\"x\"}", NULL, NULL, NULL },
         { "{\"oneOf\":[" S "," I "," NULLS "]}", "{\"oneOf\":[" S "," I "]}", "SUM_TYPE_NARROWED", NULL, NULL },
         { "{\"oneOf\":[" S "," I "]}", "{\"anyOf\":[" S "," I "]}", NULL, NULL, NULL },
@@ -384,6 +390,30 @@ static void references_are_followed(void **state)
     assert_rows(rows, N(rows));
 }
 
+static void unions_of_many_branches_are_compared_branch_by_branch(void **state)
+{
+    enum { BRANCHES = 100 };
+    struct buf text[3] = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        buf_printf(&text[i], "{\"definitions\":{\"by\":%s},\"oneOf\":[",
+                   i == 0 ? CLOSED("\"id\":" I) : i == 1 ? CLOSED("\"id\":" I ",\"name\":" S) : CLOSED("\"id\":" S));
+        for (int k = 0; k < BRANCHES + (i == 1); k++)
+            buf_printf(&text[i], "%s{\"properties\":{\"kind\":{\"const\":\"k%d\"},\"by\":{\"$ref\":\"#/definitions/by\"}},"
+                       "\"type\":\"object\",\"required\":[\"kind\",\"by\"]}", k ? "," : "", k);
+        BUF_LIT(&text[i], "]}");
+    }
+    assert_int_equal(check((struct slice){ text[0].p, text[0].n }, (struct slice){ text[1].p, text[1].n }), OK);
+    assert_int_equal(n_found, 0);
+    assert_int_equal(check((struct slice){ text[0].p, text[0].n }, (struct slice){ text[2].p, text[2].n }), OK);
+    assert_int_equal(n_found, 2);        /* the union, and the first branch that is to blame */
+    assert_string_equal(found[1].rule, "TYPE_CHANGED");
+    assert_true(slice_is(found[1].new_pointer, "/definitions/by/properties/id/type"));
+    for (int i = 0; i < 3; i++)
+        buf_free(&text[i]);
+}
+
 static void a_counterexample_breaks_where_the_finding_is(void **state)
 {
     static const struct slice old_text =
@@ -440,6 +470,7 @@ int main(void)
         cmocka_unit_test(every_change_of_an_array_has_its_rule),
         cmocka_unit_test(every_change_of_a_combination_has_its_rule),
         cmocka_unit_test(references_are_followed),
+        cmocka_unit_test(unions_of_many_branches_are_compared_branch_by_branch),
         cmocka_unit_test(a_counterexample_breaks_where_the_finding_is),
         cmocka_unit_test(documents_that_are_referred_to_are_compared_too),
     };

@@ -64,10 +64,9 @@ static void *compare_chains(void *good)
 {
 #define NEXT "{\"$ref\":\"#/definitions/d%d\"}"
     static const char *const links[] = {
-        "{\"properties\":{\"a\":" NEXT "}}",   "{\"if\":{\"minimum\":1},\"then\":" NEXT "}",
-        "{\"dependencies\":{\"a\":" NEXT "}}", "{\"anyOf\":[" NEXT ",{\"type\":\"null\"}]}",
-        "{\"not\":{\"not\":" NEXT "}}",        "{\"items\":" NEXT ",\"contains\":{}}",
-        "{\"allOf\":[" NEXT "]}",              "{\"patternProperties\":{\"a.b\":" NEXT "}}",
+        "{\"properties\":{\"a\":" NEXT "}}",      "{\"dependencies\":{\"a\":" NEXT "}}",
+        "{\"not\":{\"not\":" NEXT "}}",           "{\"items\":" NEXT ",\"contains\":{}}",
+        "{\"patternProperties\":{\"a.b\":" NEXT "}}",
     };
 
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
