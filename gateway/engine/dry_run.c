@@ -3,6 +3,7 @@
 #include "db/read.h"
 #include "gateway/base/clock.h"
 #include "gateway/engine/event.h"
+#include "gateway/engine/validate.h"
 
 /* Each partition is read backwards by the page, from its head; what is newest of all is checked next. */
 #define WINDOW 5000                        /* offsets that one page looks at */
@@ -43,46 +44,22 @@ static size_t count_of(struct slice text, const char *word)
     return n;
 }
 
-/* The template with its words filled in; the length alone without `out`. */
-static size_t render(struct slice template, struct slice stream, struct slice type, char *out)
-{
-    static const char words[2][9] = { "{stream}", "{type}" };
-    const struct slice values[2] = { stream, type };
-    size_t n = 0;
-
-    for (size_t i = 0; i < template.n;) {
-        struct slice piece = { template.p + i, 1 };
-        size_t step = 1;
-
-        for (int k = 0; k < 2; k++)
-            if (template.n - i >= strlen(words[k]) && !memcmp(template.p + i, words[k], strlen(words[k]))) {
-                piece = values[k];
-                step = strlen(words[k]);
-            }
-        if (out && piece.n)
-            memcpy(out + n, piece.p, piece.n);
-        n += piece.n;
-        i += step;
-    }
-    return n;
-}
-
 /* The one type of which the template makes this text. */
 static bool type_for(struct arena *a, struct slice template, struct slice stream, struct slice text, struct slice *ret)
 {
-    size_t count = count_of(template, "{type}"), fixed = render(template, stream, SLICE(""), NULL), before;
+    size_t count = count_of(template, "{type}");
     const char *first = memmem(template.p, template.n, "{type}", 6);
-    char *made = arena_alloc(a, text.n + 1);
+    struct slice without = subject_of(a, template, stream, SLICE("")), before, made;
 
     *ret = SLICE_NONE;
-    if (!made || text.n < fixed || (count ? text.n == fixed || (text.n - fixed) % count : text.n != fixed))
+    if (!without.p || text.n < without.n || (count ? text.n == without.n || (text.n - without.n) % count : text.n != without.n))
         return false;
     if (count) {
-        before = render((struct slice){ template.p, (size_t)(first - template.p) }, stream, SLICE(""), NULL);
-        *ret = (struct slice){ text.p + before, (text.n - fixed) / count };
+        before = subject_of(a, (struct slice){ template.p, (size_t)(first - template.p) }, stream, SLICE(""));
+        *ret = (struct slice){ text.p + before.n, (text.n - without.n) / count };
     }
-    render(template, stream, *ret, made);
-    return memcmp(made, text.p, text.n) == 0;
+    made = subject_of(a, template, stream, *ret);
+    return made.p && slice_eq(made, text);
 }
 
 bool dry_run_type(struct arena *a, struct slice template, struct slice stream, const struct schema_subject *subject,
