@@ -5,6 +5,7 @@
 #include "gateway/jsonschema/jsonschema.h"
 
 #define SLOW_US 2000              /* longer is not for a thread that serves others meanwhile */
+#define SLOW_CHECKS 3             /* in a row: one alone may have been interrupted */
 #define AVRO_ARENA ((size_t)256 << 20)
 #define FRAME_BYTES 5
 #define WANTS_AVRO \
@@ -98,6 +99,11 @@ enum err checker_new(const struct config *config, struct db *db, const struct sc
     return e;
 }
 
+bool checker_is_slow(const struct checker *c)
+{
+    return atomic_load_explicit(&c->slow, memory_order_relaxed) >= SLOW_CHECKS;
+}
+
 bool checker_frame(struct slice bytes, int *ret_id, struct slice *ret_datum)
 {
     const unsigned char *p = (const unsigned char *)bytes.p;
@@ -169,6 +175,8 @@ enum err checker_check(struct checker *c, const struct event *ev, bool named, st
     *ret_n = 0;
     e = check(c, ev, named, a, ret, max, ret_n);
     if (clock_mono_us() - began > SLOW_US)
-        atomic_store_explicit(&c->slow, true, memory_order_relaxed);
+        atomic_fetch_add_explicit(&c->slow, 1, memory_order_relaxed);
+    else if (atomic_load_explicit(&c->slow, memory_order_relaxed))
+        atomic_store_explicit(&c->slow, 0, memory_order_relaxed);
     return e;
 }

@@ -17,7 +17,7 @@ enum checker_kind {
 
 struct checker {
     atomic_int refs;
-    atomic_bool slow;            /* a check has taken long: the next ones are for workers */
+    atomic_int slow;             /* checks one after the other that took long */
     enum checker_kind kind;
     int id, version;
     struct slice text, refs_text; /* as they were stored */
@@ -34,6 +34,8 @@ enum err checker_new(const struct config *c, struct db *db, const struct schema_
 bool checker_is_of(const struct checker *c, const struct schema_row *row); /* it would be the same */
 struct checker *checker_ref(struct checker *c);
 void checker_unref(struct checker *c); /* NULL-safe */
+
+bool checker_is_slow(const struct checker *c); /* the next check is for a worker */
 
 /* What is published in the wire format of Confluent's serializers: a zero byte, the id of the schema (4 bytes, greatest first), the
  * datum. false: these bytes are not. */

@@ -152,7 +152,7 @@ static enum err check(struct validating *v, const struct event *ev, struct findi
         return e;
     if (v->checker->kind == CHECKER_NONE)
         return without_schema(v, ev, ret, ret_n);
-    if (!v->db && atomic_load_explicit(&v->checker->slow, memory_order_relaxed))
+    if (!v->db && checker_is_slow(v->checker))
         return ERR_PARKED;
     return checker_check(v->checker, ev, named_id(ev->dataschema) > 0, v->arena, ret, max, ret_n);
 }
