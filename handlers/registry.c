@@ -75,6 +75,12 @@ enum err registry_subject(struct request *rq, bool context_too, struct schema_su
     return registry_visible(rq, ret) ? OK : fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow this (%s).", rq->route->op);
 }
 
+enum err registry_busy(struct request *rq)
+{
+    rq->fault.retry_after = 1;
+    return fault(&rq->fault, ERR_OVERLOADED, "As many dry runs and matrices are being made as may be at once.");
+}
+
 enum err registry_version(struct request *rq, int *ret)
 {
     return schema_version_parse(request_path(rq, "version"), ret, &rq->fault);

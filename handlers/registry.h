@@ -19,6 +19,9 @@ enum err registry_subject(struct request *rq, bool context_too, struct schema_su
 bool registry_visible(struct request *rq, const struct schema_subject *s);
 enum err registry_version(struct request *rq, int *ret); /* of the path; 0: the latest */
 
+/* ERR_OVERLOADED: schemas_long_begin says no. */
+enum err registry_busy(struct request *rq);
+
 /* The body of a schema: its type is one that is taken, the caller may see what it refers to. */
 enum err registry_body(struct request *rq, struct schema_body *ret);
 enum err registry_json(struct request *rq); /* ERR_UNSUPPORTED_MEDIA_TYPE */

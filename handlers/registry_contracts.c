@@ -22,7 +22,7 @@ static enum err none(struct request *rq, struct slice consumer)
     return schema_fault(&rq->fault, SCHEMA_NO_CONTRACT, "Contract '%.*s' not found.", (int)consumer.n, consumer.p);
 }
 
-static void put_contract(struct request *rq, struct buf *b, const struct contract *k)
+static void put_contract(struct request *rq, struct arena *a, struct buf *b, const struct contract *k)
 {
     bool first = true;
 
@@ -33,18 +33,18 @@ static void put_contract(struct request *rq, struct buf *b, const struct contrac
         if (!registry_visible(rq, &k->reads[i].row.subject))
             continue;
         buf_str(b, first ? "{" : ",{");
-        contract_read_members(b, rq->arena, &k->reads[i], true);
+        contract_read_members(b, a, &k->reads[i], true);
         buf_char(b, '}');
         first = false;
     }
     BUF_LIT(b, "]}");
 }
 
-static enum err reply_contract(struct request *rq, struct reply *rp, const struct contract *k)
+static enum err reply_contract(struct request *rq, struct reply *rp, struct arena *a, const struct contract *k)
 {
     struct buf b = { 0 };
 
-    put_contract(rq, &b, k);
+    put_contract(rq, a, &b, k);
     return registry_reply(rq, rp, &b);
 }
 
@@ -98,13 +98,13 @@ enum err handle_put_contract(struct request *rq, struct reply *rp)
         (e = contracts_get(rq->db, a, consumer, &there, &rq->fault)))
         return e;
     if (contract_same(&k, &there))
-        return reply_contract(rq, rp, &k);
+        return reply_contract(rq, rp, a, &k);
     if ((e = audit_begin(rq->db, &rq->fault)))
         return e;
     e = contracts_put(rq->config, rq->db, a, &k, rights, &created, &rq->fault);
     if ((e = registry_end(rq, e, created ? "ContractCreated" : "ContractChanged")))
         return e;
-    return reply_contract(rq, rp, &k);
+    return reply_contract(rq, rp, a, &k);
 }
 
 enum err handle_get_contract(struct request *rq, struct reply *rp)
@@ -121,7 +121,7 @@ enum err handle_get_contract(struct request *rq, struct reply *rp)
         return e;
     for (size_t i = 0; !seen && i < k.n; i++)
         seen = registry_visible(rq, &k.reads[i].row.subject);
-    return seen ? reply_contract(rq, rp, &k) : none(rq, consumer);
+    return seen ? reply_contract(rq, rp, a, &k) : none(rq, consumer);
 }
 
 enum err handle_delete_contract(struct request *rq, struct reply *rp)
@@ -139,7 +139,7 @@ enum err handle_delete_contract(struct request *rq, struct reply *rp)
     e = contracts_delete(rq->db, a, consumer, rights, &k, &rq->fault);
     if ((e = registry_end(rq, e, "ContractDeleted")))
         return e;
-    return reply_contract(rq, rp, &k);
+    return reply_contract(rq, rp, a, &k);
 }
 
 #define LIST_MOST 1000                    /* contracts in one answer, */

@@ -51,8 +51,8 @@ static enum err read_asked(struct request *rq, struct slice *ret_stream, int *re
 
 static void put_result(struct buf *b, const struct dry_run *r)
 {
-    buf_printf(b, "{\"checked\":%lld,\"refused\":%lld,\"unchecked\":%lld,\"complete\":%s,\"samples\":[", (long long)r->checked,
-               (long long)r->refused, (long long)r->unchecked, r->complete ? "true" : "false");
+    buf_printf(b, "{\"checked\":%lld,\"refused\":%lld,\"complete\":%s,\"samples\":[", (long long)r->checked, (long long)r->refused,
+               r->complete ? "true" : "false");
     for (size_t i = 0; i < r->n; i++) {
         const struct dry_run_sample *s = &r->samples[i];
 
@@ -61,8 +61,10 @@ static void put_result(struct buf *b, const struct dry_run *r)
         for (size_t k = 0; k < s->n; k++) {
             buf_str(b, k ? ",{\"pointer\":" : ",\"errors\":[{\"pointer\":");
             buf_json_string(b, s->v[k].pointer);
-            buf_member_text(b, "keyword", s->v[k].keyword);
-            buf_member_text(b, "schema_pointer", s->v[k].schema_pointer);
+            if (s->v[k].keyword.p) {
+                buf_member_text(b, "keyword", s->v[k].keyword);
+                buf_member_text(b, "schema_pointer", s->v[k].schema_pointer);
+            }
             buf_member_text(b, "detail", s->v[k].detail);
             buf_char(b, '}');
         }
@@ -76,13 +78,17 @@ static enum err run_on(struct request *rq, struct stream *stream, const struct s
 {
     struct arena *a = arena_new(RUN_ARENA);
     struct schema_candidate candidate;
+    struct checker *checker = NULL;
     struct dry_run result;
     enum err e = a ? schema_prepare(rq->config, rq->db, a, s, body, false, &candidate, &rq->fault) : ERR_NO_MEMORY;
 
     if (!e)
-        e = dry_run(rq->db, a, stream, s, &candidate.whole, last, is_gone, rq, &result, &rq->fault);
+        e = checker_new(rq->config, rq->db, &candidate.row, &checker, &rq->fault);
+    if (!e)
+        e = dry_run(rq->db, a, stream, s, checker, last, is_gone, rq, &result, &rq->fault);
     if (!e)
         put_result(ret, &result);
+    checker_unref(checker);
     arena_free(a);
     return e;
 }
@@ -99,9 +105,16 @@ static enum err work(struct request *rq, struct running *run)
     if ((e = registry_subject(rq, false, &s)) || (e = registry_body(rq, &body)) || (e = read_asked(rq, &name, &last)))
         return e;
     if (body.type != SCHEMA_JSON)
-        return schema_fault(&rq->fault, SCHEMA_INVALID, "Events are checked against a JSON Schema: schemaType must be JSON.");
-    if (!(e = load_stream(rq, name, &stream)))
+        return schema_fault(&rq->fault, SCHEMA_INVALID,
+                            "Only a JSON Schema can be tried: data in Avro are of the schema that they name.");
+    if ((e = load_stream(rq, name, &stream)))
+        return e;
+    if (schemas_long_begin(rq->app->schemas)) {
         e = run_on(rq, stream, &s, &body, last, &run->body);
+        schemas_long_end(rq->app->schemas);
+    } else {
+        e = registry_busy(rq);
+    }
     stream_unref(stream);
     return e;
 }

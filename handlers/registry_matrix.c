@@ -13,7 +13,7 @@
 #define BYTES ((size_t)8 << 20)
 #define PERIOD_US (5 * US_PER_S)
 #define SUBJECTS 100                      /* that are asked for at once */
-#define SUBJECTS_ARENA ((size_t)1 << 20)
+#define SUBJECTS_ARENA ((size_t)4 << 20)
 
 /* A subject that outlives the memory it was read into. */
 struct spot {
@@ -23,6 +23,7 @@ struct spot {
 
 struct matrix {
     struct request *rq;
+    struct arena *work;                   /* of this row */
     struct buf body;
     bool latest;
     int64_t rows, limit, deadline_us;
@@ -63,7 +64,7 @@ static enum err put_cell(void *matrix, const struct contract_verdict *v)
     for (size_t i = 0; i < v->n; i++) {
         struct compat_finding one;
 
-        if (!schema_finding_keep(m->rq->arena, &v->v[i], &one))
+        if (!schema_finding_keep(m->work, &v->v[i], &one))
             return ERR_NO_MEMORY;
         buf_str(b, i ? "," : ",\"findings\":[");
         put_finding(b, &one);
@@ -73,20 +74,30 @@ static enum err put_cell(void *matrix, const struct contract_verdict *v)
     return b->failed ? ERR_NO_MEMORY : OK;
 }
 
+static void put_name(struct matrix *m, const struct schema_subject *s)
+{
+    struct slice name = schema_subject_text(m->work, s);
+
+    if (name.p)
+        buf_json_string(&m->body, name);
+    else
+        m->body.failed = true;
+}
+
 /* The newest version below `below`. *ret_version: 0: there is none, or no contract reads the subject. */
-static enum err put_row(struct matrix *m, struct arena *work, const struct schema_subject *s, int below, int *ret_version)
+static enum err put_row(struct matrix *m, const struct schema_subject *s, int below, int *ret_version)
 {
     struct schema_span span = { 1, below - 1 };
     size_t mark = m->body.n, n;
     struct schema_text whole;
     struct schema_row *row;
-    enum err e = schemas_newest(m->rq->db, work, s, span, &row, &n, &m->rq->fault);
+    enum err e = schemas_newest(m->rq->db, m->work, s, span, &row, &n, &m->rq->fault);
 
     *ret_version = 0;
-    if (e || !n || (e = schema_whole(m->rq->config, m->rq->db, work, row, &whole, &m->rq->fault)))
+    if (e || !n || (e = schema_whole(m->rq->config, m->rq->db, m->work, row, &whole, &m->rq->fault)))
         return e;
     buf_str(&m->body, m->rows ? ",{\"subject\":" : "{\"subject\":");
-    buf_json_string(&m->body, schema_subject_text(m->rq->arena, s));
+    put_name(m, s);
     buf_printf(&m->body, ",\"version\":%d,\"contracts\":[", row->version);
     m->cells_before = m->cells;
     if ((e = contracts_compare(m->rq->db, row, &whole, false, put_cell, m, &m->rq->fault)))
@@ -101,6 +112,14 @@ static enum err put_row(struct matrix *m, struct arena *work, const struct schem
     return OK;
 }
 
+/* With memory of its own, since there may be many subjects. */
+static bool is_visible(const struct matrix *m, struct arena *a, const struct schema_subject *s)
+{
+    struct slice name = schema_subject_text(a, s);
+
+    return name.p && principal_may(m->rq->who, PERM_SCHEMA, name);
+}
+
 static bool is_full(const struct matrix *m)
 {
     return m->rows && (m->rows >= m->limit || m->cells >= CELLS || m->body.n >= BYTES || clock_mono_us() >= m->deadline_us);
@@ -112,10 +131,9 @@ static enum err put_subject(struct matrix *m, const struct schema_subject *s, in
     enum err e = OK;
 
     for (int version = below; !e && version > 1 && !(m->full = is_full(m));) {
-        struct arena *work = arena_new(SCHEMA_WORK_BYTES);
-
-        e = work ? put_row(m, work, s, version, &version) : ERR_NO_MEMORY;
-        arena_free(work);
+        m->work = arena_new(SCHEMA_WORK_BYTES);
+        e = m->work ? put_row(m, s, version, &version) : ERR_NO_MEMORY;
+        arena_free(m->work);
         if (e || !version)
             break;
         move_to(&m->told, s);
@@ -141,7 +159,7 @@ static enum err put_all(struct matrix *m)
 
         e = a ? contracts_subjects(m->rq->db, a, &place.at, SUBJECTS, &v, &n, &m->rq->fault) : ERR_NO_MEMORY;
         for (size_t i = 0; !e && !m->full && i < n; i++)
-            if (registry_visible(m->rq, &v[i]))
+            if (is_visible(m, a, &v[i]))
                 e = put_subject(m, &v[i], SCHEMA_VERSION_MAX);
         if (!e && n)
             move_to(&place, &v[n - 1]);
@@ -181,25 +199,36 @@ static enum err put_one(struct matrix *m, struct slice subject)
     return put_subject(m, &s, m->version ? m->version : SCHEMA_VERSION_MAX);
 }
 
+static enum err put_rows(struct request *rq, struct matrix *m)
+{
+    struct slice subject = request_query(rq, "subject"), name;
+    enum err e;
+
+    if (!schemas_long_begin(rq->app->schemas))
+        return registry_busy(rq);
+    e = subject.p ? put_one(m, subject) : put_all(m);
+    schemas_long_end(rq->app->schemas);
+    buf_char(&m->body, ']');
+    if (e || !m->full)
+        return e;
+    name = schema_subject_text(rq->arena, &m->told.at);
+    buf_member_text(&m->body, "next", slice_of(arena_printf(rq->arena, "%d.%.*s", m->version, (int)name.n, name.p)));
+    return OK;
+}
+
 enum err handle_get_matrix(struct request *rq, struct reply *rp)
 {
     struct matrix m = { .rq = rq, .latest = registry_flag(rq, "latestOnly"), .limit = ROWS_DEFAULT,
                         .deadline_us = clock_mono_us() + PERIOD_US };
-    struct slice subject = request_query(rq, "subject");
     enum err e;
 
     if ((e = request_query_int(rq, "limit", 1, ROWS_MOST, &m.limit)) || (e = begin(rq, &m)))
         return e;
     BUF_LIT(&m.body, "{\"rows\":[");
-    e = subject.p ? put_one(&m, subject) : put_all(&m);
-    buf_char(&m.body, ']');
-    if (!e && m.full) {
-        struct slice name = schema_subject_text(rq->arena, &m.told.at);
-
-        buf_member_text(&m.body, "next", slice_of(arena_printf(rq->arena, "%d.%.*s", m.version, (int)name.n, name.p)));
+    if ((e = put_rows(rq, &m))) {
+        buf_free(&m.body);
+        return e;
     }
     buf_char(&m.body, '}');
-    if (e)
-        buf_free(&m.body);
-    return e ? e : registry_reply(rq, rp, &m.body);
+    return registry_reply(rq, rp, &m.body);
 }

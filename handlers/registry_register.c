@@ -1,3 +1,5 @@
+#include "gateway/engine/contracts.h"
+
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
 #include "handlers/registry.h"
@@ -114,15 +116,18 @@ enum err handle_roll_back_subject(struct request *rq, struct reply *rp)
     return registry_reply(rq, rp, &b);
 }
 
-static enum err reply_verdict(struct request *rq, struct reply *rp, const struct schema_verdict *v)
+/* broken: of an enforced contract; p == NULL: none is. */
+static enum err reply_verdict(struct request *rq, struct reply *rp, const struct schema_verdict *v, struct slice broken)
 {
-    struct slice lines[SCHEMA_LINES];
+    struct slice lines[SCHEMA_LINES + 1];
     struct buf b = { 0 };
     size_t n;
 
-    buf_printf(&b, "{\"is_compatible\":%s", v->n ? "false" : "true");
+    buf_printf(&b, "{\"is_compatible\":%s", v->n || broken.p ? "false" : "true");
     if (registry_flag(rq, "verbose")) {
         schema_verdict_lines(rq->arena, v, lines, &n);
+        if (broken.p)
+            lines[n++] = broken;
         BUF_LIT(&b, ",\"messages\":[");
         for (size_t i = 0; i < n; i++) {
             buf_str(&b, i ? "," : "");
@@ -134,17 +139,35 @@ static enum err reply_verdict(struct request *rq, struct reply *rp, const struct
     return registry_reply(rq, rp, &b);
 }
 
+/* Would registering it be refused for a contract? */
+static enum err check_contracts(struct request *rq, const struct schema_candidate *candidate, struct slice *ret_broken)
+{
+    struct fault why = { 0 };
+    enum err e = contracts_check(rq->config, rq->db, rq->arena, candidate, &why);
+
+    if (e == ERR_REGISTRY && why.registry == SCHEMA_BREAKS_CONTRACT) {
+        *ret_broken = arena_slice(rq->arena, slice_of(why.whole ? why.whole : why.detail));
+        return ret_broken->p ? OK : ERR_NO_MEMORY;
+    }
+    if (e)
+        rq->fault = why;
+    return e;
+}
+
+/* Against the level, as registering does it (version 0), or with one version alone. */
 static enum err check(struct request *rq, struct reply *rp, int version)
 {
+    struct slice broken = SLICE_NONE;
     struct schema_candidate candidate;
     struct schema_verdict verdict;
     struct schema_body body;
     enum err e;
 
     if ((e = take(rq, &body, &candidate)) ||
-        (e = schemas_check(rq->config, rq->db, rq->arena, &candidate, version, &verdict, &rq->fault)))
+        (e = schemas_check(rq->config, rq->db, rq->arena, &candidate, version, &verdict, &rq->fault)) ||
+        (!version && (e = check_contracts(rq, &candidate, &broken))))
         return e;
-    return reply_verdict(rq, rp, &verdict);
+    return reply_verdict(rq, rp, &verdict, broken);
 }
 
 enum err handle_check_with_versions(struct request *rq, struct reply *rp)

@@ -187,6 +187,12 @@ static int by_subject(const void *x, const void *y)
     return order ? order : (p.n > q.n) - (p.n < q.n);
 }
 
+static enum err too_large(struct fault *f)
+{
+    return schema_fault(f, SCHEMA_TOO_LARGE, "With what they refer to the schemas of the contract have more than %zu bytes.",
+                        CONTRACT_BYTES);
+}
+
 /* The event that tells of it has its texts. */
 static enum err check_size(const struct config *c, const struct contract *k, struct fault *f)
 {
@@ -201,10 +207,7 @@ static enum err check_size(const struct config *c, const struct contract *k, str
     if (own > (size_t)c->registry_schema_bytes)
         return schema_fault(f, SCHEMA_TOO_LARGE, "The schemas of the contract have %zu bytes, more than the %lld that "
                             "registry.schema_bytes allows; name versions instead.", own, (long long)c->registry_schema_bytes);
-    if (all > CONTRACT_BYTES)
-        return schema_fault(f, SCHEMA_TOO_LARGE, "With what they refer to the schemas of the contract have more than %zu bytes.",
-                            CONTRACT_BYTES);
-    return OK;
+    return all > CONTRACT_BYTES ? too_large(f) : OK;
 }
 
 enum err contract_prepare(const struct config *c, struct db *db, struct arena *a, struct slice consumer,
@@ -218,7 +221,8 @@ enum err contract_prepare(const struct config *c, struct db *db, struct arena *a
     for (size_t i = 0; !e && i < body->n; i++) {
         e = at_read(prepare_read(c, db, a, &body->v[i], &ret->reads[i], f), i, f);
         ret->n++;
-        e = e ? e : check_size(c, ret, f);
+        if (!e || (e == ERR_NO_MEMORY && arena_full(a)))
+            e = e ? too_large(f) : check_size(c, ret, f);
     }
     if (e)
         return e;

@@ -8,7 +8,7 @@
  * under it can be read by the consumer's schema. A contract that is enforced refuses versions that do not. Functions that take a
  * struct db block; errors as those of schemas.h. docs/schema-contracts.md */
 #define CONTRACT_BYTES ((size_t)16 << 20) /* of the schemas of one with all that they refer to */
-#define CONTRACT_ARENA (4 * CONTRACT_BYTES) /* to read one, or to make it of what was sent */
+#define CONTRACT_ARENA (8 * CONTRACT_BYTES) /* to make one of what was sent, and put it in the place of another */
 #define CONTRACT_NAME 120                 /* bytes of a consumer's name */
 #define CONTRACT_FINDINGS 3               /* of a version and a contract */
 

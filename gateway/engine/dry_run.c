@@ -2,7 +2,6 @@
 
 #include "db/read.h"
 #include "gateway/base/clock.h"
-#include "gateway/engine/event.h"
 #include "gateway/engine/validate.h"
 
 /* Each partition is read backwards by the page, from its head; what is newest of all is checked next. */
@@ -24,7 +23,7 @@ struct run {
     struct arena *arena;
     const struct stream *stream;
     struct slice type;                     /* p == NULL: any */
-    struct jsonschema *schema;
+    struct checker *checker;
     bool (*stop)(void *arg);
     void *arg;
     int64_t left, bytes, deadline_us;
@@ -47,19 +46,19 @@ static size_t count_of(struct slice text, const char *word)
 /* The one type of which the template makes this text. */
 static bool type_for(struct arena *a, struct slice template, struct slice stream, struct slice text, struct slice *ret)
 {
-    size_t count = count_of(template, "{type}");
     const char *first = memmem(template.p, template.n, "{type}", 6);
-    struct slice without = subject_of(a, template, stream, SLICE("")), before, made;
+    struct slice fixed = subject_of(a, template, stream, SLICE("")), made, before = SLICE("");
+    size_t count = count_of(template, "{type}");
 
     *ret = SLICE_NONE;
-    if (!without.p || text.n < without.n || (count ? text.n == without.n || (text.n - without.n) % count : text.n != without.n))
+    if (!fixed.p || text.n < fixed.n || (count && (text.n == fixed.n || (text.n - fixed.n) % count)))
         return false;
     if (count) {
         before = subject_of(a, (struct slice){ template.p, (size_t)(first - template.p) }, stream, SLICE(""));
-        *ret = (struct slice){ text.p + before.n, (text.n - without.n) / count };
+        *ret = (struct slice){ text.p + before.n, (text.n - fixed.n) / count };
     }
-    made = subject_of(a, template, stream, *ret);
-    return made.p && slice_eq(made, text);
+    made = subject_of(a, template, stream, ret->p ? *ret : SLICE(""));
+    return made.p && before.p && slice_eq(made, text);
 }
 
 bool dry_run_type(struct arena *a, struct slice template, struct slice stream, const struct schema_subject *subject,
@@ -149,40 +148,37 @@ static enum err begin(struct run *r)
 
 static bool keep(struct run *r, const struct finding *found, struct finding *ret)
 {
-    *ret = (struct finding){ schema_shown(r->arena, found->pointer), schema_shown(r->arena, found->keyword),
-                             schema_shown(r->arena, found->schema_pointer), schema_shown(r->arena, found->detail) };
-    return ret->pointer.p && ret->keyword.p && ret->schema_pointer.p && ret->detail.p;
+    *ret = (struct finding){ .pointer = schema_shown(r->arena, found->pointer), .detail = schema_shown(r->arena, found->detail) };
+    if (found->keyword.n) {
+        ret->keyword = schema_shown(r->arena, found->keyword);
+        ret->schema_pointer = schema_shown(r->arena, found->schema_pointer);
+    }
+    return ret->pointer.p && ret->detail.p && (!found->keyword.n || (ret->keyword.p && ret->schema_pointer.p));
 }
 
-static enum err keep_sample(struct run *r, int partition, const struct page_row *row, const struct finding *v, size_t n)
+static enum err keep_sample(struct run *r, const struct event *ev, const struct finding *v, size_t n)
 {
     struct dry_run_sample *s = &r->ret->samples[r->ret->n++];
 
-    *s = (struct dry_run_sample){ .partition = partition, .offset = row->offset, .id = arena_slice(r->arena, row->id) };
+    *s = (struct dry_run_sample){ .partition = ev->partition, .offset = ev->offset, .id = arena_slice(r->arena, ev->id) };
     for (; s->n < n; s->n++)
         if (!keep(r, &v[s->n], &s->v[s->n]))
             return ERR_NO_MEMORY;
     return s->id.p ? OK : ERR_NO_MEMORY;
 }
 
-/* What validation cannot judge it refuses, and says why. */
-static enum err check(struct run *r, int partition, const struct page_row *row)
+static enum err check(struct run *r, const struct event *ev)
 {
-    size_t max = r->ret->n < DRY_RUN_SAMPLES ? DRY_RUN_FINDINGS : 0, n = 0;
-    struct arena *a = max ? arena_new(FINDINGS_ARENA) : NULL;
+    bool shown = r->ret->n < DRY_RUN_SAMPLES;
+    struct arena *a = arena_new(FINDINGS_ARENA);
     struct finding found[DRY_RUN_FINDINGS];
-    struct fault why = { 0 };
-    enum err e = max && !a ? ERR_NO_MEMORY : jsonschema_validate(r->schema, row->data, a, found, max, &n, &why);
+    size_t n = 0;
+    enum err e = a ? checker_check(r->checker, ev, false, a, found, shown ? DRY_RUN_FINDINGS : 1, &n) : ERR_NO_MEMORY;
 
-    if (e == ERR_BAD_JSON || e == ERR_SCHEMA_LIMIT) {
-        found[0] = (struct finding){ slice_of(why.pointer), SLICE(""), SLICE(""), slice_of(why.detail) };
-        n = 1;
-        e = OK;
-    }
     r->ret->checked++;
     r->ret->refused += !e && n;
-    if (!e && n && max)
-        e = keep_sample(r, partition, row, found, n);
+    if (!e && n && shown)
+        e = keep_sample(r, ev, found, n);
     arena_free(a);
     return e;
 }
@@ -191,14 +187,14 @@ static enum err take(struct run *r, int partition)
 {
     struct part *p = &r->parts[partition];
     struct page_row row;
+    struct event ev;
 
     db_page_row(&p->rows, p->at++, &row);
+    ev = (struct event){ .id = row.id, .type = row.type, .data = row.data, .data_format = (enum data_format)row.data_format,
+                         .partition = partition, .offset = row.offset };
     r->left--;
     r->bytes += (int64_t)(row.data.n + row.attributes.n);
-    if (row.data_format == DATA_JSON)
-        return check(r, partition, &row);
-    r->ret->unchecked++;
-    return OK;
+    return check(r, &ev);
 }
 
 /* The partition whose next event is the newest; -1: there is none. */
@@ -235,23 +231,11 @@ static enum err go(struct run *r)
     return e;
 }
 
-static enum err compile(const struct schema_text *whole, struct arena *a, struct jsonschema **ret, struct fault *f)
-{
-    struct jsonschema_document *docs = arena_alloc(a, (whole->n + 1) * sizeof *docs);
-
-    if (!docs)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < whole->n; i++)
-        docs[i] = (struct jsonschema_document){ whole->refs[i].name, whole->refs[i].text };
-    return jsonschema_compile(whole->text, DRAFT_7, docs, whole->n, ret, f);
-}
-
 enum err dry_run(struct db *db, struct arena *a, const struct stream *s, const struct schema_subject *subject,
-                 const struct schema_text *whole, int64_t last, bool (*stop)(void *arg), void *arg, struct dry_run *ret,
-                 struct fault *f)
+                 struct checker *checker, int64_t last, bool (*stop)(void *arg), void *arg, struct dry_run *ret, struct fault *f)
 {
-    struct run r = { .db = db, .arena = a, .stream = s, .stop = stop, .arg = arg, .left = last, .ret = ret, .fault = f,
-                     .deadline_us = clock_mono_us() + DRY_RUN_US };
+    struct run r = { .db = db, .arena = a, .stream = s, .checker = checker, .stop = stop, .arg = arg, .left = last, .ret = ret,
+                     .fault = f, .deadline_us = clock_mono_us() + DRY_RUN_US };
     struct slice template = s->row.subject_template;
     enum err e;
 
@@ -259,11 +243,8 @@ enum err dry_run(struct db *db, struct arena *a, const struct stream *s, const s
     if (!dry_run_type(a, template, s->row.name, subject, &r.type))
         return schema_fault(f, SCHEMA_BAD_SUBJECT, "No event of the stream %.*s is of this subject: its subject_template is %.*s.",
                             (int)s->row.name.n, s->row.name.p, template.n < 200 ? (int)template.n : 0, template.p);
-    if ((e = compile(whole, a, &r.schema, f)))
-        return e;
     e = go(&r);
     for (int i = 0; i < s->row.partitions; i++)
         rows_free(&r.parts[i].rows);
-    jsonschema_free(r.schema);
     return e;
 }

@@ -14,6 +14,8 @@ struct schemas {
     struct outbox *outbox;
     struct ticker *ticker;
     _Atomic int64_t changes;
+    atomic_int at_length;      /* schemas_long_begin */
+    int at_length_max;
 };
 
 /* Answers may overtake each other; the counter never goes back. */
@@ -45,7 +47,7 @@ struct schemas *schemas_start(const struct config *c, const struct db_config *db
 
     if (!s)
         return NULL;
-    *s = (struct schemas){ .db = db_new(db), .outbox = outbox };
+    *s = (struct schemas){ .db = db_new(db), .outbox = outbox, .at_length_max = (int)(c->worker_threads + 3) / 4 };
     if (s->db && (s->ticker = ticker_start(&def, s)))
         return s;
     schemas_stop(s);
@@ -64,6 +66,19 @@ void schemas_stop(struct schemas *s)
 int64_t schemas_changes(const struct schemas *s)
 {
     return atomic_load(&s->changes);
+}
+
+bool schemas_long_begin(struct schemas *s)
+{
+    if (atomic_fetch_add(&s->at_length, 1) < s->at_length_max)
+        return true;
+    schemas_long_end(s);
+    return false;
+}
+
+void schemas_long_end(struct schemas *s)
+{
+    atomic_fetch_sub(&s->at_length, 1);
 }
 
 /* Should reading it fail, the ticker does it. */

@@ -40,6 +40,9 @@ struct schemas;
 struct schemas *schemas_start(const struct config *c, const struct db_config *db, struct outbox *outbox); /* NULL: no memory */
 void schemas_stop(struct schemas *s);                       /* NULL-safe */
 int64_t schemas_changes(const struct schemas *s);           /* any thread: what was cached under another number is to be read again */
+/* What keeps a worker busy for seconds, as a dry run: a quarter of worker.threads may at once, and one in any case. Any thread. */
+bool schemas_long_begin(struct schemas *s);
+void schemas_long_end(struct schemas *s);
 void schemas_changed(struct schemas *s, struct db *db);     /* after a commit of what is below: known here at once */
 
 /* --- names and words --- */

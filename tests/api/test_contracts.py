@@ -117,6 +117,9 @@ def test_an_enforced_contract_refuses_the_version_that_breaks_it(registry, subje
     message = registry.refused("POST", f"{at(subject)}/versions", 40902, of_json(TEXT | {"title": "2"}))
     assert f'consumer "{subject}.strict"' in message and "/properties/total" in message and "counterexample: {" in message
     assert registry.call("GET", f"{at(subject)}/versions") == [1, 2, 3]
+    check = f"/compatibility{at(subject)}/versions"
+    assert registry.call("POST", check + "?verbose=true", of_json(TEXT)) == {"is_compatible": False, "messages": [message]}
+    assert registry.call("POST", check, of_json(WIDER)) == registry.call("POST", check + "/2", of_json(TEXT)) == {"is_compatible": True}
     registry.json(subject, WIDER)                                         # it reads what it knows, and lets the rest be
     assert "strict" in registry.refused("POST", f"{at(subject)}/rollback", 40902, {"version": 2})
     registry.call("POST", f"{at(subject)}/rollback", {"version": 2, "force": True})

@@ -1,7 +1,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "gateway/engine/schemas.h"
+#include "gateway/engine/contracts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,6 +31,21 @@ static void check(enum err e, const struct fault *f)
         abort();
 }
 
+static void contract(struct arena *a, struct slice text)
+{
+    const struct config c = { .registry_contract_reads = 100 };
+    struct contract_body body;
+    struct fault f = { 0 };
+    enum err e = contract_body_parse(&c, a, SLICE("billing"), text, &body, &f);
+
+    check(e, &f);
+    if (!e && (!body.n || body.n > 100))
+        abort();
+    for (size_t i = 0; !e && i < body.n; i++)
+        if (!body.v[i].subject.context.n || !body.v[i].subject.name.n || (!body.v[i].body.text.p && body.v[i].body.version < 0))
+            abort();
+}
+
 /* The first line is a subject or a version, what follows a body: what is taken is whole, what is refused says why. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -51,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 abort();
         if (!e && (body.type < 0 || body.type >= SCHEMA_TYPES || body.id < 0))
             abort();
+        contract(a, rest);
         f = (struct fault){ 0 };
         check(schema_member_parse(a, rest, "compatibility", &word, &f), &f);
     }
