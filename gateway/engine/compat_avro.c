@@ -19,7 +19,7 @@ struct pairs {
     bool failed;    /* memory, more than COMPAT_STEPS pairs, or LOOKS_MAX looks */
 };
 
-enum { LOOKS_MAX = COMPAT_STEPS * 100 };
+enum { LOOKS_MAX = COMPAT_STEPS * 40 };
 
 static bool pairs_grow(struct pairs *p)
 {

@@ -134,6 +134,9 @@ static void values_that_are_listed_are_looked_at_one_by_one(void **state)
     assert_rows(rows, N(rows));
 }
 
+#define S "{\"type\":\"string\"}"
+#define I "{\"type\":\"integer\"}"
+#define NULLS "{\"type\":\"null\"}"
 #define OPEN(properties) "{\"type\":\"object\",\"properties\":{" properties "}}"
 #define CLOSED(properties) "{\"type\":\"object\",\"properties\":{" properties "},\"additionalProperties\":false}"
 
@@ -226,6 +229,20 @@ static void every_change_of_names_and_dependencies_has_its_rule(void **state)
     assert_rows(rows, N(rows));
 }
 
+static void what_subschemas_evaluate_counts(void **state)
+{
+    static const struct row rows[] = {
+        { "{" D20 "\"anyOf\":[{\"additionalProperties\":" S "}],\"unevaluatedProperties\":false}",
+          "{" D20 "\"additionalProperties\":false}", "ADDITIONAL_PROPERTIES_REMOVED", NULL, NULL },
+        { "{" D20 "\"dependencies\":{\"a\":{\"properties\":{\"b\":{}}}},\"properties\":{\"a\":{}},\"unevaluatedProperties\":false}",
+          "{" D20 "\"properties\":{\"a\":{}},\"additionalProperties\":false}", "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", NULL,
+          NULL },
+    };
+
+    (void)state;
+    assert_rows(rows, N(rows));
+}
+
 static void a_member_may_be_named_as_a_keyword_is(void **state)
 {
     static const struct row rows[] = {
@@ -238,9 +255,6 @@ static void a_member_may_be_named_as_a_keyword_is(void **state)
           "/properties/default", "/properties/default/const" },
         { "{\"x\":{\"enum\":{\"const\":1}},\"items\":{\"$ref\":\"#/x/enum\"}}", "{\"items\":{\"const\":2}}", "ENUM_ARRAY_CHANGED",
           "/x/enum", "/items/const" },
-        { "{" D20 "\"dependencies\":{\"a\":{\"properties\":{\"b\":{}}}},\"properties\":{\"a\":{}},\"unevaluatedProperties\":false}",
-          "{" D20 "\"properties\":{\"a\":{}},\"additionalProperties\":false}", "PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", NULL,
-          NULL },
     };
 
     (void)state;
@@ -285,10 +299,6 @@ static void every_change_of_an_array_has_its_rule(void **state)
     assert_rows(rows, N(rows));
 }
 
-#define S "{\"type\":\"string\"}"
-#define I "{\"type\":\"integer\"}"
-#define NULLS "{\"type\":\"null\"}"
-
 static void every_change_of_a_combination_has_its_rule(void **state)
 {
     static const struct row rows[] = {
@@ -324,6 +334,7 @@ static void every_change_of_a_combination_has_its_rule(void **state)
         { "{\"if\":" S ",\"then\":{\"maxLength\":3}}", "{\"if\":" S ",\"then\":{\"maxLength\":2}}", "CONDITION_CHANGED", NULL,
           NULL },
         { "{}", "{\"if\":" S ",\"then\":{\"maxLength\":2}}", "CONDITION_CHANGED", NULL, NULL },
+        { "{}", "{\"if\":" S ",\"else\":{\"maximum\":2}}", "CONDITION_CHANGED", NULL, NULL },
         { I, "{\"if\":" S ",\"then\":{\"maxLength\":2}}", NULL, NULL, NULL },
         { "{\"if\":" S ",\"then\":{\"maxLength\":3},\"else\":{\"type\":\"null\"}}",
           "{\"type\":[\"string\",\"null\"],\"maxLength\":3}", NULL, NULL, NULL },
@@ -466,6 +477,7 @@ int main(void)
         cmocka_unit_test(values_that_are_listed_are_looked_at_one_by_one),
         cmocka_unit_test(every_change_of_an_object_has_its_rule),
         cmocka_unit_test(every_change_of_names_and_dependencies_has_its_rule),
+        cmocka_unit_test(what_subschemas_evaluate_counts),
         cmocka_unit_test(a_member_may_be_named_as_a_keyword_is),
         cmocka_unit_test(every_change_of_an_array_has_its_rule),
         cmocka_unit_test(every_change_of_a_combination_has_its_rule),
