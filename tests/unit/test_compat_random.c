@@ -15,9 +15,9 @@
  * compatible, neither ajv (tests/registry/judge_pairs.mjs) nor our own validator finds a document that the old schema takes and
  * the new one refuses; and ajv finds every counterexample to be one. WEIR_COMPAT_PAIRS sets how many, WEIR_COMPAT_SEED which. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { PAIRS = 100 };
+enum { PAIRS = 80 };
 #else
-enum { PAIRS = 300 };
+enum { PAIRS = 200 };
 #endif
 enum { DOCUMENTS = 40, FINDINGS = 4 };
 
