@@ -1,6 +1,7 @@
 """Events are checked against their schemas when they are published: schema_validation, dataschema, subject_template."""
 import base64
 import struct
+import threading
 import time
 
 import harness
@@ -248,3 +249,31 @@ def test_a_repair_must_conform_and_a_dry_run_says_what_does_not(client, registry
     patch(third, {"total": 3}).expect(200)
     patch(second, {"note": "ok"}).expect(200)
     assert dry() == {"matched": 3, "failing_schema": 0}
+
+
+def test_what_is_registered_counts_for_the_next_publish_whoever_else_publishes(gateway, client, registry, stream):
+    """Versions that take turns, of which each event fits one, while others publish what fits both."""
+    kinds = [{"properties": {"kind": {"const": kind}}} for kind in "ab"]
+    define(client, registry, stream, schema=kinds[0])
+    registry.call("PUT", f"/config/{stream}-T", {"compatibility": "NONE"})
+    stop, wrong = threading.Event(), []
+
+    def others():
+        one = harness.Client(gateway)
+        while not stop.is_set():
+            answer = publish(one, stream, [event({"other": i}) for i in range(20)])
+            if answer.status != 201:
+                wrong.append(answer)
+        one.close()
+
+    threads = [threading.Thread(target=others) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for i in range(1, 30):
+        registry.json(f"{stream}-T", {**kinds[i % 2], "title": str(i)})
+        publish(client, stream, event({"kind": "ab"[i % 2]})).expect(201)
+        assert violations(publish(client, stream, event({"kind": "ba"[i % 2]}))) == [("/data/kind", "const")]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
