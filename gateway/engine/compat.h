@@ -36,8 +36,8 @@ struct compat_finding {
     size_t version;                          /* compat_check_level: index in `earlier` of the schema that it does not fit */
 };
 
-/* At most max findings; *ret_n == 0: compatible. The reader is taken as the new one. ERR_BAD_BODY, ERR_BAD_JSON: a schema that
- * is none. */
+/* At most max findings; *ret_n == 0: compatible. The reader is taken as the new one. ERR_BAD_BODY (Avro), ERR_BAD_JSON:
+ * a schema that is none. */
 enum err compat_check(enum schema_type type, const struct schema_text *reader, const struct schema_text *writer, struct arena *a,
                       struct compat_finding *ret, size_t max, size_t *ret_n, struct fault *f);
 

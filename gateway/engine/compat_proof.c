@@ -323,6 +323,12 @@ enum err compat_json(const struct schema_text *reader, const struct schema_text 
         return e;
     if (alike(reader, writer))
         return OK;
+    if (c.reader.unknown || c.writer.unknown) {
+        compat_add(report, "CANNOT_TELL", SLICE(""), SLICE(""),
+                   "The $schema of the %s is none of the drafts 4, 6, 7, 2019-09 and 2020-12: it cannot be compared.",
+                   c.reader.unknown ? "reader's" : "writer's");
+        return OK;
+    }
     if (!(c.spots = arena_zalloc(c.arena, (report->max + 1) * sizeof *c.spots)))
         return fault(f, ERR_NO_MEMORY, "The comparison takes more memory than there is for it.");
     c.mixed = c.reader.fourth != c.writer.fourth || (c.reader.fourth && c.reader.later) || (c.writer.fourth && c.writer.later);

@@ -133,9 +133,6 @@ static enum err read_document(struct comparison *c, struct side *s, struct slice
     s->unknown |= !draft_said(*ret, &d);
     if (!remember(c, s, (struct resource){ uri, SLICE_NONE, *ret, false }) || !walk(c, *ret, uri, d))
         return fault(f, ERR_NO_MEMORY, "The schema takes more memory than there is for it.");
-    if (s->unknown)
-        return fault(f, ERR_BAD_BODY,
-                     "The $schema of a schema is none of the drafts 4, 6, 7, 2019-09 and 2020-12: it cannot be compared.");
     return OK;
 }
 

@@ -87,7 +87,7 @@ bool jsonschema_draft_named(struct slice uri, enum draft *ret)
             *ret = drafts[i].draft;
             return true;
         }
-    return false;
+    return slice_is(uri, "json-schema.org/schema");
 }
 
 enum err dialect_of(struct compiler *c, const struct node *schema, struct resource *r)
@@ -104,8 +104,6 @@ enum err dialect_of(struct compiler *c, const struct node *schema, struct resour
         r->vocabulary = V_ALL;
         return OK;
     }
-    if (slice_is(without_scheme(node_slice(said)), "json-schema.org/schema"))
-        return OK;
     if (++c->nesting > MAX_METASCHEMAS)
         return refuse(c, r->document, said, "There are too many metaschemas of metaschemas.");
     struct slice absolute = uri_resolve(c->temp, SLICE(""), node_slice(said));

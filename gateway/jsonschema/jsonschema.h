@@ -42,7 +42,8 @@ void jsonschema_free(struct jsonschema *s);              /* NULL-safe */
 size_t jsonschema_memory(const struct jsonschema *s);    /* bytes that it holds, for caches */
 enum draft jsonschema_draft(const struct jsonschema *s); /* of the schema itself */
 
-bool jsonschema_draft_named(struct slice uri, enum draft *ret); /* by $schema; false, and *ret stays: none of the five */
+/* By $schema. *ret stays where that names no version; false: it is none of the five. */
+bool jsonschema_draft_named(struct slice uri, enum draft *ret);
 
 /* Checks raw bytes. Where they do not conform, the pointer of a finding leads to the value in the text: for required to the object
  * that lacks the member, for additionalProperties and the like to the member that is too much. Its schema_pointer leads to the keyword

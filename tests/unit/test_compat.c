@@ -387,6 +387,8 @@ static void references_are_followed(void **state)
           "TYPE_NARROWED", "", "/$defs/b/type" },
         { TWO_ANCHORS("a"), TWO_ANCHORS("a"), NULL, NULL, NULL },
         { TWO_ANCHORS("a"), TWO_ANCHORS("b"), "REFERENCE_UNKNOWN", NULL, NULL },
+        { "{\"$schema\":\"http://elsewhere/\"}", "{\"$schema\":\"http://elsewhere/\",\"title\":\"a\"}", "CANNOT_TELL", "", "" },
+        { "{\"$schema\":\"http://json-schema.org/schema#\",\"const\":1}", "{\"const\":1}", NULL, NULL, NULL },
         { "{\"$schema\":\"https://json-schema.org/draft-07/schema\",\"type\":\"integer\"}", "{\"type\":\"number\"}", NULL, NULL,
           NULL },
         /* round in a circle: nothing may be taken for granted */
