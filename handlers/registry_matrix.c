@@ -28,7 +28,7 @@ struct matrix {
     bool latest;
     int64_t rows, limit, deadline_us;
     size_t cells, cells_before;           /* before this row */
-    struct spot told;                    /* the subject of the last row, */
+    struct spot told;                     /* the subject of the last row, */
     int version;                          /* 0: it has none */
     bool full;
 };
@@ -84,10 +84,10 @@ static void put_name(struct matrix *m, const struct schema_subject *s)
         m->body.failed = true;
 }
 
-/* The newest version below `below`. *ret_version: 0: there is none, or no contract reads the subject. */
-static enum err put_row(struct matrix *m, const struct schema_subject *s, int below, int *ret_version)
+/* The newest version up to one. *ret_version: 0: there is none, or no contract reads the subject. */
+static enum err put_row(struct matrix *m, const struct schema_subject *s, int upto, int *ret_version)
 {
-    struct schema_span span = { 1, below - 1 };
+    struct schema_span span = { 1, upto };
     size_t mark = m->body.n, n;
     struct schema_text whole;
     struct schema_row *row;
@@ -125,21 +125,22 @@ static bool is_full(const struct matrix *m)
     return m->rows && (m->rows >= m->limit || m->cells >= CELLS || m->body.n >= BYTES || clock_mono_us() >= m->deadline_us);
 }
 
-/* The rows of a subject, of the versions below one. */
-static enum err put_subject(struct matrix *m, const struct schema_subject *s, int below)
+/* The rows of a subject, of the versions up to one. */
+static enum err put_subject(struct matrix *m, const struct schema_subject *s, int upto)
 {
     enum err e = OK;
 
-    for (int version = below; !e && version > 1 && !(m->full = is_full(m));) {
+    while (!e && upto && !(m->full = is_full(m))) {
+        int version = 0;
+
         m->work = arena_new(SCHEMA_WORK_BYTES);
-        e = m->work ? put_row(m, s, version, &version) : ERR_NO_MEMORY;
+        e = m->work ? put_row(m, s, upto, &version) : ERR_NO_MEMORY;
         arena_free(m->work);
         if (e || !version)
             break;
         move_to(&m->told, s);
         m->version = version;
-        if (m->latest)
-            break;
+        upto = m->latest ? 0 : version - 1;
     }
     return e;
 }
@@ -152,7 +153,7 @@ static enum err put_all(struct matrix *m)
 
     move_to(&place, &m->told.at);
     if (m->version && !m->latest && registry_visible(m->rq, &place.at))
-        e = put_subject(m, &place.at, m->version);
+        e = put_subject(m, &place.at, m->version - 1);
     while (!e && !m->full && n == SUBJECTS) {
         struct arena *a = arena_new(SUBJECTS_ARENA);
         struct schema_subject *v;
@@ -196,7 +197,7 @@ static enum err put_one(struct matrix *m, struct slice subject)
         return fault(&m->rq->fault, ERR_FORBIDDEN, "The token does not allow this subject.");
     if (m->version && m->latest)
         return OK;
-    return put_subject(m, &s, m->version ? m->version : SCHEMA_VERSION_MAX);
+    return put_subject(m, &s, m->version ? m->version - 1 : SCHEMA_VERSION_MAX);
 }
 
 static enum err put_rows(struct request *rq, struct matrix *m)
