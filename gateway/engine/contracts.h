@@ -43,13 +43,16 @@ bool contract_same(const struct contract *x, const struct contract *y);
 struct contract_verdict {
     struct slice consumer;
     bool enforced;
+    bool compared;                /* false: no time was left */
     size_t n;                     /* findings; 0: it is kept. Their old schema is the version's, the new one the consumer's */
     struct compat_finding v[CONTRACT_FINDINGS];
 };
 /* Compares what row (with all it refers to, `whole`) writes with what each contract of its subject reads, in the order of consumers.
- * fn's texts live as long as the call; its first error ends it. A comparison that takes too much is a finding. */
+ * fn's texts live as long as the call; its first error ends it. A comparison that takes too much is a finding. Beyond the deadline
+ * (monotonic) none is begun but the first. */
 enum err contracts_compare(struct db *db, const struct schema_row *row, const struct schema_text *whole, bool enforced,
-                           enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg, struct fault *f);
+                           int64_t deadline_us, enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg,
+                           struct fault *f);
 
 /* --- changing: inside a transaction; each tells the stream _schemas; afterwards schemas_changed --- */
 /* For who registers, under the lock of the subject: SCHEMA_BREAKS_CONTRACT names the first one that the candidate breaks.

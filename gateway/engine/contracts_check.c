@@ -72,11 +72,12 @@ static enum err compare(struct arena *work, const struct contract_read *r, int t
 }
 
 enum err contracts_compare(struct db *db, const struct schema_row *row, const struct schema_text *whole, bool enforced,
-                           enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg, struct fault *f)
+                           int64_t deadline_us, enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg,
+                           struct fault *f)
 {
     char last[CONTRACT_NAME];
     struct slice after = SLICE("");
-    bool more = true;
+    bool more = true, first = true;
     enum err e = OK;
 
     while (!e && more) {
@@ -89,9 +90,11 @@ enum err contracts_compare(struct db *db, const struct schema_row *row, const st
         if (more) {
             memcpy(last, k.consumer.p, k.consumer.n);
             after = (struct slice){ last, k.consumer.n };
-            v = (struct contract_verdict){ .consumer = after, .enforced = k.enforced };
-            e = compare(work, k.reads, row->type, whole, v.v, CONTRACT_FINDINGS, &v.n, f);
+            v = (struct contract_verdict){ after, k.enforced, .compared = first || clock_mono_us() < deadline_us };
+            if (v.compared)
+                e = compare(work, k.reads, row->type, whole, v.v, CONTRACT_FINDINGS, &v.n, f);
             e = e ? e : fn(arg, &v);
+            first = false;
         }
         arena_free(work);
     }
@@ -104,21 +107,18 @@ struct refusal {
     struct arena *arena;
     struct slice subject;
     int version;                  /* 0: it is being registered */
-    int64_t deadline_us;          /* after it no other comparison counts */
-    bool late;
     struct fault *fault;
 };
 
 static enum err refuse(void *arg, const struct contract_verdict *v)
 {
-    struct refusal *r = arg;
+    const struct refusal *r = arg;
     struct compat_finding one;
     struct buf b = { 0 };
 
-    if (!v->n && r->late)
+    if (!v->compared)
         return schema_fault(r->fault, SCHEMA_TOO_LARGE, "To compare it with all contracts takes longer than registry.check_time "
-                            "allows; consumer \"%.*s\" is as far as it went.", (int)v->consumer.n, v->consumer.p);
-    r->late = clock_mono_us() > r->deadline_us;
+                            "allows; it went as far as consumer \"%.*s\".", (int)v->consumer.n, v->consumer.p);
     if (!v->n)
         return OK;
     if (!schema_finding_keep(r->arena, &v->v[0], &one))
@@ -149,16 +149,18 @@ static enum err refuse(void *arg, const struct contract_verdict *v)
 enum err contracts_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
                          struct fault *f)
 {
-    struct refusal r = { .arena = a, .subject = schema_subject_text(a, &candidate->row.subject),
-                         .deadline_us = clock_mono_us() + c->registry_check_us, .fault = f };
+    struct refusal r = { .arena = a, .subject = schema_subject_text(a, &candidate->row.subject), .fault = f };
+    int64_t deadline_us = clock_mono_us() + c->registry_check_us;
 
-    return r.subject.p ? contracts_compare(db, &candidate->row, &candidate->whole, true, refuse, &r, f) : ERR_NO_MEMORY;
+    if (!r.subject.p)
+        return ERR_NO_MEMORY;
+    return contracts_compare(db, &candidate->row, &candidate->whole, true, deadline_us, refuse, &r, f);
 }
 
 static enum err check_latest(const struct config *c, struct db *db, struct arena *work, struct refusal *r, const struct contract *k,
-                             const struct contract_read *read)
+                             const struct contract_read *read, bool in_time)
 {
-    struct contract_verdict v = { .consumer = k->consumer, .enforced = true };
+    struct contract_verdict v = { k->consumer, .enforced = true, .compared = in_time };
     struct fault *f = r->fault;
     struct schema_text whole;
     struct schema_row *row;
@@ -166,7 +168,7 @@ static enum err check_latest(const struct config *c, struct db *db, struct arena
     enum err e = db_schema_get(db, work, &read->row.subject, SCHEMA_ALL, false, 1, &row, &n, f);
 
     if (e || !n || (e = schema_whole(c, db, work, row, &whole, f)) ||
-        (e = compare(work, read, row->type, &whole, v.v, CONTRACT_FINDINGS, &v.n, f)))
+        (in_time && (e = compare(work, read, row->type, &whole, v.v, CONTRACT_FINDINGS, &v.n, f))))
         return e;
     r->subject = schema_subject_text(r->arena, &read->row.subject);
     r->version = row->version;
@@ -175,13 +177,14 @@ static enum err check_latest(const struct config *c, struct db *db, struct arena
 
 enum err contract_check_latest(const struct config *c, struct db *db, struct arena *a, const struct contract *k, struct fault *f)
 {
-    struct refusal r = { .arena = a, .deadline_us = clock_mono_us() + c->registry_check_us, .fault = f };
+    int64_t deadline_us = clock_mono_us() + c->registry_check_us;
+    struct refusal r = { .arena = a, .fault = f };
     enum err e = OK;
 
     for (size_t i = 0; !e && i < k->n; i++) {
         struct arena *work = arena_new(SCHEMA_WORK_BYTES);
 
-        e = work ? check_latest(c, db, work, &r, k, &k->reads[i]) : ERR_NO_MEMORY;
+        e = work ? check_latest(c, db, work, &r, k, &k->reads[i], !i || clock_mono_us() < deadline_us) : ERR_NO_MEMORY;
         arena_free(work);
     }
     return e;

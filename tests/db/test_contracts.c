@@ -221,6 +221,32 @@ static void many_contracts_at_once_do_not_lock_one_another_out(void **state)
     assert_int_equal(side_int("select count(*) from weir.schema_subjects"), 1);
 }
 
+static enum err write_down(void *seen, const struct contract_verdict *v)
+{
+    char *at = seen;
+
+    at[strlen(at)] = v->compared ? v->n ? 'n' : 'y' : '?';
+    return OK;
+}
+
+/* In order; the first is compared in any case. */
+static void without_time_the_rest_is_left_open(void **state)
+{
+    const struct schema_row row = { .subject = orders, .type = SCHEMA_AVRO, .text = SLICE("\"int\"") };
+    const struct schema_text whole = { row.text, NULL, 0 };
+    static const char *const types[] = { "\"string\"", "\"long\"", "\"bytes\"" };
+    struct fault f = { 0 };
+    char name[] = "a", late[8] = "", early[8] = "";
+
+    (void)state;
+    for (int i = 0; i < 3; i++, name[0]++)
+        assert_ok(end(db, promise_on(db, arena, name, types[i], "others", &f)));
+    assert_ok(contracts_compare(db, &row, &whole, true, 0, write_down, late, &f));
+    assert_string_equal(late, "n??");
+    assert_ok(contracts_compare(db, &row, &whole, true, INT64_MAX, write_down, early, &f));
+    assert_string_equal(early, "nyn");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_contract_that_waited_for_a_version_is_refused, fresh, done),
         cmocka_unit_test_setup_teardown(so_it_is_with_a_subject_that_nobody_has_registered, fresh, done),
         cmocka_unit_test_setup_teardown(a_contract_that_is_rolled_back_leaves_nothing, fresh, done),
+        cmocka_unit_test_setup_teardown(without_time_the_rest_is_left_open, fresh, done),
         cmocka_unit_test_setup_teardown(many_contracts_at_once_do_not_lock_one_another_out, fresh, done),
     };
 
