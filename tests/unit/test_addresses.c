@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "gateway/http/addresses.h"
@@ -97,7 +98,7 @@ static void *come_and_go(void *arg)
     struct crowd *crowd = arg;
     struct address *a, *b;
 
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < ROUNDS || !crowd->entered; i++) { /* the others may stand still inside for a while */
         char text[32];
         bool first = enter(crowd->as, "192.0.2.1", &a);
 
@@ -106,6 +107,8 @@ static void *come_and_go(void *arg)
             addresses_leave(crowd->as, b);
         if (first)
             addresses_leave(crowd->as, a);
+        else
+            sched_yield();
         crowd->entered += first;
     }
     return NULL;
@@ -123,10 +126,8 @@ static void threads_that_come_and_go_leave_nothing_behind(void **state)
         crowd[i] = (struct crowd){ .as = as };
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &crowd[i]), 0);
     }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-        assert_true(crowd[i].entered > 0);
-    }
     for (int i = 0; i < BOUND; i++)
         assert_true(enter(as, "192.0.2.1", &held[i]));
     assert_false(enter(as, "192.0.2.1", &more));
