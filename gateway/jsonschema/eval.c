@@ -245,6 +245,25 @@ static enum err collect(struct run *r, struct arena *a, struct finding *ret, siz
     return OK;
 }
 
+enum err jsonschema_conforms(const struct jsonschema *s, struct slice json, int64_t *steps, bool *ret)
+{
+    struct run r = { .s = s, .toil = { .steps = *steps } };
+    enum err e;
+
+    *ret = false;
+    if (!(r.toil.arena = arena_new(JSONSCHEMA_MEMORY)))
+        return ERR_NO_MEMORY;
+    if (!(e = tree_build(&r.tree, json, r.toil.arena, false, NULL))) {
+        *ret = eval(&r, s->root, r.tree.nodes, NULL);
+        e = r.toil.err;
+    }
+    *steps = r.toil.steps;
+    matcher_free(r.matcher);
+    tree_free(&r.tree);
+    arena_free(r.toil.arena);
+    return e;
+}
+
 enum err jsonschema_validate(const struct jsonschema *s, struct slice json, struct arena *a, struct finding *ret, size_t max,
                              size_t *ret_n, struct fault *f)
 {

@@ -55,5 +55,7 @@ bool jsonschema_draft_named(struct slice uri, enum draft *ret);
  * the pointer "" and a sentence; ERR_SCHEMA_LIMIT: more work or nesting than is allowed; ERR_NO_MEMORY. */
 enum err jsonschema_validate(const struct jsonschema *s, struct slice json, struct arena *a, struct finding *ret, size_t max,
                              size_t *ret_n, struct fault *f);
+/* For yes or no alone, within the steps that *steps holds, of which those that it takes are taken off. */
+enum err jsonschema_conforms(const struct jsonschema *s, struct slice json, int64_t *steps, bool *ret);
 
 #endif
