@@ -8,8 +8,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct slice schema = SLICE(
     "{\"type\":\"record\",\"name\":\"N\",\"fields\":[{\"name\":\"b\",\"type\":\"boolean\"},{\"name\":\"i\",\"type\":\"int\"},"
     "{\"name\":\"u\",\"type\":[\"null\",\"string\",\"bytes\",\"double\",\"N\",{\"type\":\"array\",\"items\":\"null\"},"
-    "{\"type\":\"map\",\"values\":[\"long\",\"N\"]},{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"l\",\"type\":"
-    "{\"type\":\"array\",\"items\":\"N\"}}]},{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]},{\"type\":\"fixed\",\"name\":\"F\",\"size\":3},\"float\"]}]}");
+    "{\"type\":\"map\",\"values\":[\"long\",\"N\"]},"
+    "{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"l\",\"type\":"
+    "{\"type\":\"array\",\"items\":\"N\"}}]},{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]},"
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":3},\"float\"]}]}");
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
