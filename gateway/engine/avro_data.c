@@ -36,10 +36,10 @@ static void put_place(struct buf *b, const struct place *at)
 /* The places are on the stack, so the pointer is written at once. */
 static bool wrong(struct reading *r, const struct place *at, const char *why)
 {
-    if (!r->why) {
-        r->why = why;
+    if (!r->why && r->pointer)
         put_place(r->pointer, at);
-    }
+    if (!r->why)
+        r->why = why;
     return false;
 }
 
@@ -194,7 +194,7 @@ static bool read_value(struct reading *r, const struct avro_type *t, const struc
     bool good;
 
     if (--r->steps < 0)
-        return wrong(r, at, "The datum has more values than are checked.");
+        return wrong(r, at, "The datum has too many values.");
     if (r->depth == AVRO_DATA_DEPTH)
         return wrong(r, at, "The datum is nested too deep.");
     r->depth++;
@@ -203,18 +203,23 @@ static bool read_value(struct reading *r, const struct avro_type *t, const struc
     return good;
 }
 
-enum err avro_data_check(const struct avro_schema *s, struct slice bytes, struct arena *a, struct finding *ret, bool *ret_good)
+enum err avro_data_check(const struct avro_schema *s, struct slice bytes, int64_t *steps, struct arena *a, struct finding *ret,
+                         bool *ret_good)
 {
     const unsigned char *p = (const unsigned char *)bytes.p;
     struct buf pointer = { 0 };
-    struct reading r = { .p = p, .end = p + bytes.n, .steps = AVRO_DATA_STEPS + (int64_t)bytes.n, .pointer = &pointer };
+    struct reading r = { .p = p, .end = p + bytes.n, .steps = *steps, .pointer = a ? &pointer : NULL };
+    enum err e = OK;
 
     *ret_good = read_value(&r, s->root, NULL) && (r.p == r.end || wrong(&r, NULL, "Bytes follow the datum."));
-    if (!*ret_good)
+    *steps = r.steps;
+    if (!*ret_good && a)
         *ret = (struct finding){ .pointer = arena_slice(a, pointer.n ? (struct slice){ pointer.p, pointer.n } : SLICE("")),
                                  .keyword = SLICE("avro"), .detail = slice_of(r.why) };
-    if (pointer.failed)
-        ret->pointer = SLICE_NONE;
+    if (r.steps < 0)
+        e = ERR_SCHEMA_LIMIT;
+    else if (!*ret_good && a && (pointer.failed || !ret->pointer.p))
+        e = ERR_NO_MEMORY;
     buf_free(&pointer);
-    return *ret_good || ret->pointer.p ? OK : ERR_NO_MEMORY;
+    return e;
 }

@@ -1,11 +1,8 @@
 #include "gateway/engine/checker.h"
 
-#include "gateway/base/clock.h"
 #include "gateway/engine/avro_data.h"
 #include "gateway/jsonschema/jsonschema.h"
 
-#define SLOW_US 2000              /* longer is not for a thread that serves others meanwhile */
-#define SLOW_CHECKS 3             /* in a row: one alone may have been interrupted */
 #define AVRO_ARENA ((size_t)256 << 20)
 #define FRAME_BYTES 5
 #define WANTS_AVRO \
@@ -55,11 +52,16 @@ static enum err compile_avro(struct checker *c, const struct schema_text *s, str
 static enum err compile(const struct config *config, struct db *db, const struct schema_row *row, struct checker *c,
                         struct fault *f)
 {
-    struct arena *work = arena_new(2 * SCHEMA_WHOLE_BYTES);
+    struct arena *work = arena_new(SCHEMA_WORK_BYTES);
     struct schema_text text;
-    enum err e = work ? schema_whole(config, db, work, row, &text, f) : ERR_NO_MEMORY;
+    enum err e = work ? schema_whole(config, db, work, row, &text, &c->why) : ERR_NO_MEMORY;
 
-    if (!e) {
+    if (e == ERR_REGISTRY) {      /* a bound was lowered since it was registered */
+        c->kind = CHECKER_UNUSABLE;
+        e = OK;
+    } else if (e) {
+        *f = c->why;
+    } else {
         c->kind = row->type == SCHEMA_AVRO ? CHECKER_AVRO : CHECKER_JSON;
         e = row->type == SCHEMA_AVRO ? compile_avro(c, &text, &c->why) : compile_json(c, &text, work, &c->why);
         if (e == ERR_BAD_BODY || e == ERR_BAD_JSON) {
@@ -99,11 +101,6 @@ enum err checker_new(const struct config *config, struct db *db, const struct sc
     return e;
 }
 
-bool checker_is_slow(const struct checker *c)
-{
-    return atomic_load_explicit(&c->slow, memory_order_relaxed) >= SLOW_CHECKS;
-}
-
 bool checker_frame(struct slice bytes, int *ret_id, struct slice *ret_datum)
 {
     const unsigned char *p = (const unsigned char *)bytes.p;
@@ -117,66 +114,92 @@ bool checker_frame(struct slice bytes, int *ret_id, struct slice *ret_datum)
     return id > 0 && id <= INT32_MAX;
 }
 
-static enum err one(struct finding *ret, size_t *ret_n, const char *detail)
+/* --- checking --- */
+
+struct check {
+    const struct checker *c;
+    int64_t *steps;
+    struct arena *arena;
+    struct finding *ret;
+    size_t max, *ret_n;
+};
+
+static enum err one(const struct check *k, const char *detail)
 {
-    *ret = (struct finding){ .pointer = SLICE(""), .detail = slice_of(detail) };
-    *ret_n = 1;
+    if (k->max)
+        *k->ret = (struct finding){ .pointer = SLICE(""), .detail = slice_of(detail) };
+    *k->ret_n = 1;
     return OK;
 }
 
-static enum err check_json(const struct checker *c, struct slice json, struct arena *a, struct finding *ret, size_t max,
-                           size_t *ret_n)
+/* Of a text that does not conform, or cannot be told. */
+static enum err say_why(const struct check *k, struct slice json)
 {
     struct fault why = { 0 };
-    enum err e = jsonschema_validate(c->json, json, a, ret, max, ret_n, &why);
+    enum err e = jsonschema_validate(k->c->json, json, k->arena, k->ret, k->max, k->ret_n, &why);
     char *detail;
 
     if (!e || e == ERR_NO_MEMORY)
         return e;
-    detail = arena_strndup(a, why.detail, strlen(why.detail));
-    return detail ? one(ret, ret_n, detail) : ERR_NO_MEMORY;
+    detail = arena_strndup(k->arena, why.detail, strlen(why.detail));
+    return detail ? one(k, detail) : ERR_NO_MEMORY;
 }
 
-static enum err check_avro(const struct checker *c, struct slice bytes, struct arena *a, struct finding *ret, size_t *ret_n)
+static enum err check_json(const struct check *k, struct slice json)
 {
-    bool good;
-    enum err e = avro_data_check(c->avro, bytes, a, ret, &good);
+    int64_t most = JSONSCHEMA_STEPS + JSONSCHEMA_STEPS_BYTE * (int64_t)json.n, given = most < *k->steps ? most : *k->steps;
+    int64_t left = given;
+    bool conforms = false;
+    enum err e = jsonschema_conforms(k->c->json, json, &left, &conforms);
 
-    *ret_n = !e && !good;
+    *k->steps -= given - left;
+    if (e == ERR_SCHEMA_LIMIT && given < most)
+        return e;
+    if (e == ERR_NO_MEMORY || (!e && conforms))
+        return e;
+    *k->ret_n = 1;
+    if (!k->max)
+        return OK;
+    *k->steps -= 2 * (given - left);
+    return say_why(k, json);
+}
+
+static enum err check_avro(const struct check *k, struct slice bytes)
+{
+    struct finding found;
+    bool good;
+    enum err e = avro_data_check(k->c->avro, bytes, k->steps, k->max ? k->arena : NULL, &found, &good);
+
+    *k->ret_n = !e && !good;
+    if (*k->ret_n && k->max)
+        *k->ret = found;
     return e;
 }
 
-static enum err check(const struct checker *c, const struct event *ev, bool named, struct arena *a, struct finding *ret,
-                      size_t max, size_t *ret_n)
+static enum err check(const struct check *k, const struct event *ev, bool named)
 {
-    bool avro = c->kind == CHECKER_AVRO, bytes = ev->data_format == DATA_BINARY;
+    bool avro = k->c->kind == CHECKER_AVRO, bytes = ev->data_format == DATA_BINARY;
     struct slice datum = ev->data;
     int id;
 
     if (ev->data_format == DATA_NONE)
-        return one(ret, ret_n, "The event has no data.");
-    if (c->kind == CHECKER_UNUSABLE)
-        return one(ret, ret_n, c->why.detail);
+        return one(k, "The event has no data.");
+    if (k->c->kind == CHECKER_UNUSABLE)
+        return one(k, k->c->why.detail);
     if (bytes && !(avro && named))
         bytes = checker_frame(ev->data, &id, &datum);
     if (avro && bytes)
-        return check_avro(c, datum, a, ret, ret_n);
+        return check_avro(k, datum);
     if (!avro && (bytes || ev->data_format == DATA_JSON))
-        return check_json(c, datum, a, ret, max, ret_n);
-    return one(ret, ret_n, avro ? WANTS_AVRO : "The data are not JSON.");
+        return check_json(k, datum);
+    return one(k, avro ? WANTS_AVRO : "The data are not JSON.");
 }
 
-enum err checker_check(struct checker *c, const struct event *ev, bool named, struct arena *a, struct finding *ret, size_t max,
-                       size_t *ret_n)
+enum err checker_check(const struct checker *c, const struct event *ev, bool named, int64_t *steps, struct arena *a,
+                       struct finding *ret, size_t max, size_t *ret_n)
 {
-    int64_t began = clock_mono_us();
-    enum err e;
+    const struct check k = { c, steps, a, ret, max, ret_n };
 
     *ret_n = 0;
-    e = check(c, ev, named, a, ret, max, ret_n);
-    if (clock_mono_us() - began > SLOW_US)
-        atomic_fetch_add_explicit(&c->slow, 1, memory_order_relaxed);
-    else if (atomic_load_explicit(&c->slow, memory_order_relaxed))
-        atomic_store_explicit(&c->slow, 0, memory_order_relaxed);
-    return e;
+    return check(&k, ev, named);
 }

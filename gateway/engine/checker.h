@@ -17,7 +17,6 @@ enum checker_kind {
 
 struct checker {
     atomic_int refs;
-    atomic_int slow;             /* checks one after the other that took long */
     enum checker_kind kind;
     int id, version;
     struct slice text, refs_text; /* as they were stored */
@@ -35,16 +34,15 @@ bool checker_is_of(const struct checker *c, const struct schema_row *row); /* it
 struct checker *checker_ref(struct checker *c);
 void checker_unref(struct checker *c); /* NULL-safe */
 
-bool checker_is_slow(const struct checker *c); /* the next check is for a worker */
-
 /* What is published in the wire format of Confluent's serializers: a zero byte, the id of the schema (4 bytes, greatest first), the
  * datum. false: these bytes are not. */
 bool checker_frame(struct slice bytes, int *ret_id, struct slice *ret_datum);
 
-/* *ret_n: findings, at most max, in the arena; their pointers lead into the event's data. *ret_n == 0: it conforms. What cannot be
- * checked within its bounds does not conform. named: the event says by its dataschema which schema it is, so that the bytes of Avro
- * have no frame. ERR_NO_MEMORY. */
-enum err checker_check(struct checker *c, const struct event *ev, bool named, struct arena *a, struct finding *ret, size_t max,
-                       size_t *ret_n);
+/* *ret_n: findings, at most max, in the arena; their pointers lead into the event's data. *ret_n == 0: it conforms. With max == 0 it is
+ * 1 when it does not. What takes more than JSONSCHEMA_STEPS does not conform. named: the event says by its dataschema which schema it
+ * is, so that the bytes of Avro have no frame.
+ * *steps: what the check may take, less what it took. ERR_SCHEMA_LIMIT: they were not enough. ERR_NO_MEMORY. */
+enum err checker_check(const struct checker *c, const struct event *ev, bool named, int64_t *steps, struct arena *a,
+                       struct finding *ret, size_t max, size_t *ret_n);
 
 #endif

@@ -1,11 +1,13 @@
 #include "gateway/engine/dlq_schema.h"
 
 #include "db/deliveries.h"
+#include "gateway/base/clock.h"
 
 /* Dead letters against the schemas that hold now. */
 
 #define PAGE_LETTERS 32           /* each may have event.bytes */
 #define PAGE_ARENA ((size_t)256 << 20)
+#define CHECKED_US (10 * US_PER_S) /* after it no further page is looked at */
 
 enum err dlq_conforms(struct schema_cache *c, struct db *db, struct arena *a, const struct stream_row *stream,
                       const struct letter_row *l, struct fault *f)
@@ -61,6 +63,7 @@ enum err dlq_failing(struct schema_cache *c, struct db *db, const struct stream_
                      int64_t matched, int64_t *ret_checked, int64_t *ret_failing, struct fault *f)
 {
     int64_t most = matched < DLQ_CHECKED_MAX ? matched : DLQ_CHECKED_MAX, n = 1;
+    int64_t deadline = clock_mono_us() + CHECKED_US;
     uint8_t after[16] = { 0 };
     enum err e = OK;
 
@@ -69,7 +72,7 @@ enum err dlq_failing(struct schema_cache *c, struct db *db, const struct stream_
         *ret_checked = matched;
         return OK;
     }
-    while (!e && n && *ret_checked < most) {
+    while (!e && n && *ret_checked < most && clock_mono_us() < deadline) {
         struct arena *a = arena_new(PAGE_ARENA);
         int64_t next = most - *ret_checked < PAGE_LETTERS ? most - *ret_checked : PAGE_LETTERS;
 
@@ -77,7 +80,7 @@ enum err dlq_failing(struct schema_cache *c, struct db *db, const struct stream_
         *ret_checked += n;
         arena_free(a);
     }
-    if (*ret_checked < most && !n) /* letters went meanwhile */
+    if (!n) /* letters went meanwhile */
         *ret_checked = matched;
     return e;
 }

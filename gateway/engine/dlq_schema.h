@@ -11,7 +11,7 @@ enum err dlq_conforms(struct schema_cache *c, struct db *db, struct arena *a, co
                       const struct letter_row *l, struct fault *f);
 
 /* How many of the first `matched` letters that the filter means do not conform; none where the stream validates none. *ret_checked: how
- * many were looked at, DLQ_CHECKED_MAX at most. */
+ * many were looked at, DLQ_CHECKED_MAX at most, and as many as ten seconds allow. */
 #define DLQ_CHECKED_MAX 100000
 enum err dlq_failing(struct schema_cache *c, struct db *db, const struct stream_row *stream, const struct letter_filter *filter,
                      int64_t matched, int64_t *ret_checked, int64_t *ret_failing, struct fault *f);

@@ -70,6 +70,20 @@ static void link_newest(struct schema_cache *c, struct entry *e)
     c->newest = e;
 }
 
+static void link_oldest(struct schema_cache *c, struct entry *e)
+{
+    e->older = NULL;
+    e->newer = c->oldest;
+    *(c->oldest ? &c->oldest->older : &c->newest) = e;
+    c->oldest = e;
+}
+
+/* Types that have no schema may be any number: they go first. */
+static bool is_nothing(const struct entry *e)
+{
+    return e->checker->kind == CHECKER_NONE;
+}
+
 static size_t bytes_of(const struct entry *e)
 {
     return ENTRY_BYTES + e->subject_n + e->checker->bytes;
@@ -124,7 +138,7 @@ struct checker *schema_cache_get(struct schema_cache *c, struct slice subject, i
     pthread_mutex_lock(&c->lock);
     e = find(c, subject, id);
     if (e && e->changes == schemas_changes(c->schemas)) {
-        if (e != c->newest) {
+        if (e != c->newest && !is_nothing(e)) {
             unlink_use(c, e);
             link_newest(c, e);
         }
@@ -192,10 +206,13 @@ static bool keep(struct schema_cache *c, struct slice subject, int id, int64_t c
         drop(c, before);
     e->next = c->buckets[e->bucket];
     c->buckets[e->bucket] = e;
-    link_newest(c, e);
     count(c, 1, bytes_of(e));
-    while (c->oldest != e && is_full(c))
+    while (c->oldest && is_full(c))
         drop(c, c->oldest);
+    if (is_nothing(e))
+        link_oldest(c, e);
+    else
+        link_newest(c, e);
     pthread_mutex_unlock(&c->lock);
     return true;
 }

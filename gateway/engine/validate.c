@@ -7,7 +7,8 @@
 #include "gateway/base/utf8.h"
 
 #define SCHEMA_PATH "/registry/schemas/ids/"
-#define MARK_BYTES 1000           /* of schemaerror */
+#define MARK_BYTES 1000           /* of schemaerror, and more than that is never needed */
+#define SCRATCH ((size_t)64 << 20)
 
 /* --- subjects --- */
 
@@ -42,23 +43,47 @@ bool subject_template_valid(struct slice t)
     return true;
 }
 
-struct slice subject_of(struct arena *a, struct slice t, struct slice stream, struct slice type)
+/* Into out, if there is one; its length. */
+static size_t fill_in(char *out, struct slice t, struct slice stream, struct slice type)
 {
-    size_t room = t.n * (stream.n + type.n + 1), n = 0;
-    char *out = arena_alloc(a, room + 1);
+    size_t n = 0;
 
-    while (out && t.n) {
+    while (t.n) {
         int word = word_at(t);
         struct slice part = word < 0 ? (struct slice){ t.p, 1 } : words[word].stream ? stream : type;
 
-        memcpy(out + n, part.p, part.n);
+        if (out && part.n)
+            memcpy(out + n, part.p, part.n);
         n += part.n;
         t = from(t, word < 0 ? 1 : words[word].word.n);
     }
+    return n;
+}
+
+struct slice subject_of(struct arena *a, struct slice t, struct slice stream, struct slice type)
+{
+    size_t n = fill_in(NULL, t, stream, type);
+    char *out = arena_alloc(a, n + 1);
+
+    if (!out)
+        return SLICE_NONE;
+    fill_in(out, t, stream, type);
     return (struct slice){ out, n };
 }
 
 /* --- one event --- */
+
+#define KINDS 16                  /* schemas that are kept at hand for the next events of a request */
+#define INLINE_STEPS (1 << 17)    /* on the event loop; about two milliseconds */
+#define REQUEST_STEPS ((int64_t)1 << 26) /* on a worker: about a second */
+#define DETAIL_BYTES 300          /* of a subject in a sentence */
+#define TOO_MUCH "Checking the events of the request takes more work than is allowed."
+
+struct kind {
+    struct slice type, subject;
+    int id;                       /* 0: the latest */
+    struct checker *checker;
+};
 
 struct validating {
     struct schema_cache *cache;
@@ -66,16 +91,21 @@ struct validating {
     const struct stream_row *stream;
     struct arena *arena;
     struct fault *fault;
-    /* of the last event, since the next one is often alike */
-    struct slice type, subject;
-    int id;
-    struct checker *checker;
+    int64_t steps;                /* that all events together may still take */
+    struct kind kinds[KINDS], *kind;
+    size_t n, next;               /* kinds: so many, and the one to be replaced */
 };
 
-static void forget(struct validating *v)
+static struct validating begin(struct schema_cache *c, struct db *db, const struct stream_row *s, struct arena *a, struct fault *f)
 {
-    checker_unref(v->checker);
-    v->checker = NULL;
+    return (struct validating){ .cache = c, .db = db, .stream = s, .arena = a, .fault = f,
+                                .steps = db ? REQUEST_STEPS : INLINE_STEPS };
+}
+
+static void end(struct validating *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        checker_unref(v->kinds[i].checker);
 }
 
 static int named_id(struct slice dataschema)
@@ -88,23 +118,38 @@ static int named_id(struct slice dataschema)
     return json_int64(from(dataschema, n), &id) && id > 0 && id <= INT32_MAX ? (int)id : 0;
 }
 
+static struct kind *known(struct validating *v, struct slice type, int id)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->kinds[i].id == id && slice_eq(v->kinds[i].type, type))
+            return &v->kinds[i];
+    return NULL;
+}
+
 /* ERR_PARKED: not here. */
 static enum err find_checker(struct validating *v, struct slice type, int id)
 {
-    bool same = v->subject.p && slice_eq(v->type, type);
+    struct kind k = { .type = type, .id = id };
+    enum err e;
 
-    if (v->checker && same && v->id == id)
+    if ((v->kind = known(v, type, id)))
         return OK;
-    forget(v);
-    if (!same)
-        v->subject = subject_of(v->arena, v->stream->subject_template, v->stream->name, type);
-    if (!v->subject.p)
+    k.subject = subject_of(v->arena, v->stream->subject_template, v->stream->name, type);
+    if (!k.subject.p)
         return ERR_NO_MEMORY;
-    v->type = type;
-    v->id = id;
-    if ((v->checker = schema_cache_get(v->cache, v->subject, id)))
-        return OK;
-    return v->db ? schema_cache_load(v->cache, v->db, v->subject, id, &v->checker, v->fault) : ERR_PARKED;
+    if (!(k.checker = schema_cache_get(v->cache, k.subject, id))) {
+        if (!v->db)
+            return ERR_PARKED;
+        if ((e = schema_cache_load(v->cache, v->db, k.subject, id, &k.checker, v->fault)))
+            return e;
+    }
+    v->kind = &v->kinds[v->next++ % KINDS];
+    if (v->n == KINDS)
+        checker_unref(v->kind->checker);
+    else
+        v->n++;
+    *v->kind = k;
+    return OK;
 }
 
 /* Bytes name a schema only where the subject has one: otherwise they are of whatever form. */
@@ -114,63 +159,80 @@ static enum err choose(struct validating *v, const struct event *ev)
     int id = named_id(ev->dataschema);
     enum err e = find_checker(v, ev->type, id);
 
-    if (e || id || v->checker->kind == CHECKER_NONE || ev->data_format != DATA_BINARY)
+    if (e || id || v->kind->checker->kind == CHECKER_NONE || ev->data_format != DATA_BINARY)
         return e;
-    if (!checker_frame(ev->data, &id, &ignored) || id == v->checker->id)
+    if (!checker_frame(ev->data, &id, &ignored) || id == v->kind->checker->id)
         return OK;
     return find_checker(v, ev->type, id);
 }
 
-/* A finding without a pointer is about the attribute that `keyword` names. */
-static enum err without_schema(const struct validating *v, const struct event *ev, struct finding *ret, size_t *ret_n)
-{
-    bool framed = v->id && !named_id(ev->dataschema);
-    char *detail;
+/* Why an event does not conform, up to max of it; its texts are in the arena. A finding without a pointer is about the attribute that
+ * `keyword` names. */
+struct reasons {
+    struct arena *arena;
+    struct finding *v;
+    size_t max, n;
+};
 
-    *ret_n = 0;
-    if (!v->id && v->stream->allow_unknown_types)
-        return OK;
-    if (v->id)
-        detail = arena_printf(v->arena, "Schema %d is no version of the subject %.*s.", v->id, (int)v->subject.n, v->subject.p);
-    else
-        detail = arena_printf(v->arena, "The subject %.*s has no schema, and the stream does not allow unknown types.",
-                              (int)v->subject.n, v->subject.p);
-    *ret = (struct finding){ .detail = slice_of(detail) };
-    if (framed)
-        ret->pointer = SLICE("");
-    else
-        ret->keyword = v->id ? SLICE("dataschema") : SLICE("type");
-    *ret_n = 1;
-    return detail ? OK : ERR_NO_MEMORY;
+static enum err because(struct reasons *r, struct finding one)
+{
+    r->n = 1;
+    if (r->max)
+        *r->v = one;
+    return !r->max || one.detail.p ? OK : ERR_NO_MEMORY;
 }
 
-static enum err check(struct validating *v, const struct event *ev, struct finding *ret, size_t max, size_t *ret_n)
+static enum err without_schema(const struct validating *v, const struct event *ev, struct reasons *r)
 {
-    enum err e = choose(v, ev);
+    const struct kind *k = v->kind;
+    int n = (int)utf8_cut(k->subject.p, k->subject.n, DETAIL_BYTES);
+    struct finding one = { .keyword = SLICE("type") };
 
-    if (e)
+    if (!k->id && v->stream->allow_unknown_types)
+        return OK;
+    if (!r->max)
+        return because(r, one);
+    if (!k->id)
+        one.detail = slice_of(arena_printf(r->arena, "The subject %.*s has no schema, and the stream does not allow unknown types.",
+                                           n, k->subject.p));
+    else
+        one = (struct finding){ .detail = slice_of(arena_printf(r->arena, "Schema %d is no version of the subject %.*s.", k->id, n,
+                                                                k->subject.p)) };
+    if (k->id && named_id(ev->dataschema))
+        one.keyword = SLICE("dataschema");
+    else if (k->id)
+        one.pointer = SLICE("");
+    return because(r, one);
+}
+
+static enum err check(struct validating *v, const struct event *ev, struct reasons *r)
+{
+    enum err e;
+
+    r->n = 0;
+    if ((e = choose(v, ev)))
         return e;
-    if (v->checker->kind == CHECKER_NONE)
-        return without_schema(v, ev, ret, ret_n);
-    if (!v->db && checker_is_slow(v->checker))
-        return ERR_PARKED;
-    return checker_check(v->checker, ev, named_id(ev->dataschema) > 0, v->arena, ret, max, ret_n);
+    if (v->kind->checker->kind == CHECKER_NONE)
+        return without_schema(v, ev, r);
+    e = v->steps > 0 ? checker_check(v->kind->checker, ev, named_id(ev->dataschema) > 0, &v->steps, r->arena, r->v, r->max, &r->n)
+                     : ERR_SCHEMA_LIMIT;
+    if (e != ERR_SCHEMA_LIMIT)
+        return e;
+    return v->db ? because(r, (struct finding){ .pointer = SLICE(""), .detail = SLICE(TOO_MUCH) }) : ERR_PARKED;
 }
 
 enum err validate_recorded(struct schema_cache *c, struct db *db, const struct stream_row *s, const struct event *ev,
                            struct arena *a, struct finding *ret, size_t max, size_t *ret_n, struct fault *f)
 {
-    struct validating v = { .cache = c, .db = db, .stream = s, .arena = a, .fault = f };
-    enum err e;
+    struct validating v = begin(c, db, s, a, f);
+    struct reasons r = { a, ret, max, 0 };
+    enum err e = s->validation == VALIDATION_OFF ? OK : check(&v, ev, &r);
 
-    *ret_n = 0;
-    if (s->validation == VALIDATION_OFF)
-        return OK;
-    e = check(&v, ev, ret, max, ret_n);
-    for (size_t i = 0; i < *ret_n; i++)
+    for (size_t i = 0; i < r.n && i < max; i++)
         if (!ret[i].pointer.p)
             ret[i].pointer = SLICE("");
-    forget(&v);
+    *ret_n = r.n;
+    end(&v);
     return e;
 }
 
@@ -179,24 +241,19 @@ enum err validate_recorded(struct schema_cache *c, struct db *db, const struct s
 /* As a CloudEvents string: without control characters. */
 static struct slice mark_text(struct arena *a, const struct finding *f, size_t n)
 {
-    char more[40] = "";
-    char *text;
-    size_t end;
+    int pointer = f->pointer.n < MARK_BYTES / 2 - 40 ? (int)f->pointer.n : 0; /* one that is longer says nothing when it is cut */
+    char text[MARK_BYTES], more[40] = "";
+    size_t n_text;
 
     if (n > 1)
         snprintf(more, sizeof more, " (and %zu more)", n - 1);
-    text = arena_printf(a, "%.*s%s%.*s%s", (int)f->pointer.n, f->pointer.p ? f->pointer.p : "", f->pointer.n ? ": " : "",
-                        (int)f->detail.n, f->detail.p, more);
-    if (!text)
-        return SLICE_NONE;
-    end = strlen(text);
-    if (end > MARK_BYTES)
-        for (end = MARK_BYTES; end && (text[end] & 0xC0) == 0x80;)
-            end--;
-    for (size_t i = 0; i < end; i++)
+    snprintf(text, sizeof text, "%.*s%s%.*s%s", pointer, f->pointer.p ? f->pointer.p : "", pointer ? ": " : "",
+             (int)utf8_cut(f->detail.p, f->detail.n, MARK_BYTES / 2 - 4), f->detail.p, more);
+    n_text = strlen(text);
+    for (size_t i = 0; i < n_text; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F)
             text[i] = ' ';
-    return (struct slice){ text, end };
+    return arena_slice(a, (struct slice){ text, n_text });
 }
 
 static enum err mark(struct arena *a, struct event *ev, struct slice text)
@@ -211,21 +268,38 @@ static enum err mark(struct arena *a, struct event *ev, struct slice text)
     return ev->attributes.p ? OK : ERR_NO_MEMORY;
 }
 
+/* *ret: the mark; p == NULL: it conforms. What was found may be long, so it is in memory of its own. */
+static enum err judge(struct validating *v, const struct event *ev, struct slice *ret)
+{
+    struct reasons quick = { .max = 0 }, all = { .max = VALIDATE_FINDINGS };
+    struct finding found[VALIDATE_FINDINGS];
+    enum err e = check(v, ev, &quick);
+
+    *ret = SLICE_NONE;
+    if (e || !quick.n)
+        return e;
+    all.v = found;
+    if (!(all.arena = arena_new(SCRATCH)))
+        return ERR_NO_MEMORY;
+    e = check(v, ev, &all);
+    if (!e) {
+        *ret = mark_text(v->arena, found, all.n);
+        e = ret->p ? OK : ERR_NO_MEMORY;
+    }
+    arena_free(all.arena);
+    return e;
+}
+
 /* Marked at the end, when nothing can be parked any more. */
 static enum err warn(struct validating *v, struct events *events)
 {
     struct slice *marks = arena_zalloc(v->arena, events->n * sizeof *marks);
-    struct finding found[2];
-    size_t n, violations = 0;
+    size_t violations = 0;
     enum err e = marks ? OK : ERR_NO_MEMORY;
 
     for (size_t i = 0; !e && i < events->n; i++) {
-        e = check(v, &events->v[i], found, 2, &n);
-        if (!e && n) {
-            violations++;
-            marks[i] = mark_text(v->arena, found, n);
-            e = marks[i].p ? OK : ERR_NO_MEMORY;
-        }
+        e = judge(v, &events->v[i], &marks[i]);
+        violations += marks[i].p != NULL;
     }
     for (size_t i = 0; !e && i < events->n; i++)
         if (marks[i].p)
@@ -267,18 +341,18 @@ enum err findings_fault(struct fault *f, const struct finding *found, size_t n, 
 
 static enum err enforce(struct validating *v, struct events *events)
 {
-    struct finding *found = arena_alloc(v->arena, (VALIDATE_FINDINGS + 1) * sizeof *found);
+    struct finding *found = arena_alloc(v->arena, VALIDATE_FINDINGS * sizeof *found);
     size_t n = 0, refused = 0;
     char rest[64] = "";
     enum err e = found ? OK : ERR_NO_MEMORY;
 
     for (size_t i = 0; !e && i < events->n; i++) {
-        size_t here = 0, max = n < VALIDATE_FINDINGS ? VALIDATE_FINDINGS - n : 1;
+        struct reasons r = { v->arena, found + n, VALIDATE_FINDINGS - n, 0 };
 
-        e = check(v, &events->v[i], found + n, max, &here);
-        events->v[i].refused = !e && here;
-        refused += !e && here;
-        for (size_t k = 0; !e && k < here && n < VALIDATE_FINDINGS; k++, n++)
+        e = check(v, &events->v[i], &r);
+        events->v[i].refused = !e && r.n;
+        refused += !e && r.n;
+        for (size_t end = n + r.n; !e && n < end && n < VALIDATE_FINDINGS; n++)
             e = place(v->arena, events, i, &found[n]) ? OK : ERR_NO_MEMORY;
     }
     if (e || !refused)
@@ -292,13 +366,13 @@ static enum err enforce(struct validating *v, struct events *events)
 enum err validate_events(struct schema_cache *c, struct db *db, const struct stream_row *s, struct events *events, struct arena *a,
                          struct fault *f)
 {
-    struct validating v = { .cache = c, .db = db, .stream = s, .arena = a, .fault = f };
+    struct validating v = begin(c, db, s, a, f);
     enum err e;
 
     if (s->validation == VALIDATION_OFF)
         return OK;
     e = s->validation == VALIDATION_WARN ? warn(&v, events) : enforce(&v, events);
-    forget(&v);
+    end(&v);
     if (!e || e == ERR_SCHEMA_VIOLATION)
         metric_add(M_SCHEMA_CHECKED, (int64_t)events->n);
     return e;

@@ -13,6 +13,9 @@ ORDER = {"type": "object", "required": ["total"],
 STRICT = {**ORDER, "required": ["total", "note"]}
 
 
+SECOND = {"WEIR_REGISTRY_CACHE_SCHEMAS": "4"}
+
+
 @pytest.fixture
 def registry(client):
     return Registry(client)
@@ -277,3 +280,44 @@ def test_what_is_registered_counts_for_the_next_publish_whoever_else_publishes(g
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def counter(client, name):
+    text = client.request("GET", "/metrics").expect(200).body.decode()
+    [value] = [line.split()[1] for line in text.splitlines() if line.startswith(name + " ")]
+    return int(float(value))
+
+
+def test_types_without_a_schema_push_no_schema_out_of_memory(client, registry, gateway, second, stream):
+    define(client, registry, stream, allow_unknown_types=True)
+    beside, loads = harness.Client(second, gateway.token), "weir_schema_loads_total"
+    for _ in range(3):
+        publish(beside, stream, event({"total": 1})).expect(201)
+    before = counter(beside, loads)
+    publish(beside, stream, [{"type": f"unknown-{i}"} for i in range(50)]).expect(201)
+    assert counter(beside, loads) == before + 50
+    publish(beside, stream, event({"total": 1})).expect(201)
+    assert counter(beside, loads) == before + 50
+    beside.close()
+
+
+@pytest.mark.parametrize("mode", ["enforce", "warn"])
+def test_types_may_take_turns_in_a_large_request(client, registry, stream, mode):
+    names = ["T" * n for n in range(1, 40)]
+    define(client, registry, stream, mode, subject_template="{type}-" * 20 + "{stream}", allow_unknown_types=True, schema=None)
+    registry.json("T-" * 20 + stream, ORDER)
+    events = [{"type": names[i % len(names)], "data": {"total": 1}} for i in range(10000)]
+    client.post(harness.events_path(stream), events, timeout=60).expect(201)
+
+
+def test_all_events_of_a_request_share_a_budget(client, registry, stream):
+    """What is too much for the event loop is done on a worker; what is too much there does not conform."""
+    value = "not an array"
+    for _ in range(16):
+        value = [value]
+    define(client, registry, stream, schema={"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}, True]}})
+    publish(client, stream, [event(value) for _ in range(20)]).expect(201)
+    registry.call("PUT", f"/config/{stream}-T", {"compatibility": "NONE"})
+    registry.json(f"{stream}-T", {"items": {"anyOf": [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}]}, "type": "array"})
+    found = publish(client, stream, [event(value) for _ in range(2000)]).problem(422, "schema-violation")
+    assert "2000 of 2000 events" in found["detail"] and len(found["errors"]) == 20
