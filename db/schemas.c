@@ -12,7 +12,6 @@ const struct stmt SCHEMA_BY_ID = { "schema_by_id", SQL_SCHEMA_BY_ID, "text int4"
 const struct stmt SCHEMA_PAGE = { "schema_page", SQL_SCHEMA_PAGE, "text text int4 text text bool bool int8", ROW_COLUMNS };
 const struct stmt SCHEMA_SUBJECTS = { "schema_subjects", SQL_SCHEMA_SUBJECTS, "text text text text bool bool int8",
                                       VERSION_COLUMNS };
-const struct stmt SCHEMA_CONTEXTS = { "schema_contexts", SQL_SCHEMA_CONTEXTS, "", "text" };
 const struct stmt SCHEMA_VERSIONS = { "schema_versions", SQL_SCHEMA_VERSIONS, "text text", VERSION_COLUMNS };
 const struct stmt SCHEMA_USES = { "schema_uses", SQL_SCHEMA_USES, "text int4", VERSION_COLUMNS };
 const struct stmt SCHEMA_MATCH = { "schema_match", SQL_SCHEMA_MATCH, "text text bytea bool", ROW_COLUMNS };
@@ -159,25 +158,6 @@ enum err db_schema_uses(struct db *db, struct arena *a, struct slice context, in
     const struct arg args[] = { arg_text(context), arg_int4(id) };
 
     return versions_of(db, &SCHEMA_USES, args, a, ret, ret_n, f);
-}
-
-enum err db_schema_contexts(struct db *db, struct arena *a, struct slice **ret, size_t *ret_n, struct fault *f)
-{
-    struct rows r = { 0 };
-    struct slice *v = NULL;
-    enum err e = db_exec(db, &SCHEMA_CONTEXTS, NULL, &r, f);
-
-    if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
-        e = ERR_NO_MEMORY;
-    for (int i = 0; !e && i < r.n; i++)
-        if (!(v[i] = arena_slice(a, row_text(&r, i, 0))).p)
-            e = ERR_NO_MEMORY;
-    if (!e) {
-        *ret = v;
-        *ret_n = (size_t)r.n;
-    }
-    rows_free(&r);
-    return e;
 }
 
 enum err db_schema_referrers(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span, bool hidden,

@@ -43,7 +43,7 @@ struct schema_span {          /* of versions, both included */
 
 extern const struct stmt REGISTRY_CHANGES, REGISTRY_CLAIM, SCHEMA_SUBJECT_MAKE, SCHEMA_SUBJECT_LOCK, SCHEMA_SUBJECT_PUT,
     SCHEMA_SUBJECT_DROP, SCHEMA_SETTINGS, SCHEMA_COUNT, SCHEMA_ANY, SCHEMA_GET, SCHEMA_BY_ID, SCHEMA_PAGE, SCHEMA_SUBJECTS,
-    SCHEMA_CONTEXTS, SCHEMA_VERSIONS, SCHEMA_USES, SCHEMA_MATCH, SCHEMA_FIND, SCHEMA_ADD, SCHEMA_REFER, SCHEMA_REFS_THERE,
+    SCHEMA_VERSIONS, SCHEMA_USES, SCHEMA_MATCH, SCHEMA_FIND, SCHEMA_ADD, SCHEMA_REFER, SCHEMA_REFS_THERE,
     SCHEMA_VERSION_ADD, SCHEMA_REFERRERS, SCHEMA_HIDE, SCHEMA_REMOVE, SCHEMA_FORGET;
 
 /* Reading: on any connection. Goes up with every change of the registry. */
@@ -62,7 +62,6 @@ enum err db_schema_versions(struct db *db, struct arena *a, const struct schema_
                             size_t *ret_n, struct fault *f);
 enum err db_schema_uses(struct db *db, struct arena *a, struct slice context, int id, struct schema_version **ret, size_t *ret_n,
                         struct fault *f);
-enum err db_schema_contexts(struct db *db, struct arena *a, struct slice **ret, size_t *ret_n, struct fault *f);
 /* Ids of schemas that name a version of the span; `hidden` and `others` as $5 and $6 of schema_referrers. */
 enum err db_schema_referrers(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span, bool hidden,
                              bool others, int **ret, size_t *ret_n, struct fault *f);

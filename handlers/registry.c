@@ -54,11 +54,16 @@ enum err registry_window(struct request *rq, int64_t most, int64_t *ret_offset, 
     return OK;
 }
 
+bool registry_may(struct request *rq, enum perm perm, const struct schema_subject *s)
+{
+    char room[SCHEMA_NAME_BYTES];
+
+    return principal_may(rq->who, perm, schema_subject_name(s, room));
+}
+
 bool registry_visible(struct request *rq, const struct schema_subject *s)
 {
-    struct slice name = schema_subject_text(rq->arena, s);
-
-    return name.p && principal_may(rq->who, PERM_SCHEMA, name);
+    return registry_may(rq, PERM_SCHEMA, s);
 }
 
 enum err registry_subject(struct request *rq, bool context_too, struct schema_subject *ret)
@@ -107,16 +112,29 @@ enum err registry_json(struct request *rq)
     return fault(&rq->fault, ERR_UNSUPPORTED_MEDIA_TYPE, "Send a body of type " REGISTRY_TYPE ".");
 }
 
-enum err registry_body(struct request *rq, struct schema_body *ret)
+size_t registry_visible_refs(struct request *rq, struct slice context, const struct schema_body *b)
 {
+    size_t i = 0;
+
+    for (; i < b->n; i++) {
+        struct schema_subject s = schema_target(&b->refs[i], context);
+
+        if (!registry_visible(rq, &s))
+            break;
+    }
+    return i;
+}
+
+enum err registry_body(struct request *rq, struct slice context, struct schema_body *ret)
+{
+    size_t visible;
     enum err e = registry_json(rq);
 
     if (e || (e = schema_body_parse(rq->arena, rq->body, ret, &rq->fault)))
         return e;
-    for (size_t i = 0; i < ret->n; i++)
-        if (!registry_visible(rq, &ret->refs[i].subject))
-            return fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow the subject of reference %zu.", i + 1);
-    return OK;
+    if ((visible = registry_visible_refs(rq, context, ret)) == ret->n)
+        return OK;
+    return fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow the subject of reference %zu.", visible + 1);
 }
 
 enum err registry_end(struct request *rq, enum err e, const char *type)
@@ -164,29 +182,5 @@ enum err handle_registry_associations(struct request *rq, struct reply *rp)
     struct buf b = { 0 };
 
     BUF_LIT(&b, "[]");
-    return registry_reply(rq, rp, &b);
-}
-
-/* The default one is there always. */
-enum err handle_list_contexts(struct request *rq, struct reply *rp)
-{
-    int64_t offset, limit, at = 0;
-    struct slice *v;
-    struct buf b = { 0 };
-    size_t n;
-    enum err e;
-
-    if ((e = registry_window(rq, INT64_MAX, &offset, &limit)) || (e = schemas_contexts(rq->db, rq->arena, &v, &n, &rq->fault)))
-        return e;
-    buf_char(&b, '[');
-    for (size_t i = 0; i <= n && at - offset < limit; i++) {
-        struct slice context = i ? v[i - 1] : SLICE(SCHEMA_DEFAULT_CONTEXT);
-
-        if ((i && slice_is(context, SCHEMA_DEFAULT_CONTEXT)) || at++ < offset)
-            continue;
-        buf_str(&b, b.n > 1 ? "," : "");
-        buf_json_string(&b, context);
-    }
-    buf_char(&b, ']');
     return registry_reply(rq, rp, &b);
 }

@@ -16,14 +16,16 @@ enum err registry_window(struct request *rq, int64_t most, int64_t *ret_offset, 
 
 /* The subject of the path, which has a name, or with `context_too` a whole context; and the right to it, however it was spelled. */
 enum err registry_subject(struct request *rq, bool context_too, struct schema_subject *ret);
+bool registry_may(struct request *rq, enum perm perm, const struct schema_subject *s);
 bool registry_visible(struct request *rq, const struct schema_subject *s);
 enum err registry_version(struct request *rq, int *ret); /* of the path; 0: the latest */
 
 /* ERR_OVERLOADED: schemas_long_begin says no. */
 enum err registry_busy(struct request *rq);
 
-/* The body of a schema: its type is one that is taken, the caller may see what it refers to. */
-enum err registry_body(struct request *rq, struct schema_body *ret);
+/* The body of a schema of this context: its type is one that is taken, the caller may see what it refers to. */
+enum err registry_body(struct request *rq, struct slice context, struct schema_body *ret);
+size_t registry_visible_refs(struct request *rq, struct slice context, const struct schema_body *b); /* before the first that is not */
 enum err registry_json(struct request *rq); /* ERR_UNSUPPORTED_MEDIA_TYPE */
 
 /* Ends what audit_begin began: the record and the commit, and then this gateway knows of it. type NULL: nothing was changed. */

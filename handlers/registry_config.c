@@ -105,6 +105,14 @@ enum err handle_get_registry_mode(struct request *rq, struct reply *rp)
     return reply_word(rq, rp, "mode", schema_mode_names[settings.mode]);
 }
 
+/* Who imports uses up ids, which are of all. */
+static enum err may_set(struct request *rq, const struct schema_subject *s, int mode)
+{
+    if (mode != MODE_IMPORT || registry_may(rq, PERM_ADMIN, s))
+        return OK;
+    return fault(&rq->fault, ERR_FORBIDDEN, "The mode IMPORT needs admin on the subject.");
+}
+
 enum err handle_put_registry_mode(struct request *rq, struct reply *rp)
 {
     struct schema_subject s;
@@ -114,7 +122,7 @@ enum err handle_put_registry_mode(struct request *rq, struct reply *rp)
 
     if ((e = whose(rq, &s)) || (e = registry_json(rq)) ||
         (e = schema_member_parse(rq->arena, rq->body, "mode", &text, &rq->fault)) ||
-        (e = schema_mode_parse(text, &mode, &rq->fault)) || (e = audit_begin(rq->db, &rq->fault)))
+        (e = schema_mode_parse(text, &mode, &rq->fault)) || (e = may_set(rq, &s, mode)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;
     e = schemas_set_mode(rq->db, rq->arena, &s, mode, registry_flag(rq, "force"), &before, &rq->fault);
     if ((e = registry_end(rq, e, "ModeChanged")))

@@ -69,11 +69,8 @@ static enum err check_rights(struct request *rq, const struct contract_body *bod
 {
     for (size_t i = 0; i < body->n; i++) {
         const struct contract_wanted *w = &body->v[i];
-        bool good = registry_visible(rq, &w->subject);
 
-        for (size_t k = 0; good && k < w->body.n; k++)
-            good = registry_visible(rq, &w->body.refs[k].subject);
-        if (!good)
+        if (!registry_visible(rq, &w->subject) || registry_visible_refs(rq, w->subject.context, &w->body) < w->body.n)
             return fault(&rq->fault, ERR_FORBIDDEN, "/reads/%zu: The token does not allow this subject, or one it refers to.", i);
     }
     return OK;

@@ -102,7 +102,7 @@ static enum err work(struct request *rq, struct running *run)
     int last;
     enum err e;
 
-    if ((e = registry_subject(rq, false, &s)) || (e = registry_body(rq, &body)) || (e = read_asked(rq, &name, &last)))
+    if ((e = registry_subject(rq, false, &s)) || (e = registry_body(rq, s.context, &body)) || (e = read_asked(rq, &name, &last)))
         return e;
     if (body.type != SCHEMA_JSON)
         return schema_fault(&rq->fault, SCHEMA_INVALID,

@@ -114,14 +114,6 @@ static enum err put_row(struct matrix *m, const struct schema_subject *s, int up
     return OK;
 }
 
-/* With memory of its own, since there may be many subjects. */
-static bool is_visible(const struct matrix *m, struct arena *a, const struct schema_subject *s)
-{
-    struct slice name = schema_subject_text(a, s);
-
-    return name.p && principal_may(m->rq->who, PERM_SCHEMA, name);
-}
-
 static bool is_full(const struct matrix *m)
 {
     return m->rows && (m->rows >= m->limit || m->cells >= CELLS || m->body.n >= BYTES || clock_mono_us() >= m->deadline_us);
@@ -162,7 +154,7 @@ static enum err put_all(struct matrix *m)
 
         e = a ? contracts_subjects(m->rq->db, a, &place.at, SUBJECTS, &v, &n, &m->rq->fault) : ERR_NO_MEMORY;
         for (size_t i = 0; !e && !m->full && i < n; i++)
-            if (is_visible(m, a, &v[i]))
+            if (registry_visible(m->rq, &v[i]))
                 e = put_subject(m, &v[i], SCHEMA_VERSION_MAX);
         if (!e && n)
             move_to(&place, &v[n - 1]);

@@ -18,7 +18,7 @@ static enum err take(struct request *rq, struct schema_body *ret_body, struct sc
     struct schema_subject s;
     enum err e;
 
-    if ((e = registry_subject(rq, false, &s)) || (e = registry_body(rq, ret_body)))
+    if ((e = registry_subject(rq, false, &s)) || (e = registry_body(rq, s.context, ret_body)))
         return e;
     return prepare(rq, &s, ret_body, registry_flag(rq, "normalize"), ret);
 }
@@ -81,9 +81,9 @@ static enum err old_version(struct request *rq, struct schema_subject *ret_s, st
     struct schema_row row;
     enum err e;
 
-    if ((e = registry_subject(rq, false, ret_s)) || (e = registry_body(rq, &wanted)))
+    if ((e = registry_subject(rq, false, ret_s)) || (e = registry_body(rq, ret_s->context, &wanted)))
         return e;
-    if (wanted.force && !principal_may(rq->who, PERM_ADMIN, schema_subject_text(rq->arena, ret_s)))
+    if (wanted.force && !registry_may(rq, PERM_ADMIN, ret_s))
         return fault(&rq->fault, ERR_FORBIDDEN, "To go back by force needs admin on the subject.");
     if (wanted.version < 1)
         return schema_fault(&rq->fault, SCHEMA_BAD_VERSION, "The specified version '%d' is not a valid version id.",

@@ -6,6 +6,29 @@
 #define PAGE 1000
 #define PAGE_ARENA ((size_t)4 << 20)
 
+/* A list that is being written: of what the caller may see it leaves out `offset`. */
+struct list {
+    struct request *rq;
+    struct schema_filter filter;
+    struct buf b;
+    int64_t offset, limit, at;
+    char context[SCHEMA_CONTEXT_BYTES];   /* the last one that was listed */
+    size_t context_n;
+};
+
+static bool is_full(const struct list *l)
+{
+    return l->at - l->offset >= l->limit;
+}
+
+static void put(struct list *l, struct slice text)
+{
+    if (l->at++ < l->offset)
+        return;
+    buf_str(&l->b, l->b.n > 1 ? "," : "");
+    buf_json_string(&l->b, text);
+}
+
 /* Where a list has got to, kept beside the memory of its pages. */
 struct list_place {
     char context[SCHEMA_CONTEXT_BYTES], name[SCHEMA_SUBJECT_BYTES];
@@ -17,6 +40,36 @@ static void move_to(struct list_place *p, const struct schema_subject *s)
     memcpy(p->context, s->context.p, s->context.n);
     memcpy(p->name, s->name.p, s->name.n);
     p->at = (struct schema_subject){ { p->context, s->context.n }, { p->name, s->name.n } };
+}
+
+/* Tells fn of the subjects that the caller may see, in order, until the list is full. */
+static enum err each_subject(struct list *l, void (*fn)(struct list *l, const struct schema_subject *s))
+{
+    struct list_place place = { .at = { SLICE(""), SLICE("") } };
+    size_t n = PAGE;
+    enum err e = OK;
+
+    while (!e && n == PAGE && !is_full(l)) {
+        struct arena *a = arena_new(PAGE_ARENA);
+        struct schema_version *v;
+
+        e = a ? schemas_subjects(l->rq->db, a, &l->filter, &place.at, PAGE, &v, &n, &l->rq->fault) : ERR_NO_MEMORY;
+        for (size_t i = 0; !e && i < n && !is_full(l); i++)
+            if (registry_visible(l->rq, &v[i].subject))
+                fn(l, &v[i].subject);
+        if (!e && n)
+            move_to(&place, &v[n - 1].subject);
+        arena_free(a);
+    }
+    return e;
+}
+
+static enum err reply_list(struct list *l, struct reply *rp, enum err e)
+{
+    buf_char(&l->b, ']');
+    if (e)
+        buf_free(&l->b);
+    return e ? e : registry_reply(l->rq, rp, &l->b);
 }
 
 /* ":*:" and no prefix are all contexts. */
@@ -45,39 +98,47 @@ static bool only_deleted(const struct request *rq)
     return registry_flag(rq, "deletedOnly") || registry_flag(rq, "deleted_only");
 }
 
+static void put_subject(struct list *l, const struct schema_subject *s)
+{
+    char room[SCHEMA_NAME_BYTES];
+
+    put(l, schema_subject_name(s, room));
+}
+
 enum err handle_list_subjects(struct request *rq, struct reply *rp)
 {
-    struct schema_filter filter = { .deleted = registry_flag(rq, "deleted"), .deleted_only = only_deleted(rq) };
-    struct list_place place = { .at = { SLICE(""), SLICE("") } };
-    int64_t offset, limit, at = 0;
-    struct buf b = { 0 };
-    size_t n = PAGE;
+    struct list l = { .rq = rq };
     enum err e;
 
-    if ((e = registry_window(rq, INT32_MAX, &offset, &limit)) || (e = prefix(rq, &filter)))
+    if ((e = registry_window(rq, INT32_MAX, &l.offset, &l.limit)) || (e = prefix(rq, &l.filter)))
         return e;
-    buf_char(&b, '[');
-    while (!e && n == PAGE && at - offset < limit) {
-        struct arena *a = arena_new(PAGE_ARENA);
-        struct schema_version *v;
+    l.filter.deleted = registry_flag(rq, "deleted");
+    l.filter.deleted_only = only_deleted(rq);
+    buf_char(&l.b, '[');
+    return reply_list(&l, rp, each_subject(&l, put_subject));
+}
 
-        e = a ? schemas_subjects(rq->db, a, &filter, &place.at, PAGE, &v, &n, &rq->fault) : ERR_NO_MEMORY;
-        for (size_t i = 0; !e && i < n && at - offset < limit; i++) {
-            struct slice name = schema_subject_text(a, &v[i].subject);
+static void put_context(struct list *l, const struct schema_subject *s)
+{
+    if (slice_eq(s->context, (struct slice){ l->context, l->context_n }))
+        return;
+    memcpy(l->context, s->context.p, s->context.n);
+    l->context_n = s->context.n;
+    put(l, s->context);
+}
 
-            if (!name.p || !principal_may(rq->who, PERM_SCHEMA, name) || at++ < offset)
-                continue;
-            buf_str(&b, b.n > 1 ? "," : "");
-            buf_json_string(&b, name);
-        }
-        if (!e && n)
-            move_to(&place, &v[n - 1].subject);
-        arena_free(a);
-    }
-    buf_char(&b, ']');
+/* The default one is there always. */
+enum err handle_list_contexts(struct request *rq, struct reply *rp)
+{
+    struct list l = { .rq = rq, .filter = { .context = SLICE(""), .prefix = SLICE(""), .deleted = true } };
+    enum err e = registry_window(rq, INT32_MAX, &l.offset, &l.limit);
+
     if (e)
-        buf_free(&b);
-    return e ? e : registry_reply(rq, rp, &b);
+        return e;
+    buf_char(&l.b, '[');
+    if (!is_full(&l))
+        put_context(&l, &(struct schema_subject){ SLICE(SCHEMA_DEFAULT_CONTEXT), SLICE("") });
+    return reply_list(&l, rp, each_subject(&l, put_context));
 }
 
 #define SCHEMAS_MOST 1000                     /* in one answer, */

@@ -70,9 +70,6 @@ select context, subject, 0, false
  group by context, subject having case when $6 then bool_and(deleted) else $5 or not bool_and(deleted) end
  order by context, subject limit $7;
 
--- name: schema_contexts
-select distinct context from weir.schema_versions order by context;
-
 -- name: schema_versions
 select context, subject, version, deleted from weir.schema_versions where context = $1 and subject = $2 order by version;
 

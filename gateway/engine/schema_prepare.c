@@ -35,18 +35,10 @@ static bool is_known(const struct closure *c, struct slice name)
     return false;
 }
 
-/* What a reference without a context means is in the context of the schema that has it. */
-static struct schema_subject target_of(const struct schema_named *r, struct slice context)
-{
-    bool qualified = r->subject_text.n > 1 && r->subject_text.p[0] == ':' && r->subject_text.p[1] == '.';
-
-    return (struct schema_subject){ qualified ? r->subject.context : context, r->subject.name };
-}
-
 static enum err find_target(struct db *db, struct arena *a, const struct schema_named *r, struct slice context, int type,
                             bool deleted, struct schema_row *ret, struct fault *f)
 {
-    struct schema_subject s = target_of(r, context);
+    struct schema_subject s = schema_target(r, context);
     struct schema_span span = r->version ? (struct schema_span){ r->version, r->version } : SCHEMA_ALL;
     struct schema_row *row;
     size_t n;

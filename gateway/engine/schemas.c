@@ -137,11 +137,25 @@ enum err schema_subject_parse(struct slice text, struct schema_subject *ret, str
     return OK;
 }
 
-struct slice schema_subject_text(struct arena *a, const struct schema_subject *s)
+struct schema_subject schema_target(const struct schema_named *r, struct slice context)
+{
+    return (struct schema_subject){ is_qualified(r->subject_text) ? r->subject.context : context, r->subject.name };
+}
+
+struct slice schema_subject_name(const struct schema_subject *s, char room[SCHEMA_NAME_BYTES])
 {
     if (slice_is(s->context, SCHEMA_DEFAULT_CONTEXT) && s->name.n && !is_qualified(s->name))
         return s->name;
-    return slice_of(arena_printf(a, ":%.*s:%.*s", (int)s->context.n, s->context.p, (int)s->name.n, s->name.p));
+    snprintf(room, SCHEMA_NAME_BYTES, ":%.*s:%.*s", (int)s->context.n, s->context.p, (int)s->name.n, s->name.p);
+    return slice_of(room);
+}
+
+struct slice schema_subject_text(struct arena *a, const struct schema_subject *s)
+{
+    char room[SCHEMA_NAME_BYTES];
+    struct slice name = schema_subject_name(s, room);
+
+    return name.p == room ? arena_slice(a, name) : name;
 }
 
 enum err schema_version_parse(struct slice text, int *ret, struct fault *f)

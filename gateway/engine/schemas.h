@@ -32,6 +32,7 @@ enum schema_code {
     SCHEMA_BAD_SUBJECT = 42208,
     SCHEMA_TOO_LARGE = 42209
 };
+#define SCHEMA_IMPORT_AHEAD 1000000       /* as far above the next id one that is imported may lie: nobody uses them up for all */
 enum err schema_fault(struct fault *f, enum schema_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* What a gateway knows of it: that something has changed, here or on another gateway, at the latest registry.poll ago. Why the counter
@@ -51,7 +52,10 @@ void schemas_changed(struct schemas *s, struct db *db);     /* after a commit of
 #define SCHEMA_DEFAULT_CONTEXT "."
 /* "orders-value", or ":.context:orders-value". */
 enum err schema_subject_parse(struct slice text, struct schema_subject *ret, struct fault *f);
-/* As it is answered. p == NULL: no memory. */
+#define SCHEMA_NAME_BYTES (SCHEMA_CONTEXT_BYTES + SCHEMA_SUBJECT_BYTES + 4)
+/* As it is answered: the subject's own bytes, or in `room`. */
+struct slice schema_subject_name(const struct schema_subject *s, char room[SCHEMA_NAME_BYTES]);
+/* The same, in the arena. p == NULL: no memory. */
 struct slice schema_subject_text(struct arena *a, const struct schema_subject *s);
 enum err schema_version_parse(struct slice text, int *ret, struct fault *f); /* "latest" and "-1" are 0 */
 extern const char *const schema_type_names[];                /* enum schema_type */
@@ -68,6 +72,8 @@ struct schema_named {
     struct schema_subject subject;
     int version;                  /* 0: the latest */
 };
+/* What it means in a schema of this context: that is where a reference without one points. */
+struct schema_subject schema_target(const struct schema_named *r, struct slice context);
 struct schema_body {
     struct slice text;
     int type;                     /* enum schema_type */
@@ -129,7 +135,6 @@ enum err schemas_subjects(struct db *db, struct arena *a, const struct schema_fi
                           int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f);
 enum err schemas_page(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_version *after,
                       int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f);
-enum err schemas_contexts(struct db *db, struct arena *a, struct slice **ret, size_t *ret_n, struct fault *f);
 enum err schemas_settings(struct db *db, const struct schema_subject *s, struct schema_settings *ret, struct fault *f);
 #define SCHEMA_LEVEL_DEFAULT COMPAT_BACKWARD
 

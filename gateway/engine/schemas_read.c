@@ -138,11 +138,6 @@ enum err schemas_page(struct db *db, struct arena *a, const struct schema_filter
     return db_schema_page(db, a, l, after, limit, ret, ret_n, f);
 }
 
-enum err schemas_contexts(struct db *db, struct arena *a, struct slice **ret, size_t *ret_n, struct fault *f)
-{
-    return db_schema_contexts(db, a, ret, ret_n, f);
-}
-
 enum err schemas_settings(struct db *db, const struct schema_subject *s, struct schema_settings *ret, struct fault *f)
 {
     enum err e = db_schema_settings(db, s, ret, f);

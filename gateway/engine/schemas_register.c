@@ -59,6 +59,9 @@ static enum err settle_id(struct db *db, struct arena *a, struct schema_candidat
     }
     if (found)
         return schema_fault(f, SCHEMA_NOT_PERMITTED, "Overwrite new schema with id %d is not permitted.", wanted);
+    if (wanted > next_id && wanted - next_id > SCHEMA_IMPORT_AHEAD)
+        return schema_fault(f, SCHEMA_NOT_PERMITTED, "The id %d is more than %d above %d, the next one that is free.", wanted,
+                            SCHEMA_IMPORT_AHEAD, next_id);
     row->id = wanted ? wanted : next_id;
     if (row->id == INT32_MAX)
         return schema_fault(f, SCHEMA_NOT_PERMITTED, "The id %d is above those that there are.", row->id);

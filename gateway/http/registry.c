@@ -8,9 +8,10 @@
 bool registry_speaks(const struct request *rq)
 {
     static const char root[] = "/registry";
+    struct slice path = rq->route ? slice_of(rq->route->path) : rq->target; /* a target can spell it with percent signs */
     size_t n = sizeof root - 1;
 
-    return rq->target.n >= n && memcmp(rq->target.p, root, n) == 0 && (rq->target.n == n || strchr("/?", rq->target.p[n]));
+    return path.n >= n && memcmp(path.p, root, n) == 0 && (path.n == n || strchr("/?", path.p[n]));
 }
 
 /* The codes of what concerns every HTTP API are its statuses. */
