@@ -37,10 +37,11 @@ TSAN_API = [f"test_{name}.py" for name in (
     "idempotency", "identity", "job_watch", "longpoll", "read_many", "registry_shared", "revocations", "sse", "tickets",
     "tls", "two_gateways", "validation")]
 ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
-    "auth", "contracts", "dlq", "dry_run", "forged_tokens", "groups_manage", "http", "publish", "quota", "read", "registry",
-    "slow_clients")]
+    "auth", "contracts", "dlq", "dry_run", "forged_tokens", "groups_manage", "http", "issuers", "publish", "quota", "read",
+    "registry", "slow_clients")]
 # Dealt out first, so that workers end together.
-LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "readme")}
+LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "issuers",
+                                       "readme")}
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
 
 
