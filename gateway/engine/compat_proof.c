@@ -101,13 +101,16 @@ static const struct {
     { "if", rule_if },
 };
 
-/* Where a default may be filled in without another keyword that minds. */
+/* Where a default may be filled in without another keyword that minds: those beside a $ref do, where they count. */
 static bool is_plain(const struct json_node *r)
 {
-    static const char *const plain[] = { "type", "properties", "required", "additionalProperties", "items", "$ref" };
-    unsigned n = 0, asserting = 0;
+    static const char *const plain[] = { "type", "properties", "required", "additionalProperties", "items" };
+    bool refers = keyword(r, "$ref");
+    unsigned n = refers, asserting = 0;
 
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (refers && draft_of(r) <= DRAFT_7)
+        return true;
+    for (size_t i = 0; !refers && i < sizeof plain / sizeof *plain; i++)
         n += keyword(r, plain[i]) ? 1 : 0;
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         asserting += keyword(r, rules[i].name) ? 1 : 0;
@@ -311,31 +314,62 @@ static bool alike(const struct schema_text *x, const struct schema_text *y)
     return equal;
 }
 
+static bool unknown_draft(struct comparison *c)
+{
+    if (!c->reader.unknown && !c->writer.unknown)
+        return false;
+    compat_add(c->report, "CANNOT_TELL", SLICE(""), SLICE(""),
+               "The $schema of the %s is none of the drafts 4, 6, 7, 2019-09 and 2020-12: it cannot be compared.",
+               c->reader.unknown ? "reader's" : "writer's");
+    return true;
+}
+
+/* What is known of a side when references are followed; it only grows. */
+static size_t known_of(const struct side *s)
+{
+    return s->n + s->recursive;
+}
+
+/* A reference may lead to what was no schema before, and what that brings may change what others lead to: once more, then. */
+static bool proved(struct comparison *c, struct facts *ret)
+{
+    bool result;
+    size_t known;
+
+    do {
+        known = known_of(&c->reader) + known_of(&c->writer);
+        c->memo = (struct memo){ 0 };
+        c->mixed = c->reader.fourth != c->writer.fourth || (c->reader.fourth && c->reader.later) ||
+                   (c->writer.fourth && c->writer.later);
+        *ret = facts_none(c->writer.root);
+        facts_add(c, ret, c->writer.root);
+        result = quietly(c, c->reader.root, ret);
+    } while (result && known != known_of(&c->reader) + known_of(&c->writer));
+    return result;
+}
+
 enum err compat_json(const struct schema_text *reader, const struct schema_text *writer, struct compat_report *report,
                      struct fault *f)
 {
     struct comparison c = {
         .arena = report->arena, .report = report, .stack = __builtin_frame_address(0), .steps = COMPAT_STEPS, .plain = true
     };
+    struct facts facts;
     enum err e;
 
     if ((e = side_read(&c, &c.reader, reader, false, f)) || (e = side_read(&c, &c.writer, writer, true, f)))
         return e;
     if (alike(reader, writer))
         return OK;
-    if (c.reader.unknown || c.writer.unknown) {
-        compat_add(report, "CANNOT_TELL", SLICE(""), SLICE(""),
-                   "The $schema of the %s is none of the drafts 4, 6, 7, 2019-09 and 2020-12: it cannot be compared.",
-                   c.reader.unknown ? "reader's" : "writer's");
+    if (unknown_draft(&c))
         return OK;
-    }
     if (!(c.spots = arena_zalloc(c.arena, (report->max + 1) * sizeof *c.spots)))
         return fault(f, ERR_NO_MEMORY, "The comparison takes more memory than there is for it.");
-    c.mixed = c.reader.fourth != c.writer.fourth || (c.reader.fourth && c.reader.later) || (c.writer.fourth && c.writer.later);
-    struct facts facts = facts_none(c.writer.root);
+    bool good = proved(&c, &facts);
 
-    facts_add(&c, &facts, c.writer.root);
-    if (!quietly(&c, c.reader.root, &facts)) {
+    if (unknown_draft(&c))
+        return OK;
+    if (!good) {
         c.gave_up = false;       /* what is told takes work of its own */
         c.steps = COMPAT_STEPS;
         covers(&c, c.reader.root, &facts);

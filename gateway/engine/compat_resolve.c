@@ -22,6 +22,7 @@ static struct side *side_of(struct comparison *c, const struct json_node *n)
     return n->tag & TAG_WRITER ? &c->writer : &c->reader;
 }
 
+/* References are followed late, also while a counterexample is made in memory of its own; what they lead to stays. */
 static bool remember(struct comparison *c, struct side *s, struct resource one)
 {
     if (!one.uri.p) {
@@ -30,7 +31,7 @@ static bool remember(struct comparison *c, struct side *s, struct resource one)
     }
     if (s->n == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 16;
-        struct resource *v = arena_alloc(c->arena, cap * sizeof *v);
+        struct resource *v = arena_alloc(c->report->arena, cap * sizeof *v);
 
         if (!v) {
             c->no_memory = true;
@@ -70,7 +71,7 @@ static bool index_object(struct comparison *c, struct json_node *n, struct slice
         struct slice fragment = uri_fragment(id->text);
 
         if (id->text.n && *id->text.p != '#') {
-            *base = uri_resolve(c->arena, *base, id->text);
+            *base = uri_resolve(c->report->arena, *base, id->text);
             n->tag |= TAG_RESOURCE;
             s->unknown |= !draft_said(n, d);
             if (!remember(c, s, (struct resource){ *base, SLICE_NONE, n, false }))

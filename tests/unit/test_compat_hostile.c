@@ -8,7 +8,7 @@
 #include "gateway/base/thread.h"
 #include "gateway/engine/compat.h"
 
-/* Schemas that are made to take long or to go deep. */
+/* Schemas that are made to take long, to go deep, or to be taken for what they are not. */
 enum { FINDINGS = 8 };
 
 static enum err check(struct slice old_text, struct slice new_text, size_t *ret_n)
@@ -99,6 +99,72 @@ static void chains_of_references_end_within_the_stack_of_a_thread(void **state)
     assert_ptr_equal(good, &token);
 }
 
+/* What an unknown keyword holds is a schema only when a reference leads there: here while a counterexample is made. */
+static void what_is_found_for_one_counterexample_is_there_for_the_next(void **state)
+{
+    struct buf old_text = { 0 }, new_text = { 0 };
+    size_t n;
+
+    (void)state;
+    BUF_LIT(&old_text, "{\"required\":[\"a\",\"p1\"],\"properties\":{\"a\":{\"type\":\"integer\"},");
+    for (int i = 1; i < 6; i++)
+        buf_printf(&old_text, "\"p%d\":{\"type\":\"object\",\"required\":[\"p%d\"],\"properties\":{", i, i + 1);
+    BUF_LIT(&old_text, "\"p6\":{\"$ref\":\"#/x/X\"}}}}}}}}}}},\"b\":{\"type\":\"integer\"}},\"x\":{\"X\":{\"$id\":\"http://e/x\",\"required\":[\"q\"],"
+                       "\"properties\":{\"q\":{\"$ref\":\"#/definitions/y\"}},\"definitions\":{\"y\":{}}}}}");
+    BUF_LIT(&new_text, "{\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"string\"}}}");
+    assert_int_equal(check((struct slice){ old_text.p, old_text.n }, (struct slice){ new_text.p, new_text.n }, &n), OK);
+    assert_int_equal(n, 2);
+    buf_free(&old_text);
+    buf_free(&new_text);
+}
+
+static void an_unknown_draft_that_is_found_late_is_not_compared(void **state)
+{
+#define LATE(type)                                                                                              \
+    "{\"properties\":{\"a\":{\"$ref\":\"#/x/foo\"},\"b\":{\"$ref\":\"#/definitions/b\"}},\"definitions\":{\"b\":{" \
+    "\"type\":\"" type "\"}},\"x\":{\"foo\":{\"$id\":\"http://e/foo\",\"$schema\":\"http://e/meta\"}}}"
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(check(SLICE(LATE("string")), SLICE(LATE("integer")), &n), OK);
+    assert_int_equal(n, 1);
+}
+
+/* Among the dynamic anchors is one that only a reference makes a schema. */
+static void what_a_reference_brings_late_counts_for_all(void **state)
+{
+#define DYNAMIC(type)                                                                                                     \
+    "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/a\"},"       \
+    "\"b\":{\"$ref\":\"#/x/foo\"}},\"$defs\":{\"a\":{\"$id\":\"a\",\"$dynamicRef\":\"#m\",\"$defs\":{\"m\":{"             \
+    "\"$dynamicAnchor\":\"m\"}}}},\"x\":{\"foo\":{\"$id\":\"foo\",\"$ref\":\"a\",\"$defs\":{\"m\":{\"$dynamicAnchor\":" \
+    "\"m\",\"type\":\"" type "\"}}}}}"
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(check(SLICE(DYNAMIC("string")), SLICE(DYNAMIC("integer")), &n), OK);
+    assert_true(n > 0);
+}
+
+/* What is filled in may be what keywords beside the $ref do not allow. */
+static void a_default_behind_a_reference_with_others_beside_it_is_not_filled_in(void **state)
+{
+#define BEHIND(draft, beside)                                                                                            \
+    "{\"$schema\":\"https://json-schema.org/draft/" draft "/schema\",\"$ref\":\"#/$defs/t\"" beside ",\"$defs\":{\"t\":{" \
+    "\"required\":[\"p\"],\"properties\":{\"p\":{\"default\":1}}}}}"
+    size_t n = 0;
+
+    (void)state;
+    assert_int_equal(check(SLICE("{\"additionalProperties\":false}"),
+                           SLICE(BEHIND("2020-12", ",\"additionalProperties\":false")), &n), OK);
+    assert_true(n > 0);
+    assert_int_equal(check(SLICE("{\"additionalProperties\":false}"), SLICE(BEHIND("2020-12", "")), &n), OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(check(SLICE("{\"additionalProperties\":false}"),
+                           SLICE("{\"$ref\":\"#/definitions/t\",\"additionalProperties\":false,\"definitions\":{\"t\":{"
+                                 "\"required\":[\"p\"],\"properties\":{\"p\":{\"default\":1}}}}}"), &n), OK);
+    assert_int_equal(n, 0);
+}
+
 static void what_is_no_schema_is_refused(void **state)
 {
     size_t n;
@@ -112,6 +178,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_schemas_end_within_the_budget),
         cmocka_unit_test(chains_of_references_end_within_the_stack_of_a_thread),
+        cmocka_unit_test(what_is_found_for_one_counterexample_is_there_for_the_next),
+        cmocka_unit_test(an_unknown_draft_that_is_found_late_is_not_compared),
+        cmocka_unit_test(what_a_reference_brings_late_counts_for_all),
+        cmocka_unit_test(a_default_behind_a_reference_with_others_beside_it_is_not_filled_in),
         cmocka_unit_test(what_is_no_schema_is_refused),
     };
 
