@@ -143,6 +143,6 @@ bool decimal_multiple(const struct decimal *d, const struct decimal *of)
             m = m * 10 + (uint64_t)(*p - '0');
     for (const char *p = d->digits; p < d->end; p++)
         if (*p != '.')
-            r = (product(r, 10, m) + (uint64_t)(*p - '0')) % m;
+            r = (r * 10 + (uint64_t)(*p - '0')) % m; /* m has 18 digits at most */
     return product(r, power_of_ten(last - last_of, m), m) == 0;
 }

@@ -10,6 +10,8 @@ static bool objects_equal(struct toil *t, struct node *a, const struct node *b)
     for (uint32_t i = 0; i < a->n; i++, x += 1 + x[1].skip, y += 1 + y[1].skip) {
         const struct node *other = y + 1;
 
+        if (!toil_spend(t, x->n / 16))
+            return false;
         /* Mostly the order is the same. */
         if (x->hash != y->hash || !node_is(x, node_slice(y))) {
             if (!toil_spend(t, b->n) || !(other = node_member(b, node_slice(x))))
@@ -31,18 +33,25 @@ static bool arrays_equal(struct toil *t, struct node *a, const struct node *b)
     return true;
 }
 
+/* Long ones are dear, on either side. */
+static bool numbers_equal(struct toil *t, const struct node *a, const struct node *b)
+{
+    return toil_spend(t, ((int64_t)a->n + b->n) / 16) &&
+           (node_is(a, node_slice(b)) || decimal_equal(node_slice(a), node_slice(b)));
+}
+
 bool node_equal(struct toil *t, struct node *a, const struct node *b)
 {
     if (!toil_spend(t, 1))
         return false;
     if (node_is_number(a))
-        return node_is_number(b) && (node_is(a, node_slice(b)) || decimal_equal(node_slice(a), node_slice(b)));
+        return node_is_number(b) && numbers_equal(t, a, b);
     if (a->type != b->type)
         return false;
     switch (a->type) {
     case T_STRING:
         /* b is of the schema, or was unescaped when it was hashed */
-        return node_text(t, a) && node_is(a, node_slice(b));
+        return node_text(t, a) && a->n == b->n && toil_spend(t, a->n / 16) && node_is(a, node_slice(b));
     case T_ARRAY:
         return a->n == b->n && arrays_equal(t, a, b);
     case T_OBJECT:
@@ -81,9 +90,9 @@ uint32_t node_hash(struct toil *t, struct node *v)
         return 0;
     switch (v->type) {
     case T_INT: case T_WHOLE: case T_REAL:
-        return number_hash(v);
+        return toil_spend(t, v->n / 16) ? number_hash(v) : 0;
     case T_STRING:
-        return node_text(t, v) ? name_hash(v->p, v->n) : 0;
+        return node_text(t, v) && toil_spend(t, v->n / 16) ? name_hash(v->p, v->n) : 0;
     case T_ARRAY:
         for (uint32_t i = 0; i < v->n; i++, e += e->skip)
             h = mix(h, node_hash(t, e));

@@ -26,7 +26,7 @@ static bool failed_type(struct run *r, const struct block *b, struct node *v)
                                         .at = b->types ? b->type_at : b->at });
 }
 
-static bool bound_holds(const struct op *op, const struct node *v)
+static bool bound_holds(struct run *r, const struct op *op, const struct node *v)
 {
     const struct bound *b = op->u.bound;
     struct decimal d;
@@ -39,6 +39,8 @@ static bool bound_holds(const struct op *op, const struct node *v)
             return i % b->small == 0;
         c = (i > b->small) - (i < b->small);
     } else {
+        if (!toil_spend(&r->toil, 1 + (op->code == OP_MULTIPLE_OF ? v->n : v->n / 16)))
+            return false;
         d = decimal_of(node_slice(v));
         if (op->code == OP_MULTIPLE_OF)
             return decimal_multiple(&d, &b->decimal);
@@ -80,7 +82,7 @@ static bool in_set(struct run *r, const struct value_set *set, struct node *v)
     if (!(set->types >> v->type & 1))
         return false;
     if (v->type == T_STRING) {
-        if ((v->n > set->longest && !v->escaped) || !node_text(&r->toil, v))
+        if ((v->n > set->longest && !v->escaped) || !node_text(&r->toil, v) || !toil_spend(&r->toil, v->n / 16))
             return false;
         for (uint32_t at = name_hash(v->p, v->n);; at++) {
             const struct node *s = set->strings[at & set->mask];
@@ -98,10 +100,11 @@ static bool in_set(struct run *r, const struct value_set *set, struct node *v)
 /* Of a string that some format or pattern is asked of. */
 static bool text_holds(struct run *r, const struct op *op, struct node *v)
 {
-    if (!node_text(&r->toil, v) || !toil_spend(&r->toil, 1 + v->n / 16))
+    if (!node_text(&r->toil, v))
         return false;
     if (op->code == OP_FORMAT)
-        return op->u.format->is(node_slice(v));
+        return toil_spend(&r->toil, op->u.format->dear ? FORMAT_DEAR + (int64_t)v->n : 1 + v->n / 16) &&
+               op->u.format->is(node_slice(v));
     return pattern_matches(op->u.pattern, node_slice(v), &r->toil, &r->matcher);
 }
 
@@ -144,7 +147,7 @@ static bool eval_op(struct run *r, const struct block *b, const struct op *op, s
         holds = in_set(r, op->u.set, v);
         break;
     case OP_CALL:
-        return eval(r, op->u.block, v, t);
+        return toil_spend(&r->toil, 1) && eval(r, op->u.block, v, t);
     case OP_DYNAMIC:
         return eval_dynamic(r, op, v, t);
     case OP_ANY_OF:
@@ -152,12 +155,12 @@ static bool eval_op(struct run *r, const struct block *b, const struct op *op, s
     case OP_ONE_OF:
         return eval_one_of(r, b, op, v, t);
     case OP_NOT:
-        holds = !eval_quietly(r, op->u.block, v, NULL);
+        holds = toil_spend(&r->toil, 1) && !eval_quietly(r, op->u.block, v, NULL);
         break;
     case OP_IF:
         return eval_if(r, op, v, t);
     case OP_MAXIMUM: case OP_EXCLUSIVE_MAXIMUM: case OP_MINIMUM: case OP_EXCLUSIVE_MINIMUM: case OP_MULTIPLE_OF:
-        holds = bound_holds(op, v);
+        holds = bound_holds(r, op, v);
         break;
     case OP_MAX_LENGTH: case OP_MIN_LENGTH:
         holds = length_holds(r, op, v);

@@ -7,7 +7,7 @@ struct nearness {
     uint32_t failures;
 };
 
-static struct nearness nearness(const struct notes *notes, const struct node *v)
+static struct nearness nearness(struct run *r, const struct notes *notes, const struct node *v)
 {
     struct nearness near = { .meant = true, .depth = UINT32_MAX, .failures = notes->n };
 
@@ -20,9 +20,12 @@ static struct nearness nearness(const struct notes *notes, const struct node *v)
             /* A direct entry of the value, or deeper? */
             const struct node *e = v + 1;
             bool object = v->type == T_OBJECT;
+            uint32_t k = 0;
 
-            for (uint32_t k = 0; k < v->n && e + object <= f->v; k++, e += object + e[object].skip)
+            for (; k < v->n && e + object <= f->v; k++, e += object + e[object].skip)
                 depth = e + object == f->v || e == f->v ? 1 : 2;
+            if (!toil_spend(&r->toil, k / 8))
+                break;
         }
         near.meant &= !(tells && depth < 2);
         near.depth = depth < near.depth ? depth : near.depth;
@@ -55,14 +58,14 @@ static bool note_nearest(struct run *r, const struct block *b, const struct op *
     for (uint32_t i = 0; i < op->u.branches->n && !r->toil.err; i++) {
         struct notes tried = { .list = arena_alloc(r->toil.arena, room * sizeof *tried.list), .max = room };
 
-        if (!tried.list) {
+        if (!tried.list)
             r->toil.err = ERR_NO_MEMORY;
+        if (!toil_spend(&r->toil, 1))
             break;
-        }
         r->notes = &tried;
         eval(r, op->u.branches->list[i], v, NULL);
         r->notes = notes;
-        struct nearness near = nearness(&tried, v);
+        struct nearness near = nearness(r, &tried, v);
 
         if (tried.n && (!best.n || nearer(near, best_near))) {
             best = tried;
@@ -82,7 +85,7 @@ bool eval_any_of(struct run *r, const struct block *b, const struct op *op, stru
     for (uint32_t i = 0; i < list->n; i++) {
         struct track more;
 
-        if (t && !track_begin(r, &more, v))
+        if (!toil_spend(&r->toil, 1) || (t && !track_begin(r, &more, v)))
             return false;
         if (!eval_quietly(r, list->list[i], v, t ? &more : NULL))
             continue;
@@ -102,7 +105,7 @@ bool eval_one_of(struct run *r, const struct block *b, const struct op *op, stru
     for (uint32_t i = 0; i < list->n; i++) {
         struct track more;
 
-        if (t && !track_begin(r, &more, v))
+        if (!toil_spend(&r->toil, 1) || (t && !track_begin(r, &more, v)))
             return false;
         if (!eval_quietly(r, list->list[i], v, t ? &more : NULL))
             continue;
@@ -119,7 +122,7 @@ bool eval_if(struct run *r, const struct op *op, struct node *v, struct track *t
     const struct choice *x = op->u.choice;
     struct track more;
 
-    if (t && !track_begin(r, &more, v))
+    if (!toil_spend(&r->toil, 1) || (t && !track_begin(r, &more, v)))
         return false;
     bool passes = eval_quietly(r, x->condition, v, t ? &more : NULL);
     const struct block *next = passes ? x->then : x->otherwise;

@@ -172,6 +172,8 @@ static bool check_member(struct walk *w, const struct members *m, struct node *n
     bool ok = true, known = false;
 
     if (p) {
+        if (!toil_spend(&w->r->toil, name->n / 16))
+            return false;
         *ret_required += p->required;
         known = p->known;
         if (p->block)
@@ -192,13 +194,19 @@ static bool check_member(struct walk *w, const struct members *m, struct node *n
     return ok && !w->r->toil.err;
 }
 
+/* What it takes to look for a member of that name. */
+static int64_t look_up(const struct node *object, const struct node *name)
+{
+    return 1 + object->n / 8 + name->n / 16;
+}
+
 static bool note_missing(struct run *r, const struct block *b, const struct op *op, struct node *v)
 {
     const struct node *name = op->u.members->names;
 
     if (!r->notes)
         return false;
-    for (uint32_t i = 1; i <= name->n; i++)
+    for (uint32_t i = 1; i <= name->n && r->notes->n < r->notes->max && toil_spend(&r->toil, look_up(v, name + i)); i++)
         if (!node_member(v, node_slice(name + i)))
             failed_at(r, (struct failure){ b, op, v, K_REQUIRED, name, node_slice(name + i), 0 });
     return false;
@@ -260,11 +268,11 @@ bool eval_dependent(struct run *r, const struct block *b, const struct op *op, s
     const struct dependent *d = op->u.dependent;
     bool ok = true;
 
-    if (!toil_spend(&r->toil, 1 + (int64_t)v->n * (1 + d->n) / 8))
+    if (!toil_spend(&r->toil, 1 + v->n / 8 + (int64_t)d->name.n / 16))
         return false;
     if (!node_member(v, d->name))
         return true;
-    for (uint32_t i = 0; i < d->n; i++)
+    for (uint32_t i = 0; i < d->n && toil_spend(&r->toil, look_up(v, d->names + i)); i++)
         if (!node_member(v, node_slice(d->names + i)))
             ok = failed_at(r, (struct failure){ b, op, v, op->keyword, op->at, node_slice(d->names + i), 0 });
     return d->block ? eval(r, d->block, v, t) : ok;

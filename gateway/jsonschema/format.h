@@ -7,7 +7,10 @@
 struct format {
     const char *name;
     bool (*is)(struct slice s);
+    bool dear;                   /* it is compiled: FORMAT_DEAR steps, and one for each byte */
 };
+
+enum { FORMAT_DEAR = 100 };
 
 const struct format *format_find(struct slice name); /* NULL: unknown, so it asserts nothing */
 

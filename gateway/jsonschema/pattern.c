@@ -118,7 +118,7 @@ bool pattern_matches(const struct pattern *p, struct slice s, struct toil *t, st
     int n;
 
     if (p->is_plain)
-        return plain_matches(&p->plain, s);
+        return toil_spend(t, 1 + (int64_t)s.n / 16) && plain_matches(&p->plain, s);
     if (!toil_spend(t, STEPS_BASE + (int64_t)s.n))
         return false;
     if (!*m && !(*m = matcher_new())) {
