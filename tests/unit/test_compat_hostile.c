@@ -109,7 +109,8 @@ static void what_is_found_for_one_counterexample_is_there_for_the_next(void **st
     BUF_LIT(&old_text, "{\"required\":[\"a\",\"p1\"],\"properties\":{\"a\":{\"type\":\"integer\"},");
     for (int i = 1; i < 6; i++)
         buf_printf(&old_text, "\"p%d\":{\"type\":\"object\",\"required\":[\"p%d\"],\"properties\":{", i, i + 1);
-    BUF_LIT(&old_text, "\"p6\":{\"$ref\":\"#/x/X\"}}}}}}}}}}},\"b\":{\"type\":\"integer\"}},\"x\":{\"X\":{\"$id\":\"http://e/x\",\"required\":[\"q\"],"
+    BUF_LIT(&old_text, "\"p6\":{\"$ref\":\"#/x/X\"}}}}}}}}}}},\"b\":{\"type\":\"integer\"}},"
+                       "\"x\":{\"X\":{\"$id\":\"http://e/x\",\"required\":[\"q\"],"
                        "\"properties\":{\"q\":{\"$ref\":\"#/definitions/y\"}},\"definitions\":{\"y\":{}}}}}");
     BUF_LIT(&new_text, "{\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"string\"}}}");
     assert_int_equal(check((struct slice){ old_text.p, old_text.n }, (struct slice){ new_text.p, new_text.n }, &n), OK);
