@@ -14,6 +14,7 @@ enum {
     LENGTH_MAX = 1000, /* of strings and arrays that are made */
     MEMORY = 32 << 20,
     JUDGING = JSONSCHEMA_STEPS, /* of work of the validator, for all documents of a comparison */
+    JUDGING_BYTES = 16,         /* of a document: one step, besides */
 };
 
 struct trial {
@@ -33,6 +34,11 @@ static const char *const values[] = {
     "\"a\"",      "[]",          "{}",     "[null]", "[0,0]", "{\"a\":null}", "\"a longer string\"",
     "1000000007", "-1000000007", "[[],{}]"
 };
+
+static bool is_done(const struct trial *t)
+{
+    return t->found.n || t->left <= 0 || *t->judging <= 0 || t->c->gave_up || t->c->no_memory;
+}
 
 /* --- documents ------------------------------------------------------------------------------------------------------ */
 static void put_sample(struct trial *t, const struct facts *f, unsigned at, struct slice leaf, struct buf *out, unsigned depth);
@@ -55,7 +61,7 @@ static void put_object(struct trial *t, const struct facts *f, unsigned at, stru
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *required = f->is[i].value ? NULL : keyword(f->is[i].node, "required");
 
-        for (unsigned k = 0; required && required->type == JSON_ARRAY && k < required->n; k++) {
+        for (unsigned k = 0; required && required->type == JSON_ARRAY && k < required->n && !t->c->gave_up; k++) {
             struct slice name = required->child[k]->text;
             bool here = next.p && slice_eq(name, next);
             struct facts member = facts_of_member(t->c, f, name);
@@ -88,7 +94,7 @@ static void put_array(struct trial *t, const struct facts *f, unsigned at, struc
     unsigned long least = limit_of(t->c, f, FAMILY_ITEMS), n = here ? t->path[at]->index + 1UL : 0;
 
     buf_char(out, '[');
-    for (unsigned long i = 0; i < (n > least ? n : least) && i < LENGTH_MAX; i++) {
+    for (unsigned long i = 0; i < (n > least ? n : least) && i < LENGTH_MAX && !t->c->gave_up; i++) {
         struct facts item = facts_of_item(t->c, f, (unsigned)i);
         bool next = here && i == t->path[at]->index;
 
@@ -99,19 +105,17 @@ static void put_array(struct trial *t, const struct facts *f, unsigned at, struc
     buf_char(out, ']');
 }
 
-static bool put_known(const struct facts *f, struct buf *out)
+static bool put_known(struct comparison *c, const struct facts *f, struct buf *out)
 {
-    const struct json_node *list = listed(f);
+    const struct json_node *list = listed(f), *known = NULL;
 
-    for (unsigned i = 0; i < f->n; i++)
-        if (f->is[i].value) {
-            json_tree_write(f->is[i].node, false, out);
-            return true;
-        }
-    if (!list || (!slice_is(list->name, "const") && !list->n))
-        return false;
-    json_tree_write(slice_is(list->name, "const") ? list : list->child[0], false, out);
-    return true;
+    for (unsigned i = 0; i < f->n && !known; i++)
+        known = f->is[i].value ? f->is[i].node : NULL;
+    if (!known && list)
+        known = slice_is(list->name, "const") ? list : list->n ? list->child[0] : NULL;
+    if (known && spend(c, (long)known->text.n / 16))
+        json_tree_write(known, false, out);
+    return known;
 }
 
 static void put_number(struct trial *t, const struct facts *f, struct buf *out)
@@ -161,7 +165,7 @@ static void put_sample(struct trial *t, const struct facts *f, unsigned at, stru
         buf_slice(out, leaf);
         return;
     }
-    if ((!path && put_known(&one, out)))
+    if (!path && put_known(t->c, &one, out))
         return;
     if (depth && (path ? t->path[at]->name.p != NULL
                        : one.kinds & KIND_OBJECT && (speaks_of(&one, of_objects) || !(one.kinds & ~(unsigned)KIND_OBJECT))))
@@ -191,6 +195,7 @@ static void judge(struct trial *t, struct slice document)
     bool takes, reads;
     size_t n = 0;
 
+    *t->judging -= (int64_t)document.n / JUDGING_BYTES;
     if (jsonschema_conforms(t->writer, document, t->judging, &takes) || !takes)
         return;
     before = *t->judging;
@@ -212,11 +217,12 @@ static void try_leaf(struct trial *t, struct slice leaf)
     struct facts root = facts_none(c->writer.root);
     struct buf text = { 0 };
 
-    if (t->found.n || t->left-- <= 0 || c->gave_up || c->no_memory)
+    if (is_done(t))
         return;
+    t->left--;
     facts_add(c, &root, c->writer.root);
     put_sample(t, &root, 0, leaf, &text, SAMPLE_DEPTH);
-    if (!text.failed)
+    if (!text.failed && !c->gave_up)
         judge(t, (struct slice){ text.p, text.n });
     buf_free(&text);
 }
@@ -224,51 +230,68 @@ static void try_leaf(struct trial *t, struct slice leaf)
 static void try_numbers(struct trial *t, const struct json_node *schema)
 {
     static const double beside[] = { 0, 1, -1, 0.5, -0.5 };
+    static const char *const limits[] = { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "const" };
 
-    for (unsigned i = 0; schema && schema->type == JSON_OBJECT && i < schema->n; i++)
-        for (int k = 0; k < 5 && schema->child[i]->type == JSON_NUMBER; k++) {
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const struct json_node *limit = json_tree_get(schema, limits[i]);
+
+        for (int k = 0; k < 5 && limit && limit->type == JSON_NUMBER && !is_done(t); k++) {
             char text[64];
 
-            snprintf(text, sizeof text, "%.15g", strtod(schema->child[i]->text.p, NULL) + beside[k]);
+            snprintf(text, sizeof text, "%.15g", strtod(limit->text.p, NULL) + beside[k]);
             try_leaf(t, slice_of(text));
         }
+    }
+}
+
+static void try_length(struct trial *t, int n)
+{
+    struct buf string = { 0 }, array = { 0 }, object = { 0 };
+
+    buf_char(&string, '"');
+    buf_char(&array, '[');
+    buf_char(&object, '{');
+    for (int k = 0; k < n && !is_done(t); k++) {
+        struct facts item = facts_of_item(t->c, t->spot->facts, (unsigned)k);
+
+        buf_char(&string, 'a');
+        buf_str(&array, k > 0 ? "," : "");
+        put_sample(t, &item, PATH_MAX_STEPS + 1, SLICE_NONE, &array, 3);
+        buf_printf(&object, "%s\"m%d\":null", k > 0 ? "," : "", k);
+    }
+    buf_char(&string, '"');
+    buf_char(&array, ']');
+    buf_char(&object, '}');
+    if (!string.failed && !array.failed && !object.failed) {
+        try_leaf(t, (struct slice){ string.p, string.n });
+        try_leaf(t, (struct slice){ array.p, array.n });
+        try_leaf(t, (struct slice){ object.p, object.n });
+    }
+    buf_free(&string);
+    buf_free(&array);
+    buf_free(&object);
 }
 
 /* Strings, arrays and objects about as long as a limit. */
 static void try_lengths(struct trial *t, const struct json_node *schema)
 {
-    for (unsigned i = 0; schema && schema->type == JSON_OBJECT && i < schema->n; i++) {
-        double limit = schema->child[i]->type == JSON_NUMBER ? strtod(schema->child[i]->text.p, NULL) : -2;
+    static const char *const limits[] = { "minLength", "maxLength", "minItems", "maxItems", "minContains", "maxContains",
+                                          "minProperties", "maxProperties" };
 
-        for (double n = limit - 1; limit >= -1 && limit <= LENGTH_MAX && n <= limit + 1; n++) {
-            struct buf string = { 0 }, array = { 0 }, object = { 0 };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const struct json_node *limit = json_tree_get(schema, limits[i]);
+        double at = limit && limit->type == JSON_NUMBER ? strtod(limit->text.p, NULL) : -1;
 
-            for (double k = 0; k < n; k++) {
-                struct facts item = facts_of_item(t->c, t->spot->facts, (unsigned)k);
-
-                buf_char(&string, 'a');
-                buf_str(&array, k > 0 ? "," : "");
-                put_sample(t, &item, PATH_MAX_STEPS + 1, SLICE_NONE, &array, 3);
-                buf_printf(&object, "%s\"m%d\":null", k > 0 ? "," : "", (int)k);
-            }
-            char *all[] = { NULL, NULL, NULL };
-
-            if (n >= 0 && (all[0] = arena_printf(t->c->arena, "\"%.*s\"", (int)string.n, string.p ? string.p : "")) &&
-                (all[1] = arena_printf(t->c->arena, "[%.*s]", (int)array.n, array.p ? array.p : "")) &&
-                (all[2] = arena_printf(t->c->arena, "{%.*s}", (int)object.n, object.p ? object.p : "")))
-                for (int k = 0; k < 3; k++)
-                    try_leaf(t, slice_of(all[k]));
-            buf_free(&string);
-            buf_free(&array);
-            buf_free(&object);
-        }
+        for (int n = (int)at - 1; at >= 0 && at <= LENGTH_MAX && n <= (int)at + 1 && !is_done(t); n++)
+            if (n >= 0)
+                try_length(t, n);
     }
 }
 
 /* An object as it has to be, with one member more. */
 static void try_member(struct trial *t, struct slice object, struct slice name)
 {
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+    for (size_t i = 0; i < sizeof values / sizeof *values && !is_done(t); i++) {
         struct buf text = { 0 };
 
         buf_put(&text, object.p, object.n - 1);
@@ -286,7 +309,7 @@ static void try_objects(struct trial *t, const struct json_node *schema)
     struct buf object = { 0 };
 
     put_object(t, t->spot->facts, PATH_MAX_STEPS + 1, SLICE_NONE, &object, SAMPLE_DEPTH);
-    if (!object.failed) {
+    if (!object.failed && !is_done(t)) {
         struct slice s = { object.p, object.n };
 
         try_leaf(t, s);
@@ -294,7 +317,7 @@ static void try_objects(struct trial *t, const struct json_node *schema)
         for (int i = 0; i < 4; i++) {
             const struct json_node *map = json_tree_get(schema, maps[i]);
 
-            for (unsigned k = 0; map && map->type == JSON_OBJECT && k < map->n; k++)
+            for (unsigned k = 0; map && map->type == JSON_OBJECT && k < map->n && !is_done(t); k++)
                 try_member(t, s, map->child[k]->name);
         }
     }
@@ -320,7 +343,7 @@ static void try_all(struct trial *t)
     if (!sample.failed)
         try_leaf(t, (struct slice){ sample.p, sample.n });
     buf_free(&sample);
-    for (unsigned i = 0; list && slice_is(list->name, "enum") && i < list->n; i++) {
+    for (unsigned i = 0; list && slice_is(list->name, "enum") && i < list->n && !is_done(t); i++) {
         struct buf one = { 0 };
 
         json_tree_write(list->child[i], false, &one);

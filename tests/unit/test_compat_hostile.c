@@ -5,11 +5,13 @@
 #include <cmocka.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/thread.h"
 #include "gateway/engine/compat.h"
 
 /* Schemas that are made to take long, to go deep, or to be taken for what they are not. */
 enum { FINDINGS = 8 };
+#define SOON (5 * US_PER_S) /* also under a sanitizer, on a busy machine */
 
 static enum err check(struct slice old_text, struct slice new_text, size_t *ret_n)
 {
@@ -166,6 +168,47 @@ static void a_default_behind_a_reference_with_others_beside_it_is_not_filled_in(
     assert_int_equal(n, 0);
 }
 
+/* n times what it says, %d being the number, with commas between. */
+static void put_many(struct buf *b, const char *before, int n, const char *each, const char *after)
+{
+    buf_str(b, before);
+    for (int i = 0; i < n; i++) {
+        buf_str(b, i ? "," : "");
+        buf_printf(b, each, i);
+    }
+    buf_str(b, after);
+}
+
+/* Frees both. */
+static void takes_little_time(const char *what, struct buf *old_text, struct buf *new_text)
+{
+    int64_t begin = clock_mono_us();
+    size_t n;
+    enum err e = check((struct slice){ old_text->p, old_text->n }, (struct slice){ new_text->p, new_text->n }, &n);
+
+    if (e || clock_mono_us() - begin > SOON)
+        fail_msg("%s: %d, %zu after %lld us", what, e, n, (long long)(clock_mono_us() - begin));
+    buf_free(old_text);
+    buf_free(new_text);
+}
+
+/* None is found, or it would end early. */
+static void counterexamples_are_looked_for_within_a_budget(void **state)
+{
+    struct buf old_text = { 0 }, new_text = { 0 };
+
+    (void)state;
+    put_many(&old_text, "{\"pattern\":\"^(a|b)*c$\",", 30000, "\"k%d\":1000", "}");
+    put_many(&new_text, "{\"pattern\":\"^(b|a)*c$\",", 30000, "\"k%d\":1000", "}");
+    takes_little_time("numbers of no keyword", &old_text, &new_text);
+    put_many(&old_text, "{\"required\":[", 20000, "\"n%d\"", "],\"properties\":{\"p\":{\"pattern\":\"^(a|b)*c$\"}}}");
+    put_many(&new_text, "{\"properties\":{\"p\":{\"pattern\":\"^(b|a)*c$\"}},\"dependencies\":{", 50000, "\"d%d\":[]", "}}");
+    takes_little_time("many members", &old_text, &new_text);
+    put_many(&old_text, "{\"minItems\":999,\"items\":{\"enum\":[[", 100000, "%d", "]]},\"pattern\":\"^(a|b)*c$\"}");
+    buf_str(&new_text, "{\"pattern\":\"^(b|a)*c$\"}");
+    takes_little_time("long values", &old_text, &new_text);
+}
+
 static void what_is_no_schema_is_refused(void **state)
 {
     size_t n;
@@ -183,6 +226,7 @@ int main(void)
         cmocka_unit_test(an_unknown_draft_that_is_found_late_is_not_compared),
         cmocka_unit_test(what_a_reference_brings_late_counts_for_all),
         cmocka_unit_test(a_default_behind_a_reference_with_others_beside_it_is_not_filled_in),
+        cmocka_unit_test(counterexamples_are_looked_for_within_a_budget),
         cmocka_unit_test(what_is_no_schema_is_refused),
     };
 
