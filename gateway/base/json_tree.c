@@ -260,7 +260,7 @@ bool json_tree_equal(const struct json_node *x, const struct json_node *y)
     if (x->type == JSON_STRING)
         return slice_eq(x->text, y->text);
     if (x->type == JSON_NUMBER)
-        return decimal_equal(x->text, y->text);
+        return slice_eq(x->text, y->text) || decimal_equal(x->text, y->text);
     for (unsigned i = 0; i < x->n; i++) {
         const struct json_node *a = object ? x->by_name[i] : x->child[i], *b = object ? y->by_name[i] : y->child[i];
 

@@ -160,14 +160,14 @@ bool rule_unique(struct comparison *c, const struct json_node *schema, const str
         return true;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *s = f->is[i].node, *one = f->is[i].value ? NULL : keyword(s, "uniqueItems");
-        bool equal = s->type != JSON_ARRAY;
+        bool twice = s->type != JSON_ARRAY;
 
         if (one && one->type == JSON_TRUE)
             return true;
         for (unsigned k = 0; f->is[i].value && s->type == JSON_ARRAY && k < s->n; k++)
-            for (unsigned j = 0; j < k && !equal && spend(c, 1); j++)
-                equal = json_tree_equal(s->child[j], s->child[k]);
-        if (f->is[i].value && !equal && !c->gave_up)
+            for (unsigned j = 0; j < k && !twice && !c->gave_up; j++)
+                twice = equal(c, s->child[j], s->child[k]);
+        if (f->is[i].value && !twice && !c->gave_up)
             return true;
     }
     return differ(c, "UNIQUE_ITEMS_ADDED", value, f, "Arrays with equal items were allowed.");

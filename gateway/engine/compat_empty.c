@@ -21,9 +21,9 @@ static bool value_excluded(struct comparison *c, const struct facts *f, const st
         if (!spend(c, 1))
             return false;
         if (f->is[i].value
-                ? !json_tree_equal(s, v)
-                : ((list = keyword(s, "const")) && !json_tree_equal(list, v)) || ((list = keyword(s, "enum")) && !among(list, v)))
-            return true;
+                ? !equal(c, s, v)
+                : ((list = keyword(s, "const")) && !equal(c, list, v)) || ((list = keyword(s, "enum")) && !among(c, list, v)))
+            return !c->gave_up;
     }
     return false;
 }

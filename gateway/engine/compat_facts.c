@@ -2,7 +2,11 @@
 
 #include "gateway/engine/compat_json.h"
 
-enum { CHAIN_MAX = 64 }; /* references and allOf within one another, in one place */
+enum {
+    CHAIN_MAX = 64, /* references and allOf within one another, in one place */
+    LOOKS = 8,      /* at entries of a list, */
+    BYTES = 32      /* and at their text, that are one step */
+};
 
 const unsigned family_kinds[FAMILIES] = {
     [FAMILY_NUMBER] = KIND_NUMBER,
@@ -90,7 +94,7 @@ unsigned kinds_of(struct comparison *c, const struct json_node *schema, bool as_
 
 void facts_add_value(struct comparison *c, struct facts *f, const struct json_node *value)
 {
-    if (!spend(c, 1) || f->n == FACTS_MAX)
+    if (!spend(c, 1 + (value->type == JSON_NUMBER ? (long)value->text.n / DIGITS : 0)) || f->n == FACTS_MAX)
         return;
     f->is[f->n++] = (struct fact){ value, true };
     f->kinds &= kind_of_value(value);
@@ -142,8 +146,11 @@ static const char *const bound_names[FAMILIES][2] = {
     [FAMILY_PROPERTIES] = { "minProperties", "maxProperties" },
 };
 
-static void tighten(struct bound *b, bool upper, struct slice at, bool exclusive, const struct json_node *from)
+static void tighten(struct comparison *c, struct bound *b, bool upper, struct slice at, bool exclusive,
+                    const struct json_node *from)
 {
+    if (!spend(c, (long)at.n / DIGITS))
+        return;
     int order = b->at.p ? decimal_order(at, b->at) : 0;
 
     if (!b->at.p || (upper ? order < 0 : order > 0) || (!order && exclusive))
@@ -164,21 +171,23 @@ static void bound_of_value(struct comparison *c, struct bound *b, enum family fa
 
     if (!(kind_of_value(v) & family_kinds[family]))
         return;
+    if (!spend(c, (long)v->text.n / BYTES))
+        return;
     at = family == FAMILY_NUMBER ? v->text : print_count(c, family == FAMILY_LENGTH ? json_tree_characters(v) : v->n);
     if (at.p)
-        tighten(b, upper, at, false, v);
+        tighten(c, b, upper, at, false, v);
 }
 
-static void bound_of_schema(struct bound *b, enum family family, bool upper, const struct json_node *s)
+static void bound_of_schema(struct comparison *c, struct bound *b, enum family family, bool upper, const struct json_node *s)
 {
     const struct json_node *plain = keyword(s, bound_names[family][upper]), *exclusive = NULL;
 
     if (family == FAMILY_NUMBER)
         exclusive = keyword(s, upper ? "exclusiveMaximum" : "exclusiveMinimum");
     if (plain && plain->type == JSON_NUMBER)
-        tighten(b, upper, plain->text, draft_of(s) == DRAFT_4 && exclusive && exclusive->type == JSON_TRUE, plain);
+        tighten(c, b, upper, plain->text, draft_of(s) == DRAFT_4 && exclusive && exclusive->type == JSON_TRUE, plain);
     if (exclusive && exclusive->type == JSON_NUMBER && draft_of(s) != DRAFT_4)
-        tighten(b, upper, exclusive->text, true, exclusive);
+        tighten(c, b, upper, exclusive->text, true, exclusive);
 }
 
 /* Distinct names that are required make a least number of members. */
@@ -199,7 +208,7 @@ static void bound_of_required(struct comparison *c, struct bound *b, const struc
     struct slice at = print_count(c, n);
 
     if (at.p)
-        tighten(b, false, at, false, required);
+        tighten(c, b, false, at, false, required);
 }
 
 struct bound bound_of(struct comparison *c, const struct facts *f, enum family family, bool upper)
@@ -211,7 +220,7 @@ struct bound bound_of(struct comparison *c, const struct facts *f, enum family f
             bound_of_value(c, &b, family, upper, f->is[i].node);
             continue;
         }
-        bound_of_schema(&b, family, upper, f->is[i].node);
+        bound_of_schema(c, &b, family, upper, f->is[i].node);
         if (family == FAMILY_PROPERTIES && !upper)
             bound_of_required(c, &b, f->is[i].node);
     }
@@ -219,33 +228,35 @@ struct bound bound_of(struct comparison *c, const struct facts *f, enum family f
 }
 
 /* --- what else facts say -------------------------------------------------------------------------------------------- */
-static bool names(const struct json_node *list, struct slice name)
+static bool names(struct comparison *c, const struct json_node *list, struct slice name)
 {
-    for (unsigned i = 0; list && list->type == JSON_ARRAY && i < list->n; i++)
+    if (!list || list->type != JSON_ARRAY || !spend(c, 1 + list->n / LOOKS))
+        return false;
+    for (unsigned i = 0; i < list->n; i++)
         if (list->child[i]->type == JSON_STRING && slice_eq(list->child[i]->text, name))
             return true;
     return false;
 }
 
 /* Directly, or because another member that is required asks for it. */
-static bool requires(const struct facts *f, struct slice name, unsigned chain)
+static bool requires(struct comparison *c, const struct facts *f, struct slice name, unsigned chain)
 {
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *s = f->is[i].node, *dependent;
 
-        if (f->is[i].value ? !!json_tree_member(s, name) : names(keyword(s, "required"), name))
+        if (f->is[i].value ? !!json_tree_member(s, name) : names(c, keyword(s, "required"), name))
             return true;
         dependent = f->is[i].value || !chain ? NULL : keyword(s, draft_of(s) <= DRAFT_7 ? "dependencies" : "dependentRequired");
-        for (unsigned k = 0; dependent && dependent->type == JSON_OBJECT && k < dependent->n; k++)
-            if (names(dependent->child[k], name) && requires(f, dependent->child[k]->name, chain - 1))
+        for (unsigned k = 0; dependent && dependent->type == JSON_OBJECT && k < dependent->n && !c->gave_up; k++)
+            if (names(c, dependent->child[k], name) && requires(c, f, dependent->child[k]->name, chain - 1))
                 return true;
     }
     return false;
 }
 
-bool facts_require(const struct facts *f, struct slice name)
+bool facts_require(struct comparison *c, const struct facts *f, struct slice name)
 {
-    return requires(f, name, 2);
+    return requires(c, f, name, 2);
 }
 
 const struct json_node *listed(const struct facts *f)
@@ -261,10 +272,17 @@ const struct json_node *listed(const struct facts *f)
     return NULL;
 }
 
-bool among(const struct json_node *list, const struct json_node *value)
+bool equal(struct comparison *c, const struct json_node *x, const struct json_node *y)
+{
+    return spend(c, 1 + (long)(x->text.n + y->text.n) / BYTES) && json_tree_equal(x, y);
+}
+
+bool among(struct comparison *c, const struct json_node *list, const struct json_node *value)
 {
     if (slice_is(list->name, "const"))
-        return json_tree_equal(list, value);
+        return equal(c, list, value);
+    if (!spend(c, 1 + list->n / LOOKS + (long)list->text.n / BYTES))
+        return false;
     for (unsigned i = 0; list->type == JSON_ARRAY && i < list->n; i++)
         if (json_tree_equal(list->child[i], value))
             return true;

@@ -28,6 +28,7 @@ enum {
     FACTS_MAX = 32,
     NEGATIONS_MAX = 16,
     CASES_MAX = 256,             /* values of an enum, branches of anyOf */
+    DIGITS = 16,                 /* of a number, to look at, that are one step */
     PROOF_STACK = 256 << 10,     /* bytes of the stack that a proof may take; a thread has THREAD_STACK */
 };
 
@@ -150,9 +151,11 @@ struct bound {
 enum family { FAMILY_NUMBER, FAMILY_LENGTH, FAMILY_ITEMS, FAMILY_PROPERTIES, FAMILIES };
 extern const unsigned family_kinds[FAMILIES];
 struct bound bound_of(struct comparison *c, const struct facts *f, enum family family, bool upper);
-bool facts_require(const struct facts *f, struct slice name);
+bool facts_require(struct comparison *c, const struct facts *f, struct slice name);
 const struct json_node *listed(const struct facts *f); /* an enum, or a const, among the facts */
-bool among(const struct json_node *list, const struct json_node *value); /* list: an enum's array, or a const */
+/* These spend what it takes to look; false as well when nothing is left. list: an enum's array, or a const. */
+bool among(struct comparison *c, const struct json_node *list, const struct json_node *value);
+bool equal(struct comparison *c, const struct json_node *x, const struct json_node *y);
 
 /* compat_same.c: do two schemas say the same? */
 bool same(struct comparison *c, const struct json_node *x, const struct json_node *y);

@@ -203,13 +203,15 @@ static bool has_pattern(const struct json_node *schema, struct slice pattern)
 
 /* Of the patterns of s: those that such a member may match. Its name is none that the facts know; it matches `pattern`, or if
  * there is none it matches no pattern of the reader. */
-static unsigned foreign(const struct json_node *s, const struct json_node *reader, struct slice pattern)
+static unsigned foreign(struct comparison *c, const struct json_node *s, const struct json_node *reader, struct slice pattern)
 {
     const struct json_node *patterns = map_of(s, "patternProperties");
     unsigned n = 0;
 
+    if (patterns && (pattern.p || !spend(c, 1 + patterns->n / 4)))
+        return patterns->n;
     for (unsigned i = 0; patterns && i < patterns->n; i++)
-        n += pattern.p || !has_pattern(reader, patterns->child[i]->name);
+        n += !has_pattern(reader, patterns->child[i]->name);
     return n;
 }
 
@@ -234,7 +236,7 @@ static struct facts facts_of_others(struct comparison *c, const struct facts *f,
             other.kinds = 0;
         else if (!f->is[i].value && pattern.p && (one = json_tree_member(map_of(s, "patternProperties"), pattern)))
             facts_add(c, &other, one);
-        else if (!f->is[i].value && !foreign(s, reader, pattern))
+        else if (!f->is[i].value && !foreign(c, s, reader, pattern))
             facts_add(c, &other, of_others(c, s, SLICE_NONE));
     }
     return other;
@@ -271,7 +273,7 @@ bool covers_others(struct comparison *c, const struct json_node *schema, const s
     c->quiet++;
     result = covers_at(c, schema, &other, SLICE("any other"), 0);
     for (unsigned i = 0; i < f->n && !result; i++)
-        if (!f->is[i].value && foreign(f->is[i].node, reader, pattern))
+        if (!f->is[i].value && foreign(c, f->is[i].node, reader, pattern))
             result = by_patterns(c, schema, &other, f->is[i].node, reader, pattern);
     c->quiet--;
     return result;

@@ -251,7 +251,7 @@ bool rule_required(struct comparison *c, const struct json_node *schema, const s
     for (unsigned i = 0; i < value->n && (result || !c->quiet); i++) {
         struct slice name = value->child[i]->text;
 
-        if (value->child[i]->type == JSON_STRING && (facts_require(f, name) || is_filled_in(c, schema, name)))
+        if (value->child[i]->type == JSON_STRING && (facts_require(c, f, name) || is_filled_in(c, schema, name)))
             continue;
         result = differ(c, is_declared(f, name) ? "REQUIRED_ATTRIBUTE_ADDED" : "REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL",
                         value->child[i], f, "The property \"%.*s\" is required, and documents may lack it.", shown(name), name.p);
@@ -282,7 +282,7 @@ static struct facts with_member(struct comparison *c, const struct facts *f, str
             f->is[i].value ? NULL : map_of(s, draft_of(s) <= DRAFT_7 ? "dependencies" : "dependentSchemas");
 
         for (unsigned k = 0; schemas && k < schemas->n; k++)
-            if (schemas->child[k]->type != JSON_ARRAY && facts_require(&with, schemas->child[k]->name))
+            if (schemas->child[k]->type != JSON_ARRAY && facts_require(c, &with, schemas->child[k]->name))
                 facts_add(c, &with, schemas->child[k]);
     }
     return with;
@@ -298,7 +298,7 @@ static bool dependency_holds(struct comparison *c, const struct json_node *one, 
     if (one->type != JSON_ARRAY)
         return covers(c, one, &with);
     for (unsigned i = 0; i < one->n; i++)
-        if (one->child[i]->type != JSON_STRING || !facts_require(&with, one->child[i]->text))
+        if (one->child[i]->type != JSON_STRING || !facts_require(c, &with, one->child[i]->text))
             return false;
     return true;
 }

@@ -7,7 +7,7 @@ enum known name_matches(struct comparison *c, struct slice pattern, struct slice
     bool begin = pattern.n && *pattern.p == '^', end = pattern.n > begin && pattern.p[pattern.n - 1] == '$';
     struct slice plain = { pattern.p + begin, pattern.n - begin - end };
 
-    if (!spend(c, 1))
+    if (!spend(c, 1 + (long)(pattern.n + name.n) / 32))
         return PERHAPS;
     for (size_t i = 0; i < plain.n; i++)
         if (strchr("\\^$.|?*+()[]{}", plain.p[i]) || (unsigned char)plain.p[i] >= 0x80)

@@ -216,7 +216,7 @@ static struct json_node *resolve(struct comparison *c, const struct json_node *r
     const struct side *s = side_of(c, ref);
     struct slice fragment, uri;
 
-    if (ref->type != JSON_STRING || !spend(c, (long)s->n) || !(uri = resolve_uri(c, ref)).p)
+    if (ref->type != JSON_STRING || !(uri = resolve_uri(c, ref)).p || !spend(c, (long)(s->n * (1 + uri.n / 64))))
         return NULL;
     fragment = uri_fragment(ref->text);
     if (fragment.n && !uri_unescape(c->arena, fragment, &fragment)) {

@@ -105,7 +105,7 @@ static bool same_keyword(struct comparison *c, enum shape shape, const struct js
 {
     switch (shape) {
     case SHAPE_VALUE:
-        return spend(c, x->n) && json_tree_equal(x, y);
+        return equal(c, x, y);
     case SHAPE_SCHEMA:
         return same(c, x, y);
     case SHAPE_SCHEMAS:
@@ -144,7 +144,7 @@ bool same(struct comparison *c, const struct json_node *x, const struct json_nod
     if (x == y)
         return true;
     if (x->type == JSON_ARRAY) /* a value of `dependencies` */
-        return json_tree_equal(x, y);
+        return equal(c, x, y);
     if (always_true(x) && always_true(y))
         return true;
     if (x->type != JSON_OBJECT || y->type != JSON_OBJECT)

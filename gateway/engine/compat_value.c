@@ -27,14 +27,13 @@ bool rule_listed(struct comparison *c, const struct json_node *schema, const str
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *s = f->is[i].node;
 
-        if (f->is[i].value ? among(value, s) : (list = keyword(s, "const")) && among(value, list))
+        if (f->is[i].value ? among(c, value, s) : (list = keyword(s, "const")) && among(c, value, list))
             return true;
-        if (f->is[i].value || !(list = keyword(s, "enum")) || list->type != JSON_ARRAY ||
-            !spend(c, (long)list->n * (value->n + 1)))
+        if (f->is[i].value || !(list = keyword(s, "enum")) || list->type != JSON_ARRAY)
             continue;
         unsigned k = 0;
 
-        while (k < list->n && among(value, list->child[k]))
+        while (k < list->n && among(c, value, list->child[k]))
             k++;
         if (k == list->n)
             return true;
@@ -87,6 +86,8 @@ bool rule_limit(struct comparison *c, const struct json_node *schema, const stru
         i++;
     if (!(f->kinds & family_kinds[limits[i].family]))
         return true;
+    if (!spend(c, (long)value->text.n / DIGITS))
+        return false;
     if (value->type != JSON_NUMBER) /* draft 4: exclusiveMinimum goes with minimum */
         return draft_of(schema) == DRAFT_4 && limits[i].exclusive;
     exclusive = limits[i].exclusive;
@@ -112,11 +113,11 @@ bool rule_limit(struct comparison *c, const struct json_node *schema, const stru
 }
 
 /* Is every multiple of x one of y? */
-static bool divides(struct slice y, struct slice x)
+static bool divides(struct comparison *c, struct slice y, struct slice x)
 {
     struct decimal d = decimal_of(x), of = decimal_of(y);
 
-    return !d.vast && !of.vast && of.digits < of.end && decimal_digits(&of) <= DECIMAL_DIVISOR && decimal_multiple(&d, &of);
+    return spend(c, (long)(x.n + y.n) / DIGITS) && !d.vast && !of.vast && of.digits < of.end && decimal_digits(&of) <= DECIMAL_DIVISOR && decimal_multiple(&d, &of);
 }
 
 bool rule_multiple(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)
@@ -128,7 +129,7 @@ bool rule_multiple(struct comparison *c, const struct json_node *schema, const s
         return true;
     if (value->type != JSON_NUMBER)
         return false;
-    if (!(f->kinds & KIND_FRACTION) && divides(value->text, SLICE("1")))
+    if (!(f->kinds & KIND_FRACTION) && divides(c, value->text, SLICE("1")))
         return true;
     for (unsigned i = 0; i < f->n; i++) {
         const struct json_node *one = f->is[i].value ? f->is[i].node : keyword(f->is[i].node, "multipleOf");
@@ -136,7 +137,7 @@ bool rule_multiple(struct comparison *c, const struct json_node *schema, const s
         if (!one || one->type != JSON_NUMBER)
             continue;
         had = one;
-        if (divides(value->text, one->text))
+        if (divides(c, value->text, one->text))
             return true;
     }
     return differ(c, had ? "MULTIPLE_OF_CHANGED" : "MULTIPLE_OF_ADDED", value, f,

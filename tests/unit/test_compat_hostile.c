@@ -209,6 +209,37 @@ static void counterexamples_are_looked_for_within_a_budget(void **state)
     takes_little_time("long values", &old_text, &new_text);
 }
 
+static void long_lists_are_looked_through_within_the_budget(void **state)
+{
+    struct buf old_text = { 0 }, new_text = { 0 };
+
+    (void)state;
+    put_many(&old_text, "{\"required\":[", 100000, "\"n%d\"", "]}");
+    buf_str(&new_text, "{\"required\":[");
+    for (int i = 100000; i--;)
+        buf_printf(&new_text, "\"n%d\"%s", i, i ? "," : "]}");
+    takes_little_time("required", &old_text, &new_text);
+    put_many(&old_text, "{\"dependencies\":{\"x\":[", 30000, "\"n%d\"", "]}}");
+    buf_str(&new_text, "{\"dependencies\":{\"x\":[");
+    for (int i = 30000; i--;)
+        buf_printf(&new_text, "\"n%d\"%s", i, i ? "," : "]}}");
+    takes_little_time("dependencies", &old_text, &new_text);
+    buf_str(&old_text, "{\"allOf\":[{\"enum\":[");
+    buf_str(&new_text, "{\"enum\":[");
+    for (int i = 0; i < 200; i++) {
+        put_many(&old_text, i ? ",[" : "[", 3000, "0", "");
+        put_many(&new_text, i ? ",[" : "[", 3000, "0", "");
+        buf_printf(&old_text, ",%d]", i);
+        buf_printf(&new_text, ",%d]", 199 - i);
+    }
+    buf_str(&old_text, "]}]}");
+    buf_str(&new_text, "]}");
+    takes_little_time("enum", &old_text, &new_text);
+    put_many(&old_text, "{\"patternProperties\":{", 20000, "\"a%d.\":{\"type\":\"string\"}", "}}");
+    put_many(&new_text, "{\"patternProperties\":{", 20000, "\"b%d.\":{\"type\":\"string\"}", "}}");
+    takes_little_time("patternProperties", &old_text, &new_text);
+}
+
 static void what_is_no_schema_is_refused(void **state)
 {
     size_t n;
@@ -227,6 +258,7 @@ int main(void)
         cmocka_unit_test(what_a_reference_brings_late_counts_for_all),
         cmocka_unit_test(a_default_behind_a_reference_with_others_beside_it_is_not_filled_in),
         cmocka_unit_test(counterexamples_are_looked_for_within_a_budget),
+        cmocka_unit_test(long_lists_are_looked_through_within_the_budget),
         cmocka_unit_test(what_is_no_schema_is_refused),
     };
 
