@@ -15,7 +15,7 @@ struct pairs {
     struct pair *v;
     size_t n, cap;
     uint32_t *slot; /* hash table of places in v, plus 1; twice cap */
-    size_t looked;  /* at branches and fields */
+    size_t looked;  /* at branches, fields, aliases and symbols */
     bool failed;    /* memory, more than COMPAT_STEPS pairs, or LOOKS_MAX looks */
 };
 
@@ -97,14 +97,30 @@ static bool matches(const struct avro_type *reader, const struct avro_type *writ
                                         : promotes(writer->kind, reader->kind);
 }
 
+static bool look(struct pairs *p, size_t n)
+{
+    p->looked += n;
+    p->failed |= p->looked > LOOKS_MAX;
+    return !p->failed;
+}
+
+static size_t alias_count(const struct json_node *named)
+{
+    const struct json_node *aliases = json_tree_get(named, "aliases");
+
+    return aliases ? aliases->n : 0;
+}
+
 /* The branch that a reader chooses: the same type, else the first that matches. */
-static const struct avro_type *choose(const struct avro_type *reader, const struct avro_type *writer)
+static const struct avro_type *choose(struct pairs *p, const struct avro_type *reader, const struct avro_type *writer)
 {
     const struct avro_type *first = NULL;
 
     for (unsigned i = 0; i < reader->n; i++) {
         const struct avro_type *b = reader->branch[i];
 
+        if (!look(p, 1 + (avro_named(b->kind) ? alias_count(b->json) : 0)))
+            return NULL;
         if (b->kind == writer->kind && (!avro_named(b->kind) || slice_eq(b->full, writer->full)))
             return b;
         if (!first && matches(b, writer))
@@ -131,11 +147,12 @@ static const struct avro_field *written_field(const struct avro_type *writer, co
 static void compare_records(struct pairs *p, const struct avro_type *r, const struct avro_type *w)
 {
     for (unsigned i = 0; i < r->n; i++) {
-        const struct avro_field *f = &r->field[i], *from = written_field(w, f);
+        const struct avro_field *f = &r->field[i], *from;
         struct avro_type at = { .json = f->json, .origin = r->origin };
 
-        p->looked += w->n;
-        if (from)
+        if (!look(p, w->n * (1 + alias_count(f->json))))
+            return;
+        if ((from = written_field(w, f)))
             meet(p, f->type, from->type);
         else if (!f->value)
             DIFFER(p, "READER_FIELD_MISSING_DEFAULT_VALUE", &at, w,
@@ -145,7 +162,7 @@ static void compare_records(struct pairs *p, const struct avro_type *r, const st
 
 static void compare_enums(struct pairs *p, const struct avro_type *r, const struct avro_type *w)
 {
-    if (json_tree_get(r->json, "default"))
+    if (json_tree_get(r->json, "default") || !look(p, w->n))
         return;
     for (unsigned i = 0; i < w->n; i++) {
         const struct json_node *symbol = w->symbols->child[i];
@@ -160,6 +177,8 @@ static void compare_enums(struct pairs *p, const struct avro_type *r, const stru
 
 static void compare_same_kind(struct pairs *p, const struct avro_type *r, const struct avro_type *w)
 {
+    if (!look(p, avro_named(r->kind) ? 1 + alias_count(r->json) : 1))
+        return;
     if (avro_named(r->kind) && !names_match(r, w)) {
         DIFFER(p, "NAME_MISMATCH", r, w, "%.*s is written and %.*s is read; an alias would make them one.", shown(w->full),
                w->full.p, shown(r->full), r->full.p);
@@ -192,12 +211,11 @@ static void compare_pair(struct pairs *p, const struct avro_type *r, const struc
         for (unsigned i = 0; i < w->n; i++)
             meet(p, r, w->branch[i]);
     } else if (r->kind == AVRO_UNION) {
-        const struct avro_type *b = choose(r, w);
+        const struct avro_type *b = choose(p, r, w);
 
-        p->looked += r->n;
         if (b)
             meet(p, b, w);
-        else
+        else if (!p->failed)
             DIFFER(p, "MISSING_UNION_BRANCH", r, w, "%.*s is written, and no branch of the union that reads it takes it.",
                    avro_named(w->kind) ? shown(w->full) : 20, avro_named(w->kind) ? w->full.p : avro_kind_name(w->kind));
     } else if (r->kind == w->kind) {
@@ -217,10 +235,8 @@ enum err compat_avro(const struct schema_text *reader, const struct schema_text 
     if ((e = avro_parse(reader, report->arena, &r, f)) || (e = avro_parse(writer, report->arena, &w, f)))
         return e;
     meet(&p, r->root, w->root);
-    for (size_t i = 0; i < p.n && !p.failed; i++) {
+    for (size_t i = 0; i < p.n && !p.failed; i++)
         compare_pair(&p, p.v[i].reader, p.v[i].writer);
-        p.failed |= p.looked > LOOKS_MAX;
-    }
     if (p.failed && !report->n)
         compat_add(report, "CANNOT_TELL", SLICE(""), SLICE(""), "The comparison takes more than %d steps.", COMPAT_STEPS);
     free(p.v);

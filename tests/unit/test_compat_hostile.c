@@ -240,6 +240,27 @@ static void long_lists_are_looked_through_within_the_budget(void **state)
     takes_little_time("patternProperties", &old_text, &new_text);
 }
 
+static void aliases_of_avro_are_looked_for_within_the_budget(void **state)
+{
+    struct buf old_text = { 0 }, new_text = { 0 };
+    struct arena *a = arena_new(256 << 20);
+    struct compat_finding found[FINDINGS];
+    size_t n = 0;
+
+    (void)state;
+    put_many(&old_text, "{\"type\":\"record\",\"name\":\"r\",\"fields\":[", 10000, "{\"name\":\"f%d\",\"type\":\"int\"}", "]}");
+    put_many(&new_text, "{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"x\",\"default\":1,\"type\":\"int\",\"aliases\":[",
+             10000, "\"a%d\"", "]}]}");
+    const struct schema_text writer = { .text = { old_text.p, old_text.n } }, reader = { .text = { new_text.p, new_text.n } };
+
+    assert_int_equal(compat_check(SCHEMA_AVRO, &reader, &writer, a, found, FINDINGS, &n, NULL), OK);
+    assert_int_equal(n, 1);
+    assert_string_equal(found[0].rule, "CANNOT_TELL");
+    arena_free(a);
+    buf_free(&old_text);
+    buf_free(&new_text);
+}
+
 static void what_is_no_schema_is_refused(void **state)
 {
     size_t n;
@@ -259,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_default_behind_a_reference_with_others_beside_it_is_not_filled_in),
         cmocka_unit_test(counterexamples_are_looked_for_within_a_budget),
         cmocka_unit_test(long_lists_are_looked_through_within_the_budget),
+        cmocka_unit_test(aliases_of_avro_are_looked_for_within_the_budget),
         cmocka_unit_test(what_is_no_schema_is_refused),
     };
 
