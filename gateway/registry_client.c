@@ -85,7 +85,9 @@ struct registry_client *registry_client_new(const char *url, const char *token, 
     struct buf bearer = { 0 };
     bool good = false;
 
-    if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8))
+    if (strchr(url, '@')) /* not printed: a log would keep it */
+        snprintf(why, REGISTRY_WHY, "there is an @ in the URL: a name and a password do not belong there");
+    else if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8))
         snprintf(why, REGISTRY_WHY, "%.200s is not a URL that begins with http:// or https://", url);
     else if (token && !is_token(token))
         snprintf(why, REGISTRY_WHY, "the token has characters that no token has: a blank or a line break, perhaps");

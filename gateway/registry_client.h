@@ -15,8 +15,8 @@ struct registry_answer {
     json_t *body;                   /* json_decref it; NULL: none, or no JSON */
 };
 
-/* url: of the gateway, with or without /registry at its end. token, ca_file (PEM, instead of the system's authorities) may be NULL.
- * NULL with a sentence in why. */
+/* url: of the gateway, with or without /registry at its end, without a name or a password. token, ca_file (PEM, instead of the
+ * system's authorities) may be NULL. NULL with a sentence in why. */
 struct registry_client *registry_client_new(const char *url, const char *token, const char *ca_file, char why[REGISTRY_WHY]);
 void registry_client_free(struct registry_client *c);
 /* POST <url>/registry<before><subject><after>. true: there is an answer, whatever its status; false: a sentence in why. */

@@ -200,6 +200,18 @@ def test_url_and_token_may_come_from_the_environment(tmp_path):
     assert (status, errors) == (1, "weir: the token has characters that no token has: a blank or a line break, perhaps\n")
 
 
+@pytest.mark.parametrize("url", ["https://ci:secret@127.0.0.1:1", "http:///ci:secret@127.0.0.1:1", "HTTP://ci:secret@127.0.0.1:1"])
+def test_a_password_in_the_url_is_refused_and_never_told(tmp_path, url):
+    status, out, errors = harness.weir("schema", "check", write(tmp_path, a__json={}), WEIR_URL=url)
+    assert (status, out) == (1, "") and errors.startswith("weir: there is an @ in the URL") and "secret" not in errors
+
+
+def test_what_a_registry_says_of_itself_moves_no_cursor(tmp_path):
+    with registry(a=((500, {"error_code": 50001, "message": "no\x1b[2J\x07\nway"}), None, None)) as server:
+        status, _, errors = check(server, write(tmp_path, a__json={}))
+        assert (status, errors) == (1, "weir: a.json: the registry answers 500: no [2J  way\n")
+
+
 @pytest.mark.parametrize("arguments, sentence", [
     (["schema", "check", "."], "say where the gateway is"), (["schema", "check", "--url", "http://x"], "say in which folder"),
     (["schema"], "there is no command schema"), (["schema", "fly"], "there is no command schema"),
