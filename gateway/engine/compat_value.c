@@ -117,7 +117,9 @@ static bool divides(struct comparison *c, struct slice y, struct slice x)
 {
     struct decimal d = decimal_of(x), of = decimal_of(y);
 
-    return spend(c, (long)(x.n + y.n) / DIGITS) && !d.vast && !of.vast && of.digits < of.end && decimal_digits(&of) <= DECIMAL_DIVISOR && decimal_multiple(&d, &of);
+    if (!spend(c, (long)(x.n + y.n) / DIGITS))
+        return false;
+    return !d.vast && !of.vast && of.digits < of.end && decimal_digits(&of) <= DECIMAL_DIVISOR && decimal_multiple(&d, &of);
 }
 
 bool rule_multiple(struct comparison *c, const struct json_node *schema, const struct json_node *value, const struct facts *f)

@@ -249,8 +249,9 @@ static void aliases_of_avro_are_looked_for_within_the_budget(void **state)
 
     (void)state;
     put_many(&old_text, "{\"type\":\"record\",\"name\":\"r\",\"fields\":[", 10000, "{\"name\":\"f%d\",\"type\":\"int\"}", "]}");
-    put_many(&new_text, "{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"x\",\"default\":1,\"type\":\"int\",\"aliases\":[",
-             10000, "\"a%d\"", "]}]}");
+    put_many(&new_text,
+             "{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"x\",\"default\":1,\"type\":\"int\",\"aliases\":[", 10000,
+             "\"a%d\"", "]}]}");
     const struct schema_text writer = { .text = { old_text.p, old_text.n } }, reader = { .text = { new_text.p, new_text.n } };
 
     assert_int_equal(compat_check(SCHEMA_AVRO, &reader, &writer, a, found, FINDINGS, &n, NULL), OK);
