@@ -9,11 +9,10 @@ const struct stmt REGISTRY_CHANGES = { "registry_changes", SQL_REGISTRY_CHANGES,
 const struct stmt SCHEMA_SETTINGS = { "schema_settings", SQL_SCHEMA_SETTINGS, "text text", "int2 int2 int2 int2" };
 const struct stmt SCHEMA_GET = { "schema_get", SQL_SCHEMA_GET, "text text int4 int4 bool int8", ROW_COLUMNS };
 const struct stmt SCHEMA_BY_ID = { "schema_by_id", SQL_SCHEMA_BY_ID, "text int4", ROW_COLUMNS };
-const struct stmt SCHEMA_PAGE = { "schema_page", SQL_SCHEMA_PAGE, "text text int4 text text bool bool int8", ROW_COLUMNS };
 const struct stmt SCHEMA_SUBJECTS = { "schema_subjects", SQL_SCHEMA_SUBJECTS, "text text text text bool bool int8",
                                       VERSION_COLUMNS };
 const struct stmt SCHEMA_VERSIONS = { "schema_versions", SQL_SCHEMA_VERSIONS, "text text", VERSION_COLUMNS };
-const struct stmt SCHEMA_USES = { "schema_uses", SQL_SCHEMA_USES, "text int4", VERSION_COLUMNS };
+const struct stmt SCHEMA_USES = { "schema_uses", SQL_SCHEMA_USES, "text int4 text int4 int8", VERSION_COLUMNS };
 const struct stmt SCHEMA_MATCH = { "schema_match", SQL_SCHEMA_MATCH, "text text bytea bool", ROW_COLUMNS };
 const struct stmt SCHEMA_REFERRERS = { "schema_referrers", SQL_SCHEMA_REFERRERS, "text text int4 int4 bool bool", "text int4" };
 
@@ -152,10 +151,11 @@ enum err db_schema_versions(struct db *db, struct arena *a, const struct schema_
     return versions_of(db, &SCHEMA_VERSIONS, args, a, ret, ret_n, f);
 }
 
-enum err db_schema_uses(struct db *db, struct arena *a, struct slice context, int id, struct schema_version **ret, size_t *ret_n,
-                        struct fault *f)
+enum err db_schema_uses(struct db *db, struct arena *a, struct slice context, int id, const struct schema_version *after,
+                        int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f)
 {
-    const struct arg args[] = { arg_text(context), arg_int4(id) };
+    const struct arg args[] = { arg_text(context), arg_int4(id), arg_text(after->subject.name), arg_int4(after->version),
+                                arg_int8(limit) };
 
     return versions_of(db, &SCHEMA_USES, args, a, ret, ret_n, f);
 }
@@ -188,14 +188,4 @@ enum err db_schema_subjects(struct db *db, struct arena *a, const struct schema_
                                 arg_bool(l->deleted), arg_bool(l->deleted_only), arg_int8(limit) };
 
     return versions_of(db, &SCHEMA_SUBJECTS, args, a, ret, ret_n, f);
-}
-
-enum err db_schema_page(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_version *after,
-                        int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f)
-{
-    const struct arg args[] = { arg_text(after->subject.context), arg_text(after->subject.name), arg_int4(after->version),
-                                arg_text(l->context), arg_text(l->prefix), arg_bool(l->deleted), arg_bool(l->latest_only),
-                                arg_int8(limit) };
-
-    return rows_of(db, &SCHEMA_PAGE, args, a, ret, ret_n, f);
 }

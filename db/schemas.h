@@ -42,7 +42,7 @@ struct schema_span {          /* of versions, both included */
 #define SCHEMA_ALL ((struct schema_span){ 1, SCHEMA_VERSION_MAX })
 
 extern const struct stmt REGISTRY_CHANGES, REGISTRY_CLAIM, SCHEMA_SUBJECT_MAKE, SCHEMA_SUBJECT_LOCK, SCHEMA_SUBJECT_PUT,
-    SCHEMA_SUBJECT_DROP, SCHEMA_SETTINGS, SCHEMA_COUNT, SCHEMA_ANY, SCHEMA_GET, SCHEMA_BY_ID, SCHEMA_PAGE, SCHEMA_SUBJECTS,
+    SCHEMA_SUBJECT_DROP, SCHEMA_SETTINGS, SCHEMA_COUNT, SCHEMA_ANY, SCHEMA_GET, SCHEMA_BY_ID, SCHEMA_SUBJECTS,
     SCHEMA_VERSIONS, SCHEMA_USES, SCHEMA_MATCH, SCHEMA_FIND, SCHEMA_ADD, SCHEMA_REFER, SCHEMA_REFS_THERE,
     SCHEMA_VERSION_ADD, SCHEMA_REFERRERS, SCHEMA_HIDE, SCHEMA_REMOVE, SCHEMA_FORGET;
 
@@ -60,8 +60,9 @@ enum err db_schema_match(struct db *db, struct arena *a, const struct schema_sub
                          struct schema_row **ret, size_t *ret_n, struct fault *f);
 enum err db_schema_versions(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_version **ret,
                             size_t *ret_n, struct fault *f);
-enum err db_schema_uses(struct db *db, struct arena *a, struct slice context, int id, struct schema_version **ret, size_t *ret_n,
-                        struct fault *f);
+/* After a subject's version, in order, at most limit. */
+enum err db_schema_uses(struct db *db, struct arena *a, struct slice context, int id, const struct schema_version *after,
+                        int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f);
 /* Ids of schemas that name a version of the span; `hidden` and `others` as $5 and $6 of schema_referrers. */
 enum err db_schema_referrers(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span, bool hidden,
                              bool others, int **ret, size_t *ret_n, struct fault *f);
@@ -72,13 +73,10 @@ struct schema_filter {
     struct slice prefix;      /* of subjects */
     bool deleted;             /* also those deleted softly */
     bool deleted_only;        /* subjects: only those */
-    bool latest_only;         /* schemas */
 };
-/* The next ones after a subject (and a version of it), in order, at most limit. */
+/* The next ones after a subject, in order, at most limit; `version` is how many each has. */
 enum err db_schema_subjects(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_subject *after,
                             int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f);
-enum err db_schema_page(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_version *after,
-                        int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f);
 
 /* Inside a transaction. Lock: makes the row if there is none; nobody else changes the subject until the end. Then claim, before
  * anything is written: one transaction at a time has it. */

@@ -9,10 +9,15 @@
 
 enum err registry_reply(struct request *rq, struct reply *rp, struct buf *body)
 {
+    return registry_reply_status(rq, rp, 200, body);
+}
+
+enum err registry_reply_status(struct request *rq, struct reply *rp, int status, struct buf *body)
+{
     static const char *const offers[] = { REGISTRY_TYPE, "application/json" };
     const char *type = request_accept(rq, offers, 2);
 
-    return reply_bytes(rp, 200, type ? type : REGISTRY_TYPE, body); /* clients ask for older names of it too */
+    return reply_bytes(rp, status, type ? type : REGISTRY_TYPE, body); /* clients ask for older names of it too */
 }
 
 enum err registry_reply_numbers(struct request *rq, struct reply *rp, const int *v, size_t n)
@@ -80,12 +85,6 @@ enum err registry_subject(struct request *rq, bool context_too, struct schema_su
     return registry_visible(rq, ret) ? OK : fault(&rq->fault, ERR_FORBIDDEN, "The token does not allow this (%s).", rq->route->op);
 }
 
-enum err registry_busy(struct request *rq)
-{
-    rq->fault.retry_after = 1;
-    return fault(&rq->fault, ERR_OVERLOADED, "As many dry runs and matrices are being made as may be at once.");
-}
-
 enum err registry_version(struct request *rq, int *ret)
 {
     return schema_version_parse(request_path(rq, "version"), ret, &rq->fault);
@@ -149,10 +148,12 @@ enum err registry_end(struct request *rq, enum err e, const char *type)
     return OK;
 }
 
-void registry_put_row(struct request *rq, struct buf *b, const struct schema_row *row)
+void registry_put_row(struct buf *b, const struct schema_row *row)
 {
+    char room[SCHEMA_NAME_BYTES];
+
     BUF_LIT(b, "{\"subject\":");
-    buf_json_string(b, schema_subject_text(rq->arena, &row->subject));
+    buf_json_string(b, schema_subject_name(&row->subject, room));
     buf_printf(b, ",\"version\":%d,\"id\":%d", row->version, row->id);
     schema_row_members(b, row);
     buf_char(b, '}');

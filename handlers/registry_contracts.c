@@ -40,12 +40,12 @@ static void put_contract(struct request *rq, struct arena *a, struct buf *b, con
     BUF_LIT(b, "]}");
 }
 
-static enum err reply_contract(struct request *rq, struct reply *rp, struct arena *a, const struct contract *k)
+static enum err reply_contract(struct request *rq, struct reply *rp, int status, struct arena *a, const struct contract *k)
 {
     struct buf b = { 0 };
 
     put_contract(rq, a, &b, k);
-    return registry_reply(rq, rp, &b);
+    return registry_reply_status(rq, rp, status, &b);
 }
 
 static void free_arena(void *a)
@@ -79,6 +79,7 @@ static enum err check_rights(struct request *rq, const struct contract_body *bod
 /* Consumers put theirs at each start: what is there already is found without any lock. */
 enum err handle_put_contract(struct request *rq, struct reply *rp)
 {
+    struct comparison with = { .schemas = rq->app->schemas, .time_us = rq->config->registry_check_us };
     struct contract_rights rights = { may, rq };
     struct arena *a = roomy(rq);
     struct contract k, there;
@@ -95,13 +96,13 @@ enum err handle_put_contract(struct request *rq, struct reply *rp)
         (e = contracts_get(rq->db, a, consumer, &there, &rq->fault)))
         return e;
     if (contract_same(&k, &there))
-        return reply_contract(rq, rp, a, &k);
+        return reply_contract(rq, rp, 200, a, &k);
     if ((e = audit_begin(rq->db, &rq->fault)))
         return e;
-    e = contracts_put(rq->config, rq->db, a, &k, rights, &created, &rq->fault);
+    e = contracts_put(rq->config, rq->db, a, &k, &with, rights, &created, &rq->fault);
     if ((e = registry_end(rq, e, created ? "ContractCreated" : "ContractChanged")))
         return e;
-    return reply_contract(rq, rp, a, &k);
+    return reply_contract(rq, rp, created ? 201 : 200, a, &k);
 }
 
 enum err handle_get_contract(struct request *rq, struct reply *rp)
@@ -118,7 +119,7 @@ enum err handle_get_contract(struct request *rq, struct reply *rp)
         return e;
     for (size_t i = 0; !seen && i < k.n; i++)
         seen = registry_visible(rq, &k.reads[i].row.subject);
-    return seen ? reply_contract(rq, rp, a, &k) : none(rq, consumer);
+    return seen ? reply_contract(rq, rp, 200, a, &k) : none(rq, consumer);
 }
 
 enum err handle_delete_contract(struct request *rq, struct reply *rp)
@@ -136,7 +137,7 @@ enum err handle_delete_contract(struct request *rq, struct reply *rp)
     e = contracts_delete(rq->db, a, consumer, rights, &k, &rq->fault);
     if ((e = registry_end(rq, e, "ContractDeleted")))
         return e;
-    return reply_contract(rq, rp, a, &k);
+    return reply_contract(rq, rp, 200, a, &k);
 }
 
 #define LIST_MOST 1000                    /* contracts in one answer, */

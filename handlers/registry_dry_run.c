@@ -109,11 +109,9 @@ static enum err work(struct request *rq, struct running *run)
                             "Only a JSON Schema can be tried: data in Avro are of the schema that they name.");
     if ((e = load_stream(rq, name, &stream)))
         return e;
-    if (schemas_long_begin(rq->app->schemas)) {
+    if (!(e = schemas_long_begin(rq->app->schemas, LONG_READING, &rq->fault))) {
         e = run_on(rq, stream, &s, &body, last, &run->body);
-        schemas_long_end(rq->app->schemas);
-    } else {
-        e = registry_busy(rq);
+        schemas_long_end(rq->app->schemas, LONG_READING);
     }
     stream_unref(stream);
     return e;

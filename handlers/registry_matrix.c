@@ -89,6 +89,7 @@ static void put_name(struct matrix *m, const struct schema_subject *s)
 /* The newest version up to one. *ret_version: 0: there is none, or no contract reads the subject. */
 static enum err put_row(struct matrix *m, const struct schema_subject *s, int upto, int *ret_version)
 {
+    struct comparison with = { .time_us = ROW_US };
     struct schema_span span = { 1, upto };
     size_t mark = m->body.n, n;
     struct schema_text whole;
@@ -102,7 +103,7 @@ static enum err put_row(struct matrix *m, const struct schema_subject *s, int up
     put_name(m, s);
     buf_printf(&m->body, ",\"version\":%d,\"contracts\":[", row->version);
     m->cells_before = m->cells;
-    if ((e = contracts_compare(m->rq->db, row, &whole, false, clock_mono_us() + ROW_US, put_cell, m, &m->rq->fault)))
+    if ((e = contracts_compare(m->rq->db, row, &whole, false, &with, put_cell, m, &m->rq->fault)))
         return e;
     BUF_LIT(&m->body, "]}");
     if (m->cells == m->cells_before) {
@@ -199,10 +200,10 @@ static enum err put_rows(struct request *rq, struct matrix *m)
     struct slice subject = request_query(rq, "subject"), name;
     enum err e;
 
-    if (!schemas_long_begin(rq->app->schemas))
-        return registry_busy(rq);
+    if ((e = schemas_long_begin(rq->app->schemas, LONG_READING, &rq->fault)))
+        return e;
     e = subject.p ? put_one(m, subject) : put_all(m);
-    schemas_long_end(rq->app->schemas);
+    schemas_long_end(rq->app->schemas, LONG_READING);
     buf_char(&m->body, ']');
     if (e || !m->full)
         return e;

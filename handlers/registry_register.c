@@ -12,15 +12,21 @@ static enum err prepare(struct request *rq, const struct schema_subject *s, cons
     return schema_prepare(rq->config, rq->db, rq->arena, s, body, normalize, ret, &rq->fault);
 }
 
-/* The schema of the body, as one of the subject of the path. */
-static enum err take(struct request *rq, struct schema_body *ret_body, struct schema_candidate *ret)
+/* The schema of the body, as one of the subject of the path; `deleted`: what it refers to may be deleted softly. */
+static enum err take(struct request *rq, bool deleted, struct schema_body *ret_body, struct schema_candidate *ret)
 {
     struct schema_subject s;
     enum err e;
 
     if ((e = registry_subject(rq, false, &s)) || (e = registry_body(rq, s.context, ret_body)))
         return e;
+    ret_body->refs_deleted = deleted;
     return prepare(rq, &s, ret_body, registry_flag(rq, "normalize"), ret);
+}
+
+static struct comparison comparison(struct request *rq)
+{
+    return (struct comparison){ .schemas = rq->app->schemas, .time_us = rq->config->registry_check_us };
 }
 
 static enum err reply_id(struct request *rq, struct reply *rp, const struct schema_row *row)
@@ -34,20 +40,21 @@ static enum err reply_id(struct request *rq, struct reply *rp, const struct sche
 /* Producers register at each start: what is there already is found without any lock. */
 enum err handle_register_schema(struct request *rq, struct reply *rp)
 {
+    struct comparison with = comparison(rq);
     struct schema_candidate candidate;
     struct schema_body body;
     struct schema_row there;
     bool found, made = false;
     enum err e;
 
-    if ((e = take(rq, &body, &candidate)) ||
+    if ((e = take(rq, false, &body, &candidate)) ||
         (e = schemas_lookup(rq->db, rq->arena, &candidate, false, &there, &found, &rq->fault)))
         return e;
     if (found && (!body.id || body.id == there.id))
         return reply_id(rq, rp, &there);
     if ((e = audit_begin(rq->db, &rq->fault)))
         return e;
-    e = schemas_register(rq->config, rq->db, rq->arena, &candidate, &body, false, false, &made, &rq->fault);
+    e = schemas_register(rq->config, rq->db, rq->arena, &candidate, &body, &with, false, &made, &rq->fault);
     if ((e = registry_end(rq, e, made ? "SchemaRegistered" : NULL)))
         return e;
     return reply_id(rq, rp, &candidate.row);
@@ -67,11 +74,12 @@ enum err handle_look_up_schema(struct request *rq, struct reply *rp)
 
     if ((e = registry_subject(rq, false, &s)) ||
         (e = schemas_versions(rq->db, rq->arena, &s, deleted, false, &v, &n, &rq->fault)) ||
-        (e = take(rq, &body, &candidate)) || (e = schemas_lookup(rq->db, rq->arena, &candidate, deleted, &row, &found, &rq->fault)))
+        (e = take(rq, deleted, &body, &candidate)) ||
+        (e = schemas_lookup(rq->db, rq->arena, &candidate, deleted, &row, &found, &rq->fault)))
         return e;
     if (!found)
         return schema_fault(&rq->fault, SCHEMA_NONE, "Schema not found");
-    registry_put_row(rq, &b, &row);
+    registry_put_row(&b, &row);
     return registry_reply(rq, rp, &b);
 }
 
@@ -99,6 +107,7 @@ static enum err old_version(struct request *rq, struct schema_subject *ret_s, st
 
 enum err handle_roll_back_subject(struct request *rq, struct reply *rp)
 {
+    struct comparison with = comparison(rq);
     struct schema_candidate candidate;
     struct schema_subject s;
     struct schema_body body;
@@ -109,7 +118,7 @@ enum err handle_roll_back_subject(struct request *rq, struct reply *rp)
     if ((e = old_version(rq, &s, &body, &force)) || (e = prepare(rq, &s, &body, false, &candidate)) ||
         (e = audit_begin(rq->db, &rq->fault)))
         return e;
-    e = schemas_register(rq->config, rq->db, rq->arena, &candidate, &body, force, true, &made, &rq->fault);
+    e = schemas_register(rq->config, rq->db, rq->arena, &candidate, &body, force ? NULL : &with, true, &made, &rq->fault);
     if ((e = registry_end(rq, e, "SchemaRolledBack")))
         return e;
     buf_printf(&b, "{\"id\":%d,\"version\":%d}", candidate.row.id, candidate.row.version);
@@ -140,10 +149,11 @@ static enum err reply_verdict(struct request *rq, struct reply *rp, const struct
 }
 
 /* Would registering it be refused for a contract? */
-static enum err check_contracts(struct request *rq, const struct schema_candidate *candidate, struct slice *ret_broken)
+static enum err check_contracts(struct request *rq, const struct schema_candidate *candidate, struct comparison *with,
+                                struct slice *ret_broken)
 {
     struct fault why = { 0 };
-    enum err e = contracts_check(rq->config, rq->db, rq->arena, candidate, &why);
+    enum err e = contracts_check(rq->db, rq->arena, candidate, with, &why);
 
     if (e == ERR_REGISTRY && why.registry == SCHEMA_BREAKS_CONTRACT) {
         *ret_broken = arena_slice(rq->arena, slice_of(why.whole ? why.whole : why.detail));
@@ -157,17 +167,20 @@ static enum err check_contracts(struct request *rq, const struct schema_candidat
 /* Against the level, as registering does it (version 0), or with one version alone. */
 static enum err check(struct request *rq, struct reply *rp, int version)
 {
+    struct comparison with = comparison(rq);
     struct slice broken = SLICE_NONE;
     struct schema_candidate candidate;
     struct schema_verdict verdict;
     struct schema_body body;
-    enum err e;
+    enum err e = take(rq, false, &body, &candidate);
 
-    if ((e = take(rq, &body, &candidate)) ||
-        (e = schemas_check(rq->config, rq->db, rq->arena, &candidate, version, &verdict, &rq->fault)) ||
-        (!version && (e = check_contracts(rq, &candidate, &broken))))
+    if (e)
         return e;
-    return reply_verdict(rq, rp, &verdict, broken);
+    e = schemas_check(rq->config, rq->db, rq->arena, &candidate, version, &with, &verdict, &rq->fault);
+    if (!e && !version)
+        e = check_contracts(rq, &candidate, &with, &broken);
+    comparison_end(&with);
+    return e ? e : reply_verdict(rq, rp, &verdict, broken);
 }
 
 enum err handle_check_with_versions(struct request *rq, struct reply *rp)

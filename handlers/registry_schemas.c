@@ -8,8 +8,7 @@
 struct found {
     struct schema_row row;
     struct schema_subject asked;   /* name.n == 0: any */
-    struct schema_version *uses;   /* those that the caller may see */
-    size_t n;
+    bool known;                    /* to the caller */
 };
 
 static bool is_asked(const struct found *found, const struct schema_version *v)
@@ -20,12 +19,51 @@ static bool is_asked(const struct found *found, const struct schema_version *v)
            (anywhere || slice_eq(found->asked.context, v->subject.context));
 }
 
+#define USES_FIRST 100                 /* read at once; those who may see little go on in larger steps */
+#define USES_MOST 10000
+#define USES_ARENA ((size_t)16 << 20)
+
+/* Tells fn of the versions that have the schema and that the caller may see, in order, until it says that it has enough. */
+static enum err each_use(struct request *rq, const struct schema_row *row, bool (*fn)(void *arg, const struct schema_version *v),
+                         void *arg)
+{
+    struct schema_version after = { .subject = { SLICE(""), SLICE("") } };
+    size_t n, limit = USES_FIRST;
+    char name[SCHEMA_SUBJECT_BYTES];
+    bool more = true, enough = false;
+    enum err e = OK;
+
+    while (!e && more && !enough) {
+        struct arena *a = arena_new(USES_ARENA);
+        struct schema_version *v;
+
+        e = a ? schemas_uses(rq->db, a, row, &after, (int64_t)limit, &v, &n, &rq->fault) : ERR_NO_MEMORY;
+        for (size_t i = 0; !e && !enough && i < n; i++)
+            enough = registry_visible(rq, &v[i].subject) && fn(arg, &v[i]);
+        if (!e && n) {
+            memcpy(name, v[n - 1].subject.name.p, v[n - 1].subject.name.n);
+            after.subject.name = (struct slice){ name, v[n - 1].subject.name.n };
+            after.version = v[n - 1].version;
+        }
+        more = !e && n == limit;
+        limit = USES_MOST;
+        arena_free(a);
+    }
+    return e;
+}
+
+static bool is_known(void *arg, const struct schema_version *v)
+{
+    struct found *found = arg;
+
+    found->known = slice_is(found->asked.context, SCHEMA_DEFAULT_CONTEXT) || is_asked(found, v);
+    return found->known;
+}
+
 static enum err find(struct request *rq, struct found *ret)
 {
     struct slice text = request_path(rq, "id"), subject = request_query(rq, "subject");
-    bool known = false;
     int64_t id = 0;
-    size_t n = 0;
     enum err e = OK;
 
     *ret = (struct found){ .asked = { SLICE(SCHEMA_DEFAULT_CONTEXT), SLICE("") } };
@@ -33,15 +71,10 @@ static enum err find(struct request *rq, struct found *ret)
         return e;
     if (!json_int64(text, &id))
         return schema_fault(&rq->fault, SCHEMA_NONE, "Schema %.*s not found", text.n < 40 ? (int)text.n : 0, text.p);
-    if ((e = schemas_by_id(rq->db, rq->arena, ret->asked.context, id, &ret->row, &ret->uses, &n, &rq->fault)))
+    if ((e = schemas_content(rq->db, rq->arena, ret->asked.context, id, &ret->row, &rq->fault)) ||
+        (e = each_use(rq, &ret->row, is_known, ret)))
         return e;
-    for (size_t i = 0; i < n; i++) {
-        if (!registry_visible(rq, &ret->uses[i].subject))
-            continue;
-        known = known || slice_is(ret->asked.context, SCHEMA_DEFAULT_CONTEXT) || is_asked(ret, &ret->uses[i]);
-        ret->uses[ret->n++] = ret->uses[i];
-    }
-    return known ? OK : schema_fault(&rq->fault, SCHEMA_NONE, "Schema %lld not found", (long long)id);
+    return ret->known ? OK : schema_fault(&rq->fault, SCHEMA_NONE, "Schema %lld not found", (long long)id);
 }
 
 enum err handle_get_schema(struct request *rq, struct reply *rp)
@@ -75,37 +108,51 @@ enum err handle_get_schema_text(struct request *rq, struct reply *rp)
     return registry_reply(rq, rp, &b);
 }
 
+struct uses {
+    struct found found;
+    struct buf b;
+    int64_t offset, limit, at;
+    bool versions, deleted;
+    char last[SCHEMA_SUBJECT_BYTES];   /* the name that was told last */
+    size_t last_n;
+};
+
+static bool put_use(void *arg, const struct schema_version *v)
+{
+    struct uses *u = arg;
+    struct slice name = v->subject.name;
+    char room[SCHEMA_NAME_BYTES];
+
+    if (u->at - u->offset >= u->limit)
+        return true;
+    if (!is_asked(&u->found, v) || (v->deleted && !u->deleted) ||
+        (!u->versions && slice_eq(name, (struct slice){ u->last, u->last_n })))
+        return false;
+    memcpy(u->last, name.p, name.n);
+    u->last_n = name.n;
+    if (u->at++ < u->offset)
+        return false;
+    buf_str(&u->b, u->b.n > 1 ? "," : "");
+    buf_str(&u->b, u->versions ? "{\"subject\":" : "");
+    buf_json_string(&u->b, schema_subject_name(&v->subject, room));
+    if (u->versions)
+        buf_printf(&u->b, ",\"version\":%d}", v->version);
+    return u->at - u->offset >= u->limit;
+}
+
 static enum err reply_uses(struct request *rq, struct reply *rp, bool versions)
 {
-    bool deleted = registry_flag(rq, "deleted");
-    int64_t offset, limit, at = 0;
-    struct slice last = SLICE_NONE;
-    struct found found;
-    struct buf b = { 0 };
+    struct uses u = { .versions = versions, .deleted = registry_flag(rq, "deleted") };
     enum err e;
 
-    if ((e = registry_window(rq, INT32_MAX, &offset, &limit)) || (e = find(rq, &found)))
+    if ((e = registry_window(rq, INT32_MAX, &u.offset, &u.limit)) || (e = find(rq, &u.found)))
         return e;
-    buf_char(&b, '[');
-    for (size_t i = 0; i < found.n && at - offset < limit; i++) {
-        struct slice name = schema_subject_text(rq->arena, &found.uses[i].subject);
-
-        if (!name.p)
-            b.failed = true;
-        if (!name.p || !is_asked(&found, &found.uses[i]) || (found.uses[i].deleted && !deleted) ||
-            (!versions && last.p && slice_eq(name, last)))
-            continue;
-        last = name;
-        if (at++ < offset)
-            continue;
-        buf_str(&b, b.n > 1 ? "," : "");
-        buf_str(&b, versions ? "{\"subject\":" : "");
-        buf_json_string(&b, name);
-        if (versions)
-            buf_printf(&b, ",\"version\":%d}", found.uses[i].version);
-    }
-    buf_char(&b, ']');
-    return registry_reply(rq, rp, &b);
+    buf_char(&u.b, '[');
+    e = each_use(rq, &u.found.row, put_use, &u);
+    buf_char(&u.b, ']');
+    if (e)
+        buf_free(&u.b);
+    return e ? e : registry_reply(rq, rp, &u.b);
 }
 
 enum err handle_get_schema_subjects(struct request *rq, struct reply *rp)

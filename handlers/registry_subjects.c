@@ -1,3 +1,4 @@
+#include "gateway/base/clock.h"
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
 #include "handlers/registry.h"
@@ -12,21 +13,39 @@ struct list {
     struct schema_filter filter;
     struct buf b;
     int64_t offset, limit, at;
+    size_t bytes;                         /* it ends early at so many; 0: it does not */
+    int64_t deadline_us;                  /* and at this time (monotonic); 0: none */
+    bool latest_only;                     /* of schemas */
+    enum err e;
     char context[SCHEMA_CONTEXT_BYTES];   /* the last one that was listed */
     size_t context_n;
 };
 
-static bool is_full(const struct list *l)
+/* What has found nothing in its time says so: an empty list would say that there is nothing. */
+static bool is_full(struct list *l)
 {
-    return l->at - l->offset >= l->limit;
+    if (l->e || l->at - l->offset >= l->limit || (l->bytes && l->b.n >= l->bytes))
+        return true;
+    if (!l->deadline_us || clock_mono_us() < l->deadline_us)
+        return false;
+    if (l->at <= l->offset)
+        l->e = schema_fault(&l->rq->fault, SCHEMA_TOO_LARGE, "It takes too long to find the first one; ask with a subjectPrefix.");
+    return true;
+}
+
+/* Whether one more is written. */
+static bool take(struct list *l)
+{
+    if (l->at++ < l->offset)
+        return false;
+    buf_str(&l->b, l->b.n > 1 ? "," : "");
+    return true;
 }
 
 static void put(struct list *l, struct slice text)
 {
-    if (l->at++ < l->offset)
-        return;
-    buf_str(&l->b, l->b.n > 1 ? "," : "");
-    buf_json_string(&l->b, text);
+    if (take(l))
+        buf_json_string(&l->b, text);
 }
 
 /* Where a list has got to, kept beside the memory of its pages. */
@@ -43,7 +62,7 @@ static void move_to(struct list_place *p, const struct schema_subject *s)
 }
 
 /* Tells fn of the subjects that the caller may see, in order, until the list is full. */
-static enum err each_subject(struct list *l, void (*fn)(struct list *l, const struct schema_subject *s))
+static enum err each_subject(struct list *l, void (*fn)(struct list *l, const struct schema_version *v))
 {
     struct list_place place = { .at = { SLICE(""), SLICE("") } };
     size_t n = PAGE;
@@ -56,12 +75,12 @@ static enum err each_subject(struct list *l, void (*fn)(struct list *l, const st
         e = a ? schemas_subjects(l->rq->db, a, &l->filter, &place.at, PAGE, &v, &n, &l->rq->fault) : ERR_NO_MEMORY;
         for (size_t i = 0; !e && i < n && !is_full(l); i++)
             if (registry_visible(l->rq, &v[i].subject))
-                fn(l, &v[i].subject);
+                fn(l, &v[i]);
         if (!e && n)
             move_to(&place, &v[n - 1].subject);
         arena_free(a);
     }
-    return e;
+    return e ? e : l->e;
 }
 
 static enum err reply_list(struct list *l, struct reply *rp, enum err e)
@@ -98,11 +117,11 @@ static bool only_deleted(const struct request *rq)
     return registry_flag(rq, "deletedOnly") || registry_flag(rq, "deleted_only");
 }
 
-static void put_subject(struct list *l, const struct schema_subject *s)
+static void put_subject(struct list *l, const struct schema_version *v)
 {
     char room[SCHEMA_NAME_BYTES];
 
-    put(l, schema_subject_name(s, room));
+    put(l, schema_subject_name(&v->subject, room));
 }
 
 enum err handle_list_subjects(struct request *rq, struct reply *rp)
@@ -118,13 +137,15 @@ enum err handle_list_subjects(struct request *rq, struct reply *rp)
     return reply_list(&l, rp, each_subject(&l, put_subject));
 }
 
-static void put_context(struct list *l, const struct schema_subject *s)
+static void put_context(struct list *l, const struct schema_version *v)
 {
-    if (slice_eq(s->context, (struct slice){ l->context, l->context_n }))
+    struct slice context = v->subject.context;
+
+    if (slice_eq(context, (struct slice){ l->context, l->context_n }))
         return;
-    memcpy(l->context, s->context.p, s->context.n);
-    l->context_n = s->context.n;
-    put(l, s->context);
+    memcpy(l->context, context.p, context.n);
+    l->context_n = context.n;
+    put(l, context);
 }
 
 /* The default one is there always. */
@@ -137,7 +158,7 @@ enum err handle_list_contexts(struct request *rq, struct reply *rp)
         return e;
     buf_char(&l.b, '[');
     if (!is_full(&l))
-        put_context(&l, &(struct schema_subject){ SLICE(SCHEMA_DEFAULT_CONTEXT), SLICE("") });
+        put_context(&l, &(struct schema_version){ .subject = { SLICE(SCHEMA_DEFAULT_CONTEXT), SLICE("") } });
     return reply_list(&l, rp, each_subject(&l, put_context));
 }
 
@@ -145,42 +166,65 @@ enum err handle_list_contexts(struct request *rq, struct reply *rp)
 #define SCHEMAS_BYTES ((size_t)16 << 20)      /* which ends early at so many bytes */
 #define SCHEMAS_PAGE 20
 #define SCHEMAS_ARENA ((size_t)256 << 20)     /* of a page: the largest schemas there may be */
+#define SCHEMAS_US (5 * US_PER_S)             /* after which no further page is begun */
+#define VERSIONS_ARENA ((size_t)16 << 20)     /* of the numbers of a subject's versions */
+
+/* Versions of one subject, in order. */
+static enum err put_page(struct list *l, const struct schema_version *v, size_t n)
+{
+    struct schema_span span = { v[0].version, v[n - 1].version };
+    struct arena *a = arena_new(SCHEMAS_ARENA);
+    struct schema_row *rows;
+    size_t found = 0;
+    enum err e = OK;
+
+    e = a ? schemas_between(l->rq->db, a, &v->subject, span, l->filter.deleted, (int64_t)n, &rows, &found, &l->rq->fault)
+          : ERR_NO_MEMORY;
+    while (found-- && !is_full(l))
+        if (take(l))
+            registry_put_row(&l->b, &rows[found]);
+    arena_free(a);
+    return e;
+}
+
+/* Texts are read of those alone that are shown. */
+static void put_schemas(struct list *l, const struct schema_version *subject)
+{
+    int64_t count = l->latest_only ? 1 : subject->version;
+    struct schema_version *v;
+    struct fault f = { 0 };
+    struct arena *a;
+    size_t n = 0;
+
+    if (l->at + count <= l->offset) {
+        l->at += count;
+        return;
+    }
+    a = arena_new(VERSIONS_ARENA);
+    l->e = a ? schemas_versions(l->rq->db, a, &subject->subject, l->filter.deleted, false, &v, &n, &f) : ERR_NO_MEMORY;
+    if (l->e == ERR_REGISTRY)                 /* deleted just now */
+        l->e = OK;
+    else if (l->e)
+        l->rq->fault = f;
+    for (size_t i = l->latest_only && n ? n - 1 : 0; i < n && !is_full(l); i += SCHEMAS_PAGE)
+        l->e = put_page(l, &v[i], n - i < SCHEMAS_PAGE ? n - i : SCHEMAS_PAGE);
+    arena_free(a);
+}
 
 enum err handle_list_schemas(struct request *rq, struct reply *rp)
 {
-    struct schema_filter filter = { .deleted = registry_flag(rq, "deleted"), .latest_only = registry_flag(rq, "latestOnly") };
-    struct list_place place = { .at = { SLICE(""), SLICE("") } };
-    int64_t offset, limit, at = 0;
-    struct buf b = { 0 };
-    size_t n = SCHEMAS_PAGE;
-    int version = 0;
+    struct list l = { .rq = rq, .bytes = SCHEMAS_BYTES, .latest_only = registry_flag(rq, "latestOnly") };
     enum err e;
 
-    if ((e = registry_window(rq, SCHEMAS_MOST, &offset, &limit)) || (e = prefix(rq, &filter)))
+    if ((e = registry_window(rq, SCHEMAS_MOST, &l.offset, &l.limit)) || (e = prefix(rq, &l.filter)) ||
+        (e = schemas_long_begin(rq->app->schemas, LONG_READING, &rq->fault)))
         return e;
-    buf_char(&b, '[');
-    while (!e && n == SCHEMAS_PAGE && at - offset < limit && b.n < SCHEMAS_BYTES) {
-        struct schema_version after = { place.at, version, false };
-        struct arena *a = arena_new(SCHEMAS_ARENA);
-        struct schema_row *v;
-
-        e = a ? schemas_page(rq->db, a, &filter, &after, SCHEMAS_PAGE, &v, &n, &rq->fault) : ERR_NO_MEMORY;
-        for (size_t i = 0; !e && i < n && at - offset < limit; i++) {
-            if (!registry_visible(rq, &v[i].subject) || at++ < offset)
-                continue;
-            buf_str(&b, b.n > 1 ? "," : "");
-            registry_put_row(rq, &b, &v[i]);
-        }
-        if (!e && n) {
-            move_to(&place, &v[n - 1].subject);
-            version = v[n - 1].version;
-        }
-        arena_free(a);
-    }
-    buf_char(&b, ']');
-    if (e)
-        buf_free(&b);
-    return e ? e : registry_reply(rq, rp, &b);
+    l.filter.deleted = registry_flag(rq, "deleted");
+    l.deadline_us = clock_mono_us() + SCHEMAS_US;
+    buf_char(&l.b, '[');
+    e = each_subject(&l, put_schemas);
+    schemas_long_end(rq->app->schemas, LONG_READING);
+    return reply_list(&l, rp, e);
 }
 
 enum err handle_list_versions(struct request *rq, struct reply *rp)
@@ -221,7 +265,7 @@ enum err handle_get_schema_version(struct request *rq, struct reply *rp)
 
     if (e)
         return e;
-    registry_put_row(rq, &b, &row);
+    registry_put_row(&b, &row);
     return registry_reply(rq, rp, &b);
 }
 
@@ -244,7 +288,7 @@ enum err handle_get_schema_by_metadata(struct request *rq, struct reply *rp)
     if ((e = registry_subject(rq, false, &s)) ||
         (e = schemas_with(rq->db, rq->arena, &s, wanted, n, registry_flag(rq, "deleted"), &row, &rq->fault)))
         return e;
-    registry_put_row(rq, &b, &row);
+    registry_put_row(&b, &row);
     return registry_reply(rq, rp, &b);
 }
 

@@ -52,19 +52,9 @@ select v.context, v.subject, v.version, v.deleted, s.schema_id, s.type, s.schema
 select s.context, '', 0, false, s.schema_id, s.type, s.schema, s.refs, s.metadata, s.rule_set
   from weir.schemas s where s.schema_id = $2 order by s.context <> $1, s.context limit 1;
 
--- name: schema_page
--- After a version, in order: $4 '' is any context; $5 how subjects begin; $7 the latest of each subject alone.
-select v.context, v.subject, v.version, v.deleted, s.schema_id, s.type, s.schema, s.refs, s.metadata, s.rule_set
-  from weir.schema_versions v join weir.schemas s on s.context = v.context and s.schema_id = v.schema_id
- where (v.context, v.subject, v.version) > ($1, $2, $3) and ($4 = '' or v.context = $4) and starts_with(v.subject, $5)
-   and ($6 or not v.deleted)
-   and not ($7 and exists (select from weir.schema_versions l where l.context = v.context and l.subject = v.subject
-                              and l.version > v.version and ($6 or not l.deleted)))
- order by v.context, v.subject, v.version limit $8;
-
 -- name: schema_subjects
--- After a subject, in order. $5: with those of which all versions are deleted; $6: these alone.
-select context, subject, 0, false
+-- After a subject, in order, and how many versions it has. $5: with those that are deleted; $6: subjects of which all are, alone.
+select context, subject, (count(*) filter (where $5 or not deleted))::int4, false
   from weir.schema_versions
  where (context, subject) > ($1, $2) and ($3 = '' or context = $3) and starts_with(subject, $4)
  group by context, subject having case when $6 then bool_and(deleted) else $5 or not bool_and(deleted) end
@@ -74,8 +64,9 @@ select context, subject, 0, false
 select context, subject, version, deleted from weir.schema_versions where context = $1 and subject = $2 order by version;
 
 -- name: schema_uses
--- Versions that have a schema.
-select context, subject, version, deleted from weir.schema_versions where context = $1 and schema_id = $2 order by subject, version;
+-- Versions that have a schema, after one of them, in order.
+select context, subject, version, deleted from weir.schema_versions
+ where context = $1 and schema_id = $2 and (subject, version) > ($3, $4) order by subject, version limit $5;
 
 -- name: schema_match
 -- The version of a subject with this content.

@@ -121,14 +121,24 @@ static enum err drop_unused(struct db *db, const struct contract *k, struct faul
     return e;
 }
 
-enum err contracts_put(const struct config *c, struct db *db, struct arena *a, const struct contract *k,
+static enum err check_enforced(const struct config *c, struct db *db, struct arena *a, const struct contract *k,
+                               struct comparison *with, struct fault *f)
+{
+    enum err e = lock_all(db, k, f);
+
+    e = e ? e : contract_check_latest(c, db, a, k, with, f);
+    comparison_end(with);
+    return e;
+}
+
+enum err contracts_put(const struct config *c, struct db *db, struct arena *a, const struct contract *k, struct comparison *with,
                        struct contract_rights rights, bool *ret_created, struct fault *f)
 {
     struct contract before;
     int next_id;
     enum err e;
 
-    if (k->enforced && ((e = lock_all(db, k, f)) || (e = contract_check_latest(c, db, a, k, f))))
+    if (k->enforced && (e = check_enforced(c, db, a, k, with, f)))
         return e;
     if ((e = db_registry_claim(db, &next_id, f)) || (e = db_contract_get(db, a, k->consumer, &before, f)) ||
         (e = refuse_foreign(&before, rights, f)) || (e = check_room(c, db, a, k, f)) || (e = db_contract_put(db, a, k, f)) ||

@@ -48,26 +48,26 @@ struct contract_verdict {
     struct compat_finding v[CONTRACT_FINDINGS];
 };
 /* Compares what row (with all it refers to, `whole`) writes with what each contract of its subject reads, in the order of consumers.
- * fn's texts live as long as the call; its first error ends it. A comparison that takes too much is a finding. Beyond the deadline
- * (monotonic) none is begun but the first. */
+ * fn's texts live as long as the call; its first error ends it. A comparison that takes too much is a finding. */
 enum err contracts_compare(struct db *db, const struct schema_row *row, const struct schema_text *whole, bool enforced,
-                           int64_t deadline_us, enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg,
+                           struct comparison *with, enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg,
                            struct fault *f);
 
 /* --- changing: inside a transaction; each tells the stream _schemas; afterwards schemas_changed --- */
 /* For who registers, under the lock of the subject: SCHEMA_BREAKS_CONTRACT names the first one that the candidate breaks.
  * SCHEMA_TOO_LARGE: it takes longer than registry.check_time, as with the next two. */
-enum err contracts_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
+enum err contracts_check(struct db *db, struct arena *a, const struct schema_candidate *candidate, struct comparison *with,
                          struct fault *f);
 /* For who puts an enforced one, under the locks of its subjects: the same of their latest versions. */
-enum err contract_check_latest(const struct config *c, struct db *db, struct arena *a, const struct contract *k, struct fault *f);
+enum err contract_check_latest(const struct config *c, struct db *db, struct arena *a, const struct contract *k,
+                               struct comparison *with, struct fault *f);
 /* Rights: to all subjects that the contract reads until now. SCHEMA_BREAKS_CONTRACT, SCHEMA_NOT_PERMITTED: one too many. */
 struct contract_rights {
     bool (*may)(void *arg, const struct schema_subject *s);
     void *arg;
 };
-enum err contracts_put(const struct config *c, struct db *db, struct arena *a, const struct contract *k,
-                       struct contract_rights rights, bool *ret_created, struct fault *f);
+enum err contracts_put(const struct config *c, struct db *db, struct arena *a, const struct contract *k, struct comparison *with,
+                       struct contract_rights rights, bool *ret_created, struct fault *f); /* `with` is ended */
 /* *ret: what it was. SCHEMA_NO_CONTRACT, also for who may see nothing of it. */
 enum err contracts_delete(struct db *db, struct arena *a, struct slice consumer, struct contract_rights rights,
                           struct contract *ret, struct fault *f);

@@ -1,4 +1,3 @@
-#include "gateway/base/clock.h"
 #include "gateway/base/json.h"
 #include "gateway/engine/contracts.h"
 
@@ -72,12 +71,12 @@ static enum err compare(struct arena *work, const struct contract_read *r, int t
 }
 
 enum err contracts_compare(struct db *db, const struct schema_row *row, const struct schema_text *whole, bool enforced,
-                           int64_t deadline_us, enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg,
+                           struct comparison *with, enum err (*fn)(void *arg, const struct contract_verdict *v), void *arg,
                            struct fault *f)
 {
     char last[CONTRACT_NAME];
     struct slice after = SLICE("");
-    bool more = true, first = true;
+    bool more = true;
     enum err e = OK;
 
     while (!e && more) {
@@ -90,11 +89,10 @@ enum err contracts_compare(struct db *db, const struct schema_row *row, const st
         if (more) {
             memcpy(last, k.consumer.p, k.consumer.n);
             after = (struct slice){ last, k.consumer.n };
-            v = (struct contract_verdict){ after, k.enforced, .compared = first || clock_mono_us() < deadline_us };
-            if (v.compared)
+            v = (struct contract_verdict){ .consumer = after, .enforced = k.enforced };
+            if (!(e = comparison_next(with, &v.compared, f)) && v.compared)
                 e = compare(work, k.reads, row->type, whole, v.v, CONTRACT_FINDINGS, &v.n, f);
             e = e ? e : fn(arg, &v);
-            first = false;
         }
         arena_free(work);
     }
@@ -146,21 +144,20 @@ static enum err refuse(void *arg, const struct contract_verdict *v)
                         (int)v->consumer.n, v->consumer.p);
 }
 
-enum err contracts_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
+enum err contracts_check(struct db *db, struct arena *a, const struct schema_candidate *candidate, struct comparison *with,
                          struct fault *f)
 {
     struct refusal r = { .arena = a, .subject = schema_subject_text(a, &candidate->row.subject), .fault = f };
-    int64_t deadline_us = clock_mono_us() + c->registry_check_us;
 
     if (!r.subject.p)
         return ERR_NO_MEMORY;
-    return contracts_compare(db, &candidate->row, &candidate->whole, true, deadline_us, refuse, &r, f);
+    return contracts_compare(db, &candidate->row, &candidate->whole, true, with, refuse, &r, f);
 }
 
 static enum err check_latest(const struct config *c, struct db *db, struct arena *work, struct refusal *r, const struct contract *k,
-                             const struct contract_read *read, bool in_time)
+                             const struct contract_read *read, struct comparison *with)
 {
-    struct contract_verdict v = { k->consumer, .enforced = true, .compared = in_time };
+    struct contract_verdict v = { .consumer = k->consumer, .enforced = true };
     struct fault *f = r->fault;
     struct schema_text whole;
     struct schema_row *row;
@@ -168,23 +165,24 @@ static enum err check_latest(const struct config *c, struct db *db, struct arena
     enum err e = db_schema_get(db, work, &read->row.subject, SCHEMA_ALL, false, 1, &row, &n, f);
 
     if (e || !n || (e = schema_whole(c, db, work, row, &whole, f)) ||
-        (in_time && (e = compare(work, read, row->type, &whole, v.v, CONTRACT_FINDINGS, &v.n, f))))
+        (e = comparison_next(with, &v.compared, f)) ||
+        (v.compared && (e = compare(work, read, row->type, &whole, v.v, CONTRACT_FINDINGS, &v.n, f))))
         return e;
     r->subject = schema_subject_text(r->arena, &read->row.subject);
     r->version = row->version;
     return r->subject.p ? refuse(r, &v) : ERR_NO_MEMORY;
 }
 
-enum err contract_check_latest(const struct config *c, struct db *db, struct arena *a, const struct contract *k, struct fault *f)
+enum err contract_check_latest(const struct config *c, struct db *db, struct arena *a, const struct contract *k,
+                               struct comparison *with, struct fault *f)
 {
-    int64_t deadline_us = clock_mono_us() + c->registry_check_us;
     struct refusal r = { .arena = a, .fault = f };
     enum err e = OK;
 
     for (size_t i = 0; !e && i < k->n; i++) {
         struct arena *work = arena_new(SCHEMA_WORK_BYTES);
 
-        e = work ? check_latest(c, db, work, &r, k, &k->reads[i], !i || clock_mono_us() < deadline_us) : ERR_NO_MEMORY;
+        e = work ? check_latest(c, db, work, &r, k, &k->reads[i], with) : ERR_NO_MEMORY;
         arena_free(work);
     }
     return e;

@@ -41,9 +41,11 @@ static enum err find_target(struct db *db, struct arena *a, const struct schema_
     struct schema_subject s = schema_target(r, context);
     struct schema_span span = r->version ? (struct schema_span){ r->version, r->version } : SCHEMA_ALL;
     struct schema_row *row;
-    size_t n;
-    enum err e = db_schema_get(db, a, &s, span, deleted, 1, &row, &n, f);
+    size_t n = 0;
+    enum err e = OK;
 
+    for (int hidden = 0; !e && !n && hidden <= deleted; hidden++) /* the latest one is of those that are not, if there are any */
+        e = db_schema_get(db, a, &s, span, hidden, 1, &row, &n, f);
     if (e)
         return e;
     if (!n && r->version)
@@ -137,7 +139,7 @@ static enum err resolve(const struct config *c, struct db *db, struct arena *a, 
             e = invalid(f, "The reference \"%.*s\" stands there twice", r->name.n < 200 ? (int)r->name.n : 0, r->name.p);
         else if (all.n == all.max)
             e = take(&all, r->name, SLICE(""), f);
-        else if (!(e = find_target(db, a, r, s->context, body->type, false, &rows[all.n], f)))
+        else if (!(e = find_target(db, a, r, s->context, body->type, body->refs_deleted, &rows[all.n], f)))
             e = take(&all, r->name, rows[all.n].text, f);
         if (e)
             break;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/json.h"
 #include "gateway/base/worker.h"
 
@@ -14,8 +15,8 @@ struct schemas {
     struct outbox *outbox;
     struct ticker *ticker;
     _Atomic int64_t changes;
-    atomic_int at_length;      /* schemas_long_begin */
-    int at_length_max;
+    atomic_int at_length[LONG_KINDS]; /* schemas_long_begin */
+    int at_length_max[LONG_KINDS];
 };
 
 /* Answers may overtake each other; the counter never goes back. */
@@ -43,11 +44,13 @@ static enum err tick(void *schemas, bool *ret_more)
 struct schemas *schemas_start(const struct config *c, const struct db_config *db, struct outbox *outbox)
 {
     const struct ticker_def def = { "weir-schemas", c->registry_poll_us, tick };
+    int threads = (int)c->worker_threads;
     struct schemas *s = calloc(1, sizeof *s);
 
     if (!s)
         return NULL;
-    *s = (struct schemas){ .db = db_new(db), .outbox = outbox, .at_length_max = (int)(c->worker_threads + 3) / 4 };
+    *s = (struct schemas){ .db = db_new(db), .outbox = outbox, .at_length_max = { [LONG_READING] = (threads + 3) / 4,
+                           [LONG_COMPARING] = threads > 1 ? threads / 2 : 1 } };
     if (s->db && (s->ticker = ticker_start(&def, s)))
         return s;
     schemas_stop(s);
@@ -68,17 +71,40 @@ int64_t schemas_changes(const struct schemas *s)
     return atomic_load(&s->changes);
 }
 
-bool schemas_long_begin(struct schemas *s)
+enum err schemas_long_begin(struct schemas *s, enum schemas_long kind, struct fault *f)
 {
-    if (atomic_fetch_add(&s->at_length, 1) < s->at_length_max)
-        return true;
-    schemas_long_end(s);
-    return false;
+    if (atomic_fetch_add(&s->at_length[kind], 1) < s->at_length_max[kind])
+        return OK;
+    schemas_long_end(s, kind);
+    f->retry_after = 1;
+    return fault(f, ERR_OVERLOADED, "As many %s as may be at once.",
+                 kind == LONG_COMPARING ? "schemas are being compared" : "dry runs, matrices and lists of schemas are being made");
 }
 
-void schemas_long_end(struct schemas *s)
+void schemas_long_end(struct schemas *s, enum schemas_long kind)
 {
-    atomic_fetch_sub(&s->at_length, 1);
+    atomic_fetch_sub(&s->at_length[kind], 1);
+}
+
+enum err comparison_next(struct comparison *c, bool *ret_in_time, struct fault *f)
+{
+    int64_t now = clock_mono_us();
+    enum err e;
+
+    *ret_in_time = !c->deadline_us || now < c->deadline_us;
+    if (c->deadline_us)
+        return OK;
+    if (c->schemas && (e = schemas_long_begin(c->schemas, LONG_COMPARING, f)))
+        return e;
+    c->deadline_us = now + c->time_us;
+    return OK;
+}
+
+void comparison_end(struct comparison *c)
+{
+    if (c->deadline_us && c->schemas)
+        schemas_long_end(c->schemas, LONG_COMPARING);
+    c->deadline_us = 0;
 }
 
 /* Should reading it fail, the ticker does it. */

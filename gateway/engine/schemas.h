@@ -41,9 +41,11 @@ struct schemas;
 struct schemas *schemas_start(const struct config *c, const struct db_config *db, struct outbox *outbox); /* NULL: no memory */
 void schemas_stop(struct schemas *s);                       /* NULL-safe */
 int64_t schemas_changes(const struct schemas *s);           /* any thread: what was cached under another number is to be read again */
-/* What keeps a worker busy for seconds, as a dry run: a quarter of worker.threads may at once, and one in any case. Any thread. */
-bool schemas_long_begin(struct schemas *s);
-void schemas_long_end(struct schemas *s);
+/* What keeps a worker busy for seconds: of worker.threads a quarter may look through much at once (dry runs, matrices, lists of schemas),
+ * half may compare, and one in any case. ERR_OVERLOADED: as many do. Any thread. */
+enum schemas_long { LONG_READING, LONG_COMPARING, LONG_KINDS };
+enum err schemas_long_begin(struct schemas *s, enum schemas_long kind, struct fault *f);
+void schemas_long_end(struct schemas *s, enum schemas_long kind);
 void schemas_changed(struct schemas *s, struct db *db);     /* after a commit of what is below: known here at once */
 
 /* --- names and words --- */
@@ -82,6 +84,7 @@ struct schema_body {
     struct slice metadata, rule_set; /* JSON, as sent; p == NULL: none */
     int id, version;              /* 0: none */
     bool force;                   /* of a rollback */
+    bool refs_deleted;            /* of who looks a schema up: references may be to what was deleted softly */
 };
 #define SCHEMA_BODY_DEPTH 128     /* of metadata and rules, and of members that mean nothing here */
 /* Unknown members are passed over. ERR_BAD_JSON, ERR_BAD_BODY, ERR_REGISTRY. */
@@ -117,6 +120,14 @@ enum err schemas_get(struct db *db, struct arena *a, const struct schema_subject
                      struct schema_row *ret, struct fault *f);
 enum err schemas_newest(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span,
                         struct schema_row **ret, size_t *ret_n, struct fault *f); /* not deleted; *ret_n: 0 or 1 */
+enum err schemas_between(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span, bool deleted,
+                         int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f); /* newest first */
+/* The schema of an id, in this context or else in any: subject.name is empty. SCHEMA_NONE */
+enum err schemas_content(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret, struct fault *f);
+/* The versions that have it, after one of them, by subject and version. */
+enum err schemas_uses(struct db *db, struct arena *a, const struct schema_row *row, const struct schema_version *after,
+                      int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f);
+/* Both, with all versions. */
 enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
                        struct schema_version **ret_uses, size_t *ret_n, struct fault *f);
 /* The latest version whose metadata have all these properties. SCHEMA_NONE */
@@ -133,12 +144,19 @@ enum err schemas_referrers(struct db *db, struct arena *a, const struct schema_s
                            struct fault *f);
 enum err schemas_subjects(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_subject *after,
                           int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f);
-enum err schemas_page(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_version *after,
-                      int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f);
 enum err schemas_settings(struct db *db, const struct schema_subject *s, struct schema_settings *ret, struct fault *f);
 #define SCHEMA_LEVEL_DEFAULT COMPAT_BACKWARD
 
 /* --- compatibility --- */
+/* What the comparisons of one request share: the time that they may take together, and a place (schemas_long_begin). */
+struct comparison {
+    struct schemas *schemas;      /* NULL: it has a place, or needs none */
+    int64_t time_us;              /* from the first on */
+    int64_t deadline_us;          /* monotonic; 0: none was begun */
+};
+/* Before each. *ret_in_time: it may be made; the first may always. ERR_OVERLOADED */
+enum err comparison_next(struct comparison *c, bool *ret_in_time, struct fault *f);
+void comparison_end(struct comparison *c); /* also where none was begun */
 #define SCHEMA_FINDINGS 20
 struct schema_verdict {
     size_t n;                     /* findings; 0: compatible */
@@ -148,7 +166,7 @@ struct schema_verdict {
 };
 /* Against what the subject's level asks for; version > 0: against that one alone, -1: the latest alone (0 asks for the level). */
 enum err schemas_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
-                       int version, struct schema_verdict *ret, struct fault *f);
+                       int version, struct comparison *with, struct schema_verdict *ret, struct fault *f);
 #define SCHEMA_LINES (2 * SCHEMA_FINDINGS + 2)
 struct slice schema_shown(struct arena *a, struct slice text); /* cut to what answers show; p == NULL: no memory */
 /* Copied, with its texts as far as answers show them. false: no memory. */
@@ -161,8 +179,9 @@ void schema_verdict_lines(struct arena *a, const struct schema_verdict *v, struc
 enum err schema_verdict_fault(struct arena *a, const struct schema_subject *s, const struct schema_verdict *v, struct fault *f);
 
 /* --- changing: inside a transaction; each tells the stream _schemas; afterwards schemas_changed --- */
+/* The comparison is ended; NULL: nothing is compared. Always: also what is there already. */
 enum err schemas_register(const struct config *c, struct db *db, struct arena *a, struct schema_candidate *candidate,
-                          const struct schema_body *body, bool unchecked, bool always, bool *ret_made, struct fault *f);
+                          const struct schema_body *body, struct comparison *with, bool always, bool *ret_made, struct fault *f);
 /* Softly, or for good; the versions that went. */
 enum err schemas_delete(struct db *db, struct arena *a, const struct schema_subject *s, bool permanent, int **ret, size_t *ret_n,
                         struct fault *f);

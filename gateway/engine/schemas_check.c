@@ -1,4 +1,3 @@
-#include "gateway/base/clock.h"
 #include "gateway/base/utf8.h"
 #include "gateway/engine/schemas.h"
 
@@ -58,10 +57,9 @@ static enum err check_one(const struct config *c, struct db *db, struct arena *w
 
 /* The newest version of the span and, with `all`, those before it until one does not fit. */
 static enum err check_span(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
-                           struct schema_span span, bool all, struct schema_verdict *v, struct fault *f)
+                           struct schema_span span, bool all, struct comparison *with, struct schema_verdict *v, struct fault *f)
 {
-    int64_t deadline = clock_mono_us() + c->registry_check_us;
-    bool more = true;
+    bool more = true, in_time = true;
     enum err e = OK;
 
     while (!e && more && !v->n) {
@@ -70,16 +68,16 @@ static enum err check_span(const struct config *c, struct db *db, struct arena *
         size_t n = 0;
 
         e = work ? db_schema_get(db, work, &candidate->row.subject, span, false, 1, &old, &n, f) : ERR_NO_MEMORY;
-        if (!e && n)
-            e = check_one(c, db, work, a, candidate, old, v, f);
+        more = !e && n;
+        if (more && !(e = comparison_next(with, &in_time, f)))
+            e = in_time ? check_one(c, db, work, a, candidate, old, v, f)
+                        : schema_fault(f, SCHEMA_TOO_LARGE, "To compare it with all versions before takes longer than "
+                                       "registry.check_time allows; version %d is as far as it went.", span.to + 1);
         if (e == ERR_NO_MEMORY && work)
             e = schema_no_room(work, f);
-        more = all && n && old->version > 1;
+        more = more && all && old->version > 1;
         if (more)
             span.to = old->version - 1;
-        if (more && !e && !v->n && clock_mono_us() > deadline)
-            e = schema_fault(f, SCHEMA_TOO_LARGE, "To compare it with all versions before takes longer than registry.check_time "
-                             "allows; version %d is as far as it went.", old->version);
         arena_free(work);
     }
     return e;
@@ -91,7 +89,7 @@ static bool is_transitive(int level)
 }
 
 enum err schemas_check(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
-                       int version, struct schema_verdict *ret, struct fault *f)
+                       int version, struct comparison *with, struct schema_verdict *ret, struct fault *f)
 {
     struct schema_span span = version > 0 ? (struct schema_span){ version, version } : SCHEMA_ALL;
     struct schema_settings settings;
@@ -101,7 +99,7 @@ enum err schemas_check(const struct config *c, struct db *db, struct arena *a, c
     ret->level = settings.level;
     if (e || settings.level == COMPAT_NONE)
         return e;
-    return check_span(c, db, a, candidate, span, !version && is_transitive(settings.level), ret, f);
+    return check_span(c, db, a, candidate, span, !version && is_transitive(settings.level), with, ret, f);
 }
 
 static struct slice line(struct arena *a, const struct compat_finding *f)

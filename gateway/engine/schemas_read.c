@@ -36,8 +36,13 @@ enum err schemas_newest(struct db *db, struct arena *a, const struct schema_subj
     return db_schema_get(db, a, s, span, false, 1, ret, ret_n, f);
 }
 
-enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
-                       struct schema_version **ret_uses, size_t *ret_n, struct fault *f)
+enum err schemas_between(struct db *db, struct arena *a, const struct schema_subject *s, struct schema_span span, bool deleted,
+                         int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f)
+{
+    return db_schema_get(db, a, s, span, deleted, limit, ret, ret_n, f);
+}
+
+enum err schemas_content(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret, struct fault *f)
 {
     struct schema_row *row;
     size_t n = 0;
@@ -45,10 +50,24 @@ enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int
 
     if (!e && !n)
         return schema_fault(f, SCHEMA_NONE, "Schema %lld not found", (long long)id);
-    if (e || (e = db_schema_uses(db, a, row->subject.context, row->id, ret_uses, ret_n, f)))
-        return e;
-    *ret = *row;
-    return OK;
+    if (!e)
+        *ret = *row;
+    return e;
+}
+
+enum err schemas_uses(struct db *db, struct arena *a, const struct schema_row *row, const struct schema_version *after,
+                      int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f)
+{
+    return db_schema_uses(db, a, row->subject.context, row->id, after, limit, ret, ret_n, f);
+}
+
+enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
+                       struct schema_version **ret_uses, size_t *ret_n, struct fault *f)
+{
+    const struct schema_version first = { .subject = { SLICE(""), SLICE("") } };
+    enum err e = schemas_content(db, a, context, id, ret, f);
+
+    return e ? e : schemas_uses(db, a, ret, &first, INT64_MAX, ret_uses, ret_n, f);
 }
 
 enum err schemas_versions(struct db *db, struct arena *a, const struct schema_subject *s, bool deleted, bool deleted_only,
@@ -130,12 +149,6 @@ enum err schemas_subjects(struct db *db, struct arena *a, const struct schema_fi
                           int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f)
 {
     return db_schema_subjects(db, a, l, after, limit, ret, ret_n, f);
-}
-
-enum err schemas_page(struct db *db, struct arena *a, const struct schema_filter *l, const struct schema_version *after,
-                      int64_t limit, struct schema_row **ret, size_t *ret_n, struct fault *f)
-{
-    return db_schema_page(db, a, l, after, limit, ret, ret_n, f);
 }
 
 enum err schemas_settings(struct db *db, const struct schema_subject *s, struct schema_settings *ret, struct fault *f)

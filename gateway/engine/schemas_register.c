@@ -31,13 +31,18 @@ static enum err check_room(const struct config *c, struct arena *a, const struct
     return OK;
 }
 
+/* The level, which the mode IMPORT passes over, and the contracts. */
 static enum err check_fits(const struct config *c, struct db *db, struct arena *a, const struct schema_candidate *candidate,
-                           struct fault *f)
+                           bool import, struct comparison *with, struct fault *f)
 {
-    struct schema_verdict verdict;
-    enum err e = schemas_check(c, db, a, candidate, 0, &verdict, f);
+    struct schema_verdict verdict = { .n = 0 };
+    enum err e = import ? OK : schemas_check(c, db, a, candidate, 0, with, &verdict, f);
 
-    return e ? e : verdict.n ? schema_verdict_fault(a, &candidate->row.subject, &verdict, f) : OK;
+    if (!e && verdict.n)
+        e = schema_verdict_fault(a, &candidate->row.subject, &verdict, f);
+    e = e ? e : contracts_check(db, a, candidate, with, f);
+    comparison_end(with);
+    return e;
 }
 
 /* The id of the content, as it is known or from now on. */
@@ -95,7 +100,7 @@ static enum err tell(struct db *db, struct arena *a, const struct schema_row *ro
 }
 
 enum err schemas_register(const struct config *c, struct db *db, struct arena *a, struct schema_candidate *candidate,
-                          const struct schema_body *body, bool unchecked, bool always, bool *ret_made, struct fault *f)
+                          const struct schema_body *body, struct comparison *with, bool always, bool *ret_made, struct fault *f)
 {
     struct schema_row *row = &candidate->row;
     struct schema_settings settings;
@@ -115,7 +120,7 @@ enum err schemas_register(const struct config *c, struct db *db, struct arena *a
         (e = db_schema_count(db, &row->subject, &count, f)) || (e = check_room(c, a, &row->subject, &count, f)))
         return e;
     import = settings.mode == MODE_IMPORT;
-    if (!unchecked && ((!import && (e = check_fits(c, db, a, candidate, f))) || (e = contracts_check(c, db, a, candidate, f))))
+    if (with && (e = check_fits(c, db, a, candidate, import, with, f)))
         return e;
     if ((e = db_registry_claim(db, &next_id, f)) || (e = settle_id(db, a, candidate, body->id, next_id, f)) ||
         (e = settle_version(db, a, row, import ? body->version : 0, count.greatest, f)))

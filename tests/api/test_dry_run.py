@@ -171,7 +171,10 @@ def test_most_workers_are_left_to_others(registry, gateway, many):
         running.close()                                                   # it had not begun yet
         assert time.monotonic() < deadline
     assert answer.headers["retry-after"] == "1"
-    registry.refused("GET", "/contracts/matrix", 429)
+    for path in ("/contracts/matrix", "/schemas"):
+        registry.refused("GET", path, 429)
+    for title in "ab":                                                    # comparing is something else
+        registry.json(many + "-T", {"title": title})
     registry.call("GET", "/subjects")
     running.close()
     while registry.client.post(path, body).status == 429:

@@ -295,6 +295,22 @@ def test_references_are_resolved_and_keep_what_they_name(registry, subject):
     registry.gone(base)
 
 
+def test_what_was_deleted_softly_is_looked_up_with_its_references(registry, subject):
+    base, top = f"{subject}-base", f"{subject}-top"
+    registry.json(base, {"title": "1"})
+    for version in (1, -1):
+        body = of_json({"$ref": "b"}, references=[{"name": "b", "subject": base, "version": version}])
+        registry.call("POST", at(top) + "/versions", body)
+        registry.call("DELETE", at(top))
+        registry.call("DELETE", at(base))
+        found = registry.call("POST", at(top) + "?deleted=true", body)
+        assert found["references"][0]["version"] == 1
+        registry.refused("POST", at(top) + "/versions", 42201, body)      # a new one refers to what is there
+        registry.call("DELETE", at(top) + "?permanent=true")
+        registry.call("DELETE", at(base) + "?permanent=true")
+        registry.json(base, {"title": "1"})
+
+
 def test_levels_are_of_all_of_a_subject_and_fall_back(registry, subject):
     path = "/config/" + subject
     assert registry.call("GET", "/config") == {"compatibilityLevel": "BACKWARD"}

@@ -1,4 +1,6 @@
 """The schema registry: who may do and see what."""
+import json
+
 import harness
 from test_registry import NUMBERS, Registry, at, of_json, registry, subject  # noqa: F401  (fixtures)
 
@@ -55,7 +57,7 @@ def test_a_reference_without_a_context_is_of_the_context_of_the_schema_and_so_ar
     number = inside.call("POST", at(there) + "/versions", body)["id"]
     assert inside.call("POST", at(there), body)["id"] == number
     assert inside.call("GET", f"{at(':.refs:' + base)}/versions/1/referencedby") == [number]
-    inside.call("PUT", f"/contracts/{subject}.in", reads)
+    inside.call("PUT", f"/contracts/{subject}.in", reads, 201)
     named = of_json({"$ref": "b"}, references=[{"name": "b", "subject": f":.:{base}", "version": 1}])
     inside.refused("POST", at(there) + "/versions", 403, named)
     inside.client.close()
@@ -72,3 +74,45 @@ def test_contexts_are_shown_to_who_may_see_a_subject_in_them(registry, gateway, 
         limited = Registry(harness.Client(gateway, harness.mint(scope=scope)))
         assert limited.call("GET", "/contexts") == seen
         limited.client.close()
+
+
+def test_schemas_are_listed_as_far_as_they_may_be_seen_from_anywhere_to_anywhere(registry, gateway, subject):
+    """Over subjects that are hidden, and more versions than are read at once."""
+    names = [f":.listed:{subject}.{n}" for n in "abcd"]
+    hidden = names[1]
+    registry.call("PUT", "/config/:.listed:", {"compatibility": "NONE"})
+    for name, count in zip(names, (2, 3, 23, 1)):
+        for n in range(count):
+            registry.json(name, {"title": f"{n}"})
+    registry.call("DELETE", at(names[2]) + "/versions/23")
+    registry.call("DELETE", at(names[3]))
+    scope = " ".join(f"schema:{name}" for name in names if name != hidden)
+    limited = Registry(harness.Client(gateway, harness.mint(scope=scope)))
+
+    def listed(query=""):
+        return [(r["subject"], r["version"]) for r in limited.call("GET", f"/schemas?subjectPrefix=:.listed:{subject}{query}")]
+
+    first, third = ([(names[k], n + 1) for n in range(count)] for k, count in ((0, 2), (2, 23)))
+    assert listed() == first + third[:22]
+    assert listed("&deleted=true") == first + third + [(names[3], 1)]
+    assert listed("&latestOnly=true") == [first[1], third[21]]
+    assert listed("&latestOnly=true&deleted=true") == [first[1], third[22], (names[3], 1)]
+    assert listed("&latestOnly=true&offset=1") == [third[21]]
+    for offset in (0, 1, 2, 3, 21, 22, 23, 24, 25):
+        for limit in (0, 1, 2, 20, 22, 23):
+            assert listed(f"&offset={offset}&limit={limit}") == (first + third[:22])[offset:offset + limit]
+    assert [r["schema"] for r in limited.call("GET", f"/schemas?subjectPrefix={names[0]}")] == ['{"title": "0"}', '{"title": "1"}']
+    limited.client.close()
+
+
+def test_a_schema_is_found_by_its_id_among_many_that_are_hidden(registry, gateway, subject):
+    number = [registry.json(f"{subject}.{n:03}", {"title": subject}) for n in range(103)][0]
+    last = f"{subject}.102"
+    limited = Registry(harness.Client(gateway, harness.mint(scope=f"schema:{last}")))
+    assert json.loads(limited.call("GET", f"/schemas/ids/{number}")["schema"]) == {"title": subject}
+    assert limited.call("GET", f"/schemas/ids/{number}/versions") == [{"subject": last, "version": 1}]
+    assert registry.call("GET", f"/schemas/ids/{number}/subjects?offset=99&limit=2") == [f"{subject}.099", f"{subject}.100"]
+    limited.client.close()
+    nobody = Registry(harness.Client(gateway, harness.mint(scope=f"schema:{subject}")))
+    nobody.refused("GET", f"/schemas/ids/{number}", 40403)
+    nobody.client.close()

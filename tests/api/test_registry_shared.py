@@ -7,6 +7,7 @@ import time
 import harness
 import pytest
 from test_registry import NUMBERS, Registry, at, of_json
+from test_registry_hostile import PAIRS
 
 LIMITS = {"WEIR_REGISTRY_VERSIONS": "3", "WEIR_REGISTRY_SCHEMA_BYTES": "2000", "WEIR_REGISTRY_REFERENCES": "1",
           "WEIR_REGISTRY_SUBJECTS": "4", "WEIR_REGISTRY_CHECK_TIME": "1ms"}
@@ -211,5 +212,37 @@ def test_it_is_there_after_a_restart_and_keeps_its_limits(gateway):
     assert registry.call("GET", at("kept") + "/versions") == [2, 3, 4]
     assert registry.call("GET", at("kept") + "/versions/2")["id"] == ids[1]
     assert registry.json("kept", {"title": "kept 2"}) == ids[2]
+    registry.client.close()
+    assert small.stop() == 0
+
+
+def test_comparing_leaves_workers_to_others(gateway):
+    """Of two threads one. What is there already is registered all the same, and what there is nothing to compare with."""
+    small = harness.serve(gateway.database_url, {"WEIR_WORKER_THREADS": "2"})
+    registry = Registry(harness.Client(small, gateway.token))
+    known, (old, new) = of_json({"title": "known"}), PAIRS["oneOf"]
+    registry.call("PUT", "/config/compared-slowly", {"compatibility": "FULL"})
+    registry.json("compared-slowly", old)
+    registry.call("POST", at("compared") + "/versions", known)
+    deadline, n = time.monotonic() + 20 * harness.SLOW, 0
+    while True:
+        n += 1
+        other = of_json({"title": f"other {n}"})
+        contract = {"reads": [{"subject": "compared", **known}], "enforced": True}
+        calls = [("POST", f"{at('compared')}/versions", other, 429), ("POST", f"/compatibility{at('compared')}/versions", other, 429),
+                 ("PUT", f"/contracts/comparing-{n}", contract, 429), ("POST", f"{at('compared')}/versions", known, 200),
+                 ("POST", f"{at(f'alone-{n}')}/versions", other, 200), ("GET", "/schemas", None, 200)]
+        busy = harness.connect(small, 60 * harness.SLOW)
+        busy.request("POST", f"/registry/compatibility{at('compared-slowly')}/versions", json.dumps(of_json(new)),
+                     {"Authorization": f"Bearer {gateway.token}", "Content-Type": "application/json"})
+        time.sleep(0.1)
+        answers = [registry.client.request(method, "/registry" + path, body) for method, path, body, _ in calls]
+        busy.getresponse().read()
+        busy.close()
+        if [a.status for a in answers] == [status for *_, status in calls]:
+            break
+        assert time.monotonic() < deadline, answers
+    assert answers[0].headers["retry-after"] == "1" and answers[0].json()["error_code"] == 429
+    registry.call(*calls[0][:3])
     registry.client.close()
     assert small.stop() == 0

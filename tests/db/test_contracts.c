@@ -61,13 +61,14 @@ static bool everybody(void *arg, const struct schema_subject *s)
 static enum err register_on(struct db *on, struct arena *a, const char *text, struct fault *f)
 {
     const struct schema_body body = { .text = slice_of(text), .type = SCHEMA_AVRO };
+    struct comparison with = { .time_us = config.registry_check_us };
     struct schema_candidate c;
     bool made;
     enum err e = schema_prepare(&config, on, a, &orders, &body, false, &c, f);
 
     if (!e)
         e = db_exec(on, &DB_BEGIN, NULL, NULL, f);
-    return e ? e : schemas_register(&config, on, a, &c, &body, false, false, &made, f);
+    return e ? e : schemas_register(&config, on, a, &c, &body, &with, false, &made, f);
 }
 
 /* An enforced contract that reads `orders` as this type, and one subject more. */
@@ -80,13 +81,14 @@ static enum err promise_on(struct db *on, struct arena *a, const char *consumer,
     };
     const struct contract_body body = { true, wanted, 2 };
     const struct contract_rights rights = { everybody, NULL };
+    struct comparison with = { .time_us = config.registry_check_us };
     struct contract k;
     bool created;
     enum err e = contract_prepare(&config, on, a, slice_of(consumer), &body, &k, f);
 
     if (!e)
         e = db_exec(on, &DB_BEGIN, NULL, NULL, f);
-    return e ? e : contracts_put(&config, on, a, &k, rights, &created, f);
+    return e ? e : contracts_put(&config, on, a, &k, &with, rights, &created, f);
 }
 
 static enum err end(struct db *on, enum err e)
@@ -229,21 +231,24 @@ static enum err write_down(void *seen, const struct contract_verdict *v)
     return OK;
 }
 
-/* In order; the first is compared in any case. */
+/* In order; the first of all that share a time is compared in any case. */
 static void without_time_the_rest_is_left_open(void **state)
 {
     const struct schema_row row = { .subject = orders, .type = SCHEMA_AVRO, .text = SLICE("\"int\"") };
     const struct schema_text whole = { row.text, NULL, 0 };
     static const char *const types[] = { "\"string\"", "\"long\"", "\"bytes\"" };
     struct fault f = { 0 };
-    char name[] = "a", late[8] = "", early[8] = "";
+    char name[] = "a", late[8] = "", after[8] = "", early[8] = "";
+    struct comparison brief = { .time_us = 0 }, ample = { .time_us = 60000000 };
 
     (void)state;
     for (int i = 0; i < 3; i++, name[0]++)
         assert_ok(end(db, promise_on(db, arena, name, types[i], "others", &f)));
-    assert_ok(contracts_compare(db, &row, &whole, true, 0, write_down, late, &f));
+    assert_ok(contracts_compare(db, &row, &whole, true, &brief, write_down, late, &f));
     assert_string_equal(late, "n??");
-    assert_ok(contracts_compare(db, &row, &whole, true, INT64_MAX, write_down, early, &f));
+    assert_ok(contracts_compare(db, &row, &whole, true, &brief, write_down, after, &f));
+    assert_string_equal(after, "???");
+    assert_ok(contracts_compare(db, &row, &whole, true, &ample, write_down, early, &f));
     assert_string_equal(early, "nyn");
 }
 
