@@ -7,7 +7,11 @@
 
 /* Threads and condition variables as Weir wants them. A thread's name is cut at 15 characters; its stack is
  * THREAD_STACK: recursion in Weir is bounded (json_depth), and untouched pages cost nothing. */
+#ifdef __SANITIZE_THREAD__ /* its frames are several times as large */
+#define THREAD_STACK (4096 * 1024)
+#else
 #define THREAD_STACK (512 * 1024)
+#endif
 
 bool thread_start(pthread_t *ret, const char *name, void *(*run)(void *), void *arg);
 
