@@ -172,21 +172,56 @@ static enum err member(struct json *j, struct arena *a, struct slice key, struct
     return OK;
 }
 
-enum err schema_body_parse(struct arena *a, struct slice text, struct schema_body *ret, struct fault *f)
+/* Calls fn for each member, which steps over its value. */
+static enum err each_member(struct slice text, enum err (*fn)(void *arg, struct json *j, struct slice key, struct fault *f),
+                            void *arg, struct fault *f)
 {
     struct slice key;
     struct json j;
     bool escaped;
     enum err e = OK;
 
-    *ret = (struct schema_body){ .text = SLICE_NONE };
     json_begin(&j, text, SCHEMA_BODY_DEPTH);
     if (!json_object_begin(&j))
         return j.error ? malformed(&j, f) : fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
     while (!e && json_object_next(&j, &key, &escaped))
-        e = member(&j, a, key, ret, f);
-    if (!e && (j.error || !json_end(&j)))
-        e = malformed(&j, f);
+        e = fn(arg, &j, key, f);
+    return e ? e : j.error || !json_end(&j) ? malformed(&j, f) : OK;
+}
+
+struct wanted {
+    struct arena *arena;
+    const char *name;             /* of the one member that is looked for */
+    int absent;
+    struct slice *text;
+    int *integer;
+    struct schema_body *body;
+};
+
+static enum err of_body(void *arg, struct json *j, struct slice key, struct fault *f)
+{
+    struct wanted *w = arg;
+
+    return member(j, w->arena, key, w->body, f);
+}
+
+static enum err of_one(void *arg, struct json *j, struct slice key, struct fault *f)
+{
+    struct wanted *w = arg;
+    struct slice skipped;
+
+    if (!slice_is(key, w->name))
+        return json_value(j, &skipped) ? OK : malformed(j, f);
+    return w->text ? string(j, w->arena, w->name, w->text, f) : integer(j, w->name, w->absent, w->integer, f);
+}
+
+enum err schema_body_parse(struct arena *a, struct slice text, struct schema_body *ret, struct fault *f)
+{
+    struct wanted w = { .arena = a, .body = ret };
+    enum err e;
+
+    *ret = (struct schema_body){ .text = SLICE_NONE };
+    e = each_member(text, of_body, &w, f);
     if (ret->id < 0)
         ret->id = 0;
     return e;
@@ -194,40 +229,16 @@ enum err schema_body_parse(struct arena *a, struct slice text, struct schema_bod
 
 enum err schema_member_parse(struct arena *a, struct slice text, const char *name, struct slice *ret, struct fault *f)
 {
-    struct slice key, raw;
-    struct json j;
-    bool escaped;
-    enum err e = OK;
+    struct wanted w = { .arena = a, .name = name, .text = ret };
 
     *ret = SLICE_NONE;
-    json_begin(&j, text, SCHEMA_BODY_DEPTH);
-    if (!json_object_begin(&j))
-        return j.error ? malformed(&j, f) : fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
-    while (!e && json_object_next(&j, &key, &escaped)) {
-        if (slice_is(key, name))
-            e = string(&j, a, name, ret, f);
-        else if (!json_value(&j, &raw))
-            e = malformed(&j, f);
-    }
-    return e ? e : j.error || !json_end(&j) ? malformed(&j, f) : OK;
+    return each_member(text, of_one, &w, f);
 }
 
 enum err schema_integer_parse(struct slice text, const char *name, int absent, int *ret, struct fault *f)
 {
-    struct slice key, raw;
-    struct json j;
-    bool escaped;
-    enum err e = OK;
+    struct wanted w = { .name = name, .absent = absent, .integer = ret };
 
     *ret = absent;
-    json_begin(&j, text, SCHEMA_BODY_DEPTH);
-    if (!json_object_begin(&j))
-        return j.error ? malformed(&j, f) : fault(f, ERR_BAD_BODY, "The body must be a JSON object.");
-    while (!e && json_object_next(&j, &key, &escaped)) {
-        if (slice_is(key, name))
-            e = integer(&j, name, absent, ret, f);
-        else if (!json_value(&j, &raw))
-            e = malformed(&j, f);
-    }
-    return e ? e : j.error || !json_end(&j) ? malformed(&j, f) : OK;
+    return each_member(text, of_one, &w, f);
 }

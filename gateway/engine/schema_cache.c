@@ -150,28 +150,41 @@ struct checker *schema_cache_get(struct schema_cache *c, struct slice subject, i
 
 /* --- loading --- */
 
-/* What the subject has of this: *ret_row NULL: nothing. */
-static enum err read_row(struct db *db, struct arena *a, struct slice text, int id, struct schema_row *row,
-                         struct schema_row **ret_row, struct fault *f)
+/* Is it the schema of a version of the subject that is not deleted? */
+static enum err is_of(const struct schema_cache *c, struct db *db, struct arena *a, const struct schema_subject *s,
+                      const struct schema_row *row, bool *ret, struct fault *f)
 {
-    struct schema_subject s;
+    const struct schema_version before = { .subject = *s };
     struct schema_version *uses;
     size_t n = 0;
+    enum err e = OK;
+
+    *ret = false;
+    if (slice_eq(row->subject.context, s->context)) /* otherwise it is another context's */
+        e = schemas_uses(db, a, row, &before, c->config->registry_versions, &uses, &n, f);
+    for (size_t i = 0; !e && i < n && slice_eq(uses[i].subject.name, s->name); i++)
+        *ret |= !uses[i].deleted;
+    return e;
+}
+
+/* What the subject has of this: *ret_row NULL: nothing. */
+static enum err read_row(const struct schema_cache *c, struct db *db, struct arena *a, struct slice text, int id,
+                         struct schema_row *row, struct schema_row **ret_row, struct fault *f)
+{
+    struct schema_subject s;
+    bool there = true;
     enum err e = schema_subject_parse(text, &s, f);
 
     *ret_row = NULL;
     if (!e)
-        e = id ? schemas_by_id(db, a, s.context, id, row, &uses, &n, f) : schemas_get(db, a, &s, 0, false, row, f);
+        e = id ? schemas_content(db, a, s.context, id, row, f) : schemas_get(db, a, &s, 0, false, row, f);
     if (e == ERR_REGISTRY)        /* there is none, or no subject can be called so */
         return OK;
-    if (e)
-        return e;
-    if (!id)
+    if (!e && id)
+        e = is_of(c, db, a, &s, row, &there, f);
+    if (!e && there)
         *ret_row = row;
-    for (size_t i = 0; i < n; i++)
-        if (!uses[i].deleted && slice_eq(uses[i].subject.name, s.name) && slice_eq(uses[i].subject.context, s.context))
-            *ret_row = row;
-    return OK;
+    return e;
 }
 
 static struct checker *known(struct schema_cache *c, struct slice subject, int id, const struct schema_row *row)
@@ -224,7 +237,7 @@ static enum err load(struct schema_cache *c, struct db *db, struct slice subject
     struct arena *a = arena_new(ROW_ARENA);
     struct schema_row own, *row = NULL;
     struct checker *checker = NULL;
-    enum err e = a ? read_row(db, a, subject, id, &own, &row, f) : ERR_NO_MEMORY;
+    enum err e = a ? read_row(c, db, a, subject, id, &own, &row, f) : ERR_NO_MEMORY;
 
     if (!e && !(checker = known(c, subject, id, row))) {
         metric_add(M_SCHEMA_LOADS, 1);

@@ -127,9 +127,6 @@ enum err schemas_content(struct db *db, struct arena *a, struct slice context, i
 /* The versions that have it, after one of them, by subject and version. */
 enum err schemas_uses(struct db *db, struct arena *a, const struct schema_row *row, const struct schema_version *after,
                       int64_t limit, struct schema_version **ret, size_t *ret_n, struct fault *f);
-/* Both, with all versions. */
-enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
-                       struct schema_version **ret_uses, size_t *ret_n, struct fault *f);
 /* The latest version whose metadata have all these properties. SCHEMA_NONE */
 struct schema_property {
     struct slice name, value;

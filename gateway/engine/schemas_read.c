@@ -61,15 +61,6 @@ enum err schemas_uses(struct db *db, struct arena *a, const struct schema_row *r
     return db_schema_uses(db, a, row->subject.context, row->id, after, limit, ret, ret_n, f);
 }
 
-enum err schemas_by_id(struct db *db, struct arena *a, struct slice context, int64_t id, struct schema_row *ret,
-                       struct schema_version **ret_uses, size_t *ret_n, struct fault *f)
-{
-    const struct schema_version first = { .subject = { SLICE(""), SLICE("") } };
-    enum err e = schemas_content(db, a, context, id, ret, f);
-
-    return e ? e : schemas_uses(db, a, ret, &first, INT64_MAX, ret_uses, ret_n, f);
-}
-
 enum err schemas_versions(struct db *db, struct arena *a, const struct schema_subject *s, bool deleted, bool deleted_only,
                           struct schema_version **ret, size_t *ret_n, struct fault *f)
 {

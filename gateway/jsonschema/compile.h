@@ -78,10 +78,10 @@ struct site *site_get(const struct compiler *c, const struct node *v); /* or NUL
 enum err refuse(struct compiler *c, const struct document *d, const struct node *at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool keyword_counts(const struct resource *r, enum keyword k);
+struct slice anchor_uri(struct compiler *c, const struct site *s, struct slice name); /* base#name; p == NULL: no memory */
 
 /* dialect.c: $schema → draft and vocabularies of the resource */
 enum err dialect_of(struct compiler *c, const struct node *schema, struct resource *r);
-
 /* ref.c */
 enum err reference_find(struct compiler *c, const struct resource *from, const struct node *reference, struct site **ret);
 enum err uri_site(struct compiler *c, struct slice uri, struct site **ret); /* the root of what has it; *ret NULL: nothing has */

@@ -122,16 +122,11 @@ enum err reference_find(struct compiler *c, const struct resource *from, const s
         if ((e = pointed(c, root, fragment, ret)))
             return e;
     } else {
-        struct slice base = root->resource->base;
-        char *key = arena_alloc(c->temp, base.n + 1 + fragment.n);
+        struct slice uri = anchor_uri(c, root, fragment);
 
-        if (!key)
+        if (!uri.p)
             return ERR_NO_MEMORY;
-        if (base.n)
-            memcpy(key, base.p, base.n);
-        key[base.n] = '#';
-        memcpy(key + base.n + 1, fragment.p, fragment.n);
-        *ret = names_get(&c->uris, (struct slice){ key, base.n + 1 + fragment.n });
+        *ret = names_get(&c->uris, uri);
     }
     return *ret ? OK : nowhere(c, from, reference, "leads to nothing");
 }

@@ -75,19 +75,25 @@ static enum err uri_put(struct compiler *c, struct slice uri, struct site *s, co
     return names_put(c, &c->uris, uri, s) ? OK : ERR_NO_MEMORY;
 }
 
-/* base#name */
-static enum err anchor_put(struct compiler *c, struct site *s, struct slice name, const struct node *at)
+struct slice anchor_uri(struct compiler *c, const struct site *s, struct slice name)
 {
     struct slice base = s->resource->base;
-    char *key = arena_alloc(c->temp, base.n + 1 + name.n);
+    char *uri = arena_alloc(c->temp, base.n + 1 + name.n);
 
-    if (!key)
-        return ERR_NO_MEMORY;
+    if (!uri)
+        return SLICE_NONE;
     if (base.n)
-        memcpy(key, base.p, base.n);
-    key[base.n] = '#';
-    memcpy(key + base.n + 1, name.p, name.n);
-    return uri_put(c, (struct slice){ key, base.n + 1 + name.n }, s, at);
+        memcpy(uri, base.p, base.n);
+    uri[base.n] = '#';
+    memcpy(uri + base.n + 1, name.p, name.n);
+    return (struct slice){ uri, base.n + 1 + name.n };
+}
+
+static enum err anchor_put(struct compiler *c, struct site *s, struct slice name, const struct node *at)
+{
+    struct slice uri = anchor_uri(c, s, name);
+
+    return uri.p ? uri_put(c, uri, s, at) : ERR_NO_MEMORY;
 }
 
 static enum err dynamic_put(struct compiler *c, struct site *s, struct slice name, const struct node *at)

@@ -2,53 +2,14 @@
 #include <stdio.h>
 
 #include "gateway/engine/contracts.h"
-#include "tests/db/log_support.h"
+#include "tests/db/registry_support.h"
 
 /* Contracts and versions that meet: whoever comes second finds what the first has done. What an answer shows is tested in
  * tests/api/test_contracts.py. */
-static struct db_config database;
-static struct config config;
-static struct db *db;
-static struct arena *arena;
-static const struct schema_subject orders = { { ".", 1 }, { "orders", 6 } };
-
 static int open_all(void **state)
 {
-    char err[512];
-    char *none[] = { NULL };
-
     (void)state;
-    log_open("weir_test_contracts");
-    database = test_config();
-    db = db_new(&database);
-    return db && config_load(&config, 0, none, none, err) ? 0 : -1;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    config_free(&config);
-    db_free(db);
-    log_close();
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    (void)state;
-    arena = arena_new(1 << 26);
-    assert_non_null(arena);
-    side_do("truncate weir.schemas, weir.schema_versions, weir.schema_subjects, weir.schema_references, weir.outbox, weir.contracts"
-            " cascade");
-    side_do("update weir.registry set next_id = 1, changes = 0");
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
+    return registry_open("weir_test_contracts");
 }
 
 static bool everybody(void *arg, const struct schema_subject *s)
@@ -91,14 +52,6 @@ static enum err promise_on(struct db *on, struct arena *a, const char *consumer,
     return e ? e : contracts_put(&config, on, a, &k, &with, rights, &created, f);
 }
 
-static enum err end(struct db *on, enum err e)
-{
-    if (!e)
-        return db_exec(on, &DB_COMMIT, NULL, NULL, NULL);
-    db_rollback(on);
-    return e;
-}
-
 /* What the other one does meanwhile, on a connection of its own. */
 struct other {
     bool registers;
@@ -112,7 +65,7 @@ static void *act(void *arg)
     struct db *own = db_new(&database);
     struct arena *a = arena_new(1 << 24);
 
-    o->err = end(own, o->registers ? register_on(own, a, "\"string\"", &o->fault)
+    o->err = registry_end(own, o->registers ? register_on(own, a, "\"string\"", &o->fault)
                                    : promise_on(own, a, "billing", "\"long\"", "others", &o->fault));
     arena_free(a);
     db_free(own);
@@ -130,7 +83,7 @@ static void meet(bool contract_first)
                              : register_on(db, arena, "\"string\"", &f));
     assert_int_equal(pthread_create(&thread, NULL, act, &o), 0);
     side_until("select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
-    assert_ok(end(db, OK));
+    assert_ok(registry_end(db, OK));
     pthread_join(thread, NULL);
     assert_int_equal(o.err, ERR_REGISTRY);
     assert_int_equal(o.fault.registry, SCHEMA_BREAKS_CONTRACT);
@@ -143,7 +96,7 @@ static void have_an_int(void)
     struct fault f = { 0 };
 
     side_do("insert into weir.schema_subjects (context, subject, compatibility) values ('.', 'orders', 0)");
-    assert_ok(end(db, register_on(db, arena, "\"int\"", &f)));
+    assert_ok(registry_end(db, register_on(db, arena, "\"int\"", &f)));
 }
 
 static void a_version_that_waited_for_a_contract_is_refused(void **state)
@@ -196,7 +149,7 @@ static void *promise_often(void *arg)
         char name[20];
 
         snprintf(name, sizeof name, "c%d", (n + i) % THREADS);
-        assert_ok(end(own, promise_on(own, a, name, i % 2 ? "\"long\"" : "\"double\"", others[(n * i) % THREADS], &f)));
+        assert_ok(registry_end(own, promise_on(own, a, name, i % 2 ? "\"long\"" : "\"double\"", others[(n * i) % THREADS], &f)));
         arena_free(a);
     }
     db_free(own);
@@ -243,7 +196,7 @@ static void without_time_the_rest_is_left_open(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++, name[0]++)
-        assert_ok(end(db, promise_on(db, arena, name, types[i], "others", &f)));
+        assert_ok(registry_end(db, promise_on(db, arena, name, types[i], "others", &f)));
     assert_ok(contracts_compare(db, &row, &whole, true, &brief, write_down, late, &f));
     assert_string_equal(late, "n??");
     assert_ok(contracts_compare(db, &row, &whole, true, &brief, write_down, after, &f));
@@ -255,13 +208,13 @@ static void without_time_the_rest_is_left_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_version_that_waited_for_a_contract_is_refused, fresh, done),
-        cmocka_unit_test_setup_teardown(a_contract_that_waited_for_a_version_is_refused, fresh, done),
-        cmocka_unit_test_setup_teardown(so_it_is_with_a_subject_that_nobody_has_registered, fresh, done),
-        cmocka_unit_test_setup_teardown(a_contract_that_is_rolled_back_leaves_nothing, fresh, done),
-        cmocka_unit_test_setup_teardown(without_time_the_rest_is_left_open, fresh, done),
-        cmocka_unit_test_setup_teardown(many_contracts_at_once_do_not_lock_one_another_out, fresh, done),
+        cmocka_unit_test_setup_teardown(a_version_that_waited_for_a_contract_is_refused, registry_fresh, registry_done),
+        cmocka_unit_test_setup_teardown(a_contract_that_waited_for_a_version_is_refused, registry_fresh, registry_done),
+        cmocka_unit_test_setup_teardown(so_it_is_with_a_subject_that_nobody_has_registered, registry_fresh, registry_done),
+        cmocka_unit_test_setup_teardown(a_contract_that_is_rolled_back_leaves_nothing, registry_fresh, registry_done),
+        cmocka_unit_test_setup_teardown(without_time_the_rest_is_left_open, registry_fresh, registry_done),
+        cmocka_unit_test_setup_teardown(many_contracts_at_once_do_not_lock_one_another_out, registry_fresh, registry_done),
     };
 
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return cmocka_run_group_tests(tests, open_all, registry_close);
 }

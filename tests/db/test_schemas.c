@@ -2,67 +2,20 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/engine/schemas.h"
-#include "tests/db/log_support.h"
+#include "tests/db/registry_support.h"
 
 /* The registry's transactions where they meet. What an answer shows is tested in tests/api/test_registry.py. */
-static struct db_config database;
-static struct config config;
-static struct db *db;
-static struct arena *arena;
-static const struct schema_subject orders = { { ".", 1 }, { "orders", 6 } };
 static const struct schema_subject others = { { ".", 1 }, { "others", 6 } };
 
 static int open_all(void **state)
 {
-    char err[512];
-    char *none[] = { NULL };
-
     (void)state;
-    log_open("weir_test_schemas");
-    database = test_config();
-    db = db_new(&database);
-    return db && config_load(&config, 0, none, none, err) ? 0 : -1;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    config_free(&config);
-    db_free(db);
-    log_close();
-    return 0;
-}
-
-static int fresh(void **state)
-{
-    (void)state;
-    arena = arena_new(1 << 26);
-    assert_non_null(arena);
-    side_do("truncate weir.schemas, weir.schema_versions, weir.schema_subjects, weir.schema_references, weir.outbox cascade");
-    side_do("update weir.registry set next_id = 1, changes = 0");
-    return 0;
-}
-
-static int done(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
+    return registry_open("weir_test_schemas");
 }
 
 static enum err begin(struct db *on)
 {
     return db_exec(on, &DB_BEGIN, NULL, NULL, NULL);
-}
-
-/* As a handler ends what it began. */
-static enum err end(struct db *on, enum err e)
-{
-    if (!e)
-        return db_exec(on, &DB_COMMIT, NULL, NULL, NULL);
-    db_rollback(on);
-    return e;
 }
 
 static enum err put(struct db *on, struct arena *a, const struct schema_subject *s, const char *text, struct schema_row *ret,
@@ -74,7 +27,7 @@ static enum err put(struct db *on, struct arena *a, const struct schema_subject 
     enum err e = schema_prepare(&config, on, a, s, &body, false, &c, &f);
 
     if (!e && !(e = begin(on)))
-        e = end(on, schemas_register(&config, on, a, &c, &body, NULL, false, ret_made, &f));
+        e = registry_end(on, schemas_register(&config, on, a, &c, &body, NULL, false, ret_made, &f));
     *ret = c.row;
     return e;
 }
@@ -162,7 +115,7 @@ static void *work(void *arg)
         assert_ok(put(own, a, &shared, text, &row, &made));
         assert_ok(put(own, a, &brief, text, &row, &made));
         assert_ok(begin(own));
-        e = end(own, schemas_delete(own, a, &brief, i % 2, &gone, &count, &f));
+        e = registry_end(own, schemas_delete(own, a, &brief, i % 2, &gone, &count, &f));
         assert_true(e == OK || (e == ERR_REGISTRY && f.registry / 100 == 404));
         arena_free(a);
     }
@@ -197,6 +150,7 @@ static void an_id_that_nobody_has_any_more_is_forgotten(void **state)
     struct schema_row row;
     struct fault f = { 0 };
     bool made;
+    const struct schema_version none = { .subject = { SLICE("."), SLICE("") } };
     size_t n;
     int *gone;
 
@@ -205,18 +159,19 @@ static void an_id_that_nobody_has_any_more_is_forgotten(void **state)
     assert_ok(put(db, arena, &others, "\"string\"", &row, &made));
     for (int permanent = 0; permanent < 2; permanent++) {
         assert_ok(begin(db));
-        assert_ok(end(db, schemas_delete(db, arena, &orders, permanent, &gone, &n, &f)));
+        assert_ok(registry_end(db, schemas_delete(db, arena, &orders, permanent, &gone, &n, &f)));
         assert_true(n == 1 && gone[0] == 1);
     }
-    assert_ok(schemas_by_id(db, arena, SLICE("."), 1, &row, &uses, &n, &f));
+    assert_ok(schemas_content(db, arena, SLICE("."), 1, &row, &f));
+    assert_ok(schemas_uses(db, arena, &row, &none, 10, &uses, &n, &f));
     assert_true(n == 1 && slice_is(uses[0].subject.name, "others"));
     assert_ok(schemas_uses(db, arena, &row, &uses[0], 1, &uses, &n, &f));
     assert_int_equal(n, 0);
     for (int permanent = 0; permanent < 2; permanent++) {
         assert_ok(begin(db));
-        assert_ok(end(db, schemas_delete(db, arena, &others, permanent, &gone, &n, &f)));
+        assert_ok(registry_end(db, schemas_delete(db, arena, &others, permanent, &gone, &n, &f)));
     }
-    assert_int_equal(schemas_by_id(db, arena, SLICE("."), 1, &row, &uses, &n, &f), ERR_REGISTRY);
+    assert_int_equal(schemas_content(db, arena, SLICE("."), 1, &row, &f), ERR_REGISTRY);
     assert_int_equal(f.registry, SCHEMA_NONE);
     assert_int_equal(side_int("select count(*) from weir.schemas") + side_int("select count(*) from weir.schema_subjects"), 0);
 }
@@ -251,7 +206,7 @@ static void pages_of_subjects_go_on_where_they_ended(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, done)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, registry_fresh, registry_done)
         TEST(one_content_has_one_id_and_is_told_once),
         TEST(a_change_elsewhere_is_known_here),
         TEST(what_is_rolled_back_has_used_no_id),
@@ -261,5 +216,5 @@ int main(void)
 #undef TEST
     };
 
-    return cmocka_run_group_tests_name("schemas", tests, open_all, close_all);
+    return cmocka_run_group_tests_name("schemas", tests, open_all, registry_close);
 }

@@ -154,7 +154,7 @@ def at_once(workers, fn, items):
 
 def meets_threads(program):
     with open(f"{ROOT}/tests/unit/{os.path.basename(program)}.c", encoding="utf-8") as f:
-        return re.search(r"pthread_create|_fixture\.h|worker\.h", f.read())
+        return re.search(r"pthread_t \w+\[|pthread_create|_fixture\.h|worker\.h", f.read())
 
 
 def unit(build):
