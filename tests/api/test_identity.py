@@ -232,6 +232,7 @@ def test_a_rotation_under_load_refuses_nobody(gateway_of, issuer, announced):
                 time.sleep(0.2)
             load.token = issuer.token(new)
             eventually(lambda seen=fetched, before=done: issuer.hits() > seen and load.done > before + 12)
+            time.sleep(0.4)                      # the next one may be fetched
             issuer.publish(new)                  # the old one is withdrawn
             kid = new
     assert not load.wrong, load.wrong[:3]
