@@ -32,6 +32,8 @@ enum err {
     ERR_UNKNOWN_GROUP,
     ERR_UNKNOWN_LETTER,      /* of a dead letter queue */
     ERR_UNKNOWN_JOB,
+    ERR_UNKNOWN_PROJECTION,
+    ERR_UNKNOWN_KEY,         /* of a projection's states */
     ERR_METHOD_NOT_ALLOWED,
     ERR_NOT_ACCEPTABLE,
     /* 409 */
@@ -41,6 +43,7 @@ enum err {
     ERR_SUBJECT_MOVED,
     ERR_IDEMPOTENCY_IN_FLIGHT,
     ERR_PATCH_TEST_FAILED,   /* a `test` of a JSON Patch */
+    ERR_PROJECTION_STOPPED,  /* paused or failed: fault.position */
     /* 410 */
     ERR_CURSOR_EXPIRED,
     ERR_CURSOR_UNKNOWN,
@@ -54,6 +57,7 @@ enum err {
     ERR_IDEMPOTENCY_KEY_REUSED, /* 422 */
     ERR_SCHEMA_VIOLATION,    /* 422: fault.findings */
     ERR_PATCH_FAILED,        /* 422: it does not fit what it is to change */
+    ERR_BAD_DEFINITION,      /* 422: well-formed, but impossible */
     ERR_SCHEMA_LIMIT,        /* 422: checking a value against its schema takes more work than is allowed */
     ERR_OVERLOADED,
     ERR_QUOTA_EXCEEDED,      /* 429: the caller's */
@@ -67,6 +71,7 @@ enum err {
     ERR_DATABASE_FULL,        /* 503: disk full */
     ERR_OUTCOME_UNKNOWN,      /* 503: may or may not have been recorded */
     ERR_SHUTTING_DOWN,        /* 503 */
+    ERR_PROJECTION_BEHIND,    /* 504: fault.position */
     ERR_REVOCATIONS_FULL,     /* 507 */
     ERR_REGISTRY,             /* of the schema registry: fault.registry says which; its first three digits are the status */
     /* inside only, never answered */
@@ -87,6 +92,7 @@ struct fault {
     char detail[400];        /* one sentence for the caller: where and why */
     char pointer[200];       /* JSON Pointer into the request body, or "" */
     const char *earliest;    /* ERR_CURSOR_EXPIRED: a cursor to go on from, in the arena that the callee was given; or NULL */
+    const char *position;    /* ERR_PROJECTION_BEHIND, _STOPPED: a cursor, in the arena; or NULL */
     int64_t current_version; /* ERR_VERSION_CONFLICT; valid if has_version */
     bool has_version;
     int retry_after;         /* seconds; 0: none */

@@ -58,15 +58,25 @@ static enum err check_query(struct request *rq)
     return e || registry_speaks(rq) ? e : query_check(rq); /* clients of the registry send more than they need */
 }
 
+struct slice head_resource(const struct request *rq)
+{
+    static const char *const kinds[] = { "stream", "subject", "projection" };
+    struct slice name = SLICE_NONE;
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !name.p; i++)
+        name = request_path(rq, kinds[i]);
+    return name;
+}
+
 bool head_allows(const struct request *rq)
 {
-    struct slice stream = request_path(rq, "stream"), subject = request_path(rq, "subject");
+    struct slice name = head_resource(rq);
     enum perm perm = (enum perm)rq->route->perm;
 
     if (perm == PERM_AUTHENTICATED)
         return true;
-    if (stream.p || subject.p)
-        return principal_may(rq->who, perm, stream.p ? stream : subject);
+    if (name.p)
+        return principal_may(rq->who, perm, name);
     return perm == PERM_ADMIN ? principal_may_all(rq->who, perm) : principal_may_any(rq->who, perm);
 }
 

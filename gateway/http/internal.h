@@ -99,6 +99,7 @@ void dispatch_end(struct request_internal *in);    /* frees it; the connection m
 
 /* head.c: what is decided before the body comes: gate, route, rights (unless they are left pending), sizes. */
 enum err head_check(struct request_internal *in, const char *method, const char *version);
+struct slice head_resource(const struct request *rq); /* what the path names that rights are of; p == NULL: nothing */
 bool head_allows(const struct request *rq);   /* the caller's rights suffice for route and path */
 
 /* ticket.c: the query has a ticket that the route takes; who calls by it, like a pending_fn. */

@@ -59,6 +59,11 @@ const struct problem problems[] = {
     [ERR_UNKNOWN_JOB] = { 404, "unknown-job", "There is no such job",
         "It was never made, its stream was deleted, it ended longer ago than the setting jobs.retention, or the token has no "
         "right to dlq on its stream." },
+    [ERR_UNKNOWN_PROJECTION] = { 404, "unknown-projection", "There is no such projection",
+        "Define it with PUT on its path." },
+    [ERR_UNKNOWN_KEY] = { 404, "unknown-key", "The key has no state",
+        "No event of this key was folded yet, or an event has deleted its state. To read what was published just now, send its "
+        "cursor in at_least." },
     [ERR_METHOD_NOT_ALLOWED] = { 405, "method-not-allowed", "The path has no such method",
         "The header Allow lists the methods that it has." },
     [ERR_NOT_ACCEPTABLE] = { 406, "not-acceptable", "No acceptable media type",
@@ -80,6 +85,9 @@ const struct problem problems[] = {
         "answered as the first was." },
     [ERR_PATCH_TEST_FAILED] = { 409, "patch-test-failed", "A test of the JSON Patch failed",
         "The data are not what an operation test of the patch expects, so nothing was changed. The pointer names the operation." },
+    [ERR_PROJECTION_STOPPED] = { 409, "projection-stopped", "The projection does not go on by itself",
+        "It is paused, or an event could not be folded, so waiting for at_least would be in vain: GET the projection tells why, "
+        "and POST resume has it go on. The member position is how far it is; without at_least its states can be read." },
 
     [ERR_CURSOR_EXPIRED] = { 410, "cursor-expired", "Events after the cursor have been removed",
         "Retention has removed events that come after this cursor: they cannot be read any more. The member "
@@ -113,6 +121,9 @@ const struct problem problems[] = {
     [ERR_PATCH_FAILED] = { 422, "patch-failed", "The patch does not fit the data",
         "The data are not JSON, or have nothing where the patch points to. A patch is of the event's data, so its paths begin "
         "inside of them: /total, not /data/total. Nothing was changed. Read them again and make the patch anew." },
+    [ERR_BAD_DEFINITION] = { 422, "bad-definition", "The definition is impossible",
+        "The body has the right form, but not what it says: an unknown operation, a pointer that is none, an operation without "
+        "its value. Each entry of errors points to one. Nothing was changed." },
     [ERR_SCHEMA_LIMIT] = { 422, "schema-limit", "Checking against the schema takes too much work",
         "The event nests deeper than its schema can be followed, or so much of the schema applies to it that the check was "
         "given up. Nothing was recorded. The detail says what ran out: make the event smaller or the schema simpler." },
@@ -145,6 +156,10 @@ const struct problem problems[] = {
         "id of their own, and requests with an Idempotency-Key, are not recorded twice." },
     [ERR_SHUTTING_DOWN] = { 503, "shutting-down", "Weir is shutting down",
         "Nothing was done. Try again: another gateway, or this one after its restart, takes the request." },
+
+    [ERR_PROJECTION_BEHIND] = { 504, "projection-behind", "The projection is not there yet",
+        "It did not reach the cursor in at_least within wait. The member position is how far it is: ask again, with a longer "
+        "wait, or read what there is without at_least." },
 
     [ERR_REVOCATIONS_FULL] = { 507, "revocations-full", "The list of revoked tokens is full",
         "It has as many entries as the setting auth.revocations_max allows, and nothing was revoked. Delete some, revoke by "

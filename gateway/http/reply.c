@@ -114,6 +114,8 @@ static void problem_body(const struct request *rq, const struct problem *p, stru
         buf_printf(b, ",\"current_version\":%lld", (long long)f->current_version);
     if (f->earliest)
         member(b, "earliest", slice_of(f->earliest));
+    if (f->position)
+        member(b, "position", slice_of(f->position));
     if (f->retry_after)
         buf_printf(b, ",\"retry_after\":%d", f->retry_after);
     BUF_LIT(b, "}");

@@ -71,7 +71,7 @@ static void put_member(struct buf *b, const char *name, struct slice value)
 /* Whose token it is, and its rights: on the stream alone where the path names one, else whatever it has of the route's action. */
 static bool make_claims(const struct request *as, struct arena *a, struct slice *ret)
 {
-    struct slice stream = request_path(as, "stream");
+    struct slice name = head_resource(as);
     struct buf b = { 0 };
 
     buf_char(&b, '{');
@@ -82,8 +82,8 @@ static bool make_claims(const struct request *as, struct arena *a, struct slice 
         buf_printf(&b, "\"iat\":%lld.%06lld,", (long long)(principal_issued_us(as->who) / US_PER_S),
                    (long long)(principal_issued_us(as->who) % US_PER_S));
     BUF_LIT(&b, "\"authorization_details\":[");
-    if (stream.p)
-        rights_write_one(as->route->perm, stream, &b);
+    if (name.p)
+        rights_write_one(as->route->perm, name, &b);
     else
         principal_write_rights(as->who, as->route->perm, &b);
     BUF_LIT(&b, "]}");
