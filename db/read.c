@@ -5,9 +5,6 @@
 
 #define PAGE_COLUMNS "int8 timestamptz text text text text int8 text int2 bytea"
 #define PAGE_ARGS_MAX 10
-/* PostgreSQL's year 1 and 9999 stand for open bounds: comparable, and far from any event. */
-#define TIME_MIN (INT64_C(-62135596800) * US_PER_S)
-#define TIME_MAX (INT64_C(253370764800) * US_PER_S)
 
 const struct stmt PAGE = { "page", SQL_PAGE, "int8 int4 int8 int8 timestamptz timestamptz int8", PAGE_COLUMNS };
 const struct stmt PAGE_FILTERED = { "page_filtered", SQL_PAGE_FILTERED,
@@ -60,8 +57,8 @@ static struct bounds_row read_bounds(const struct rows *r, int i)
         .partition = row_int4(r, i, 0),
         .head = row_int8(r, i, 1),
         .earliest = row_int8(r, i, 2),
-        .from_us = row_null(r, i, 3) ? TIME_MIN : row_time(r, i, 3),
-        .to_us = row_null(r, i, 4) ? TIME_MAX : row_time(r, i, 4),
+        .from_us = row_null(r, i, 3) ? MONTH_MIN : row_time(r, i, 3),
+        .to_us = row_null(r, i, 4) ? MONTH_MAX : row_time(r, i, 4),
         .month_last = row_null(r, i, 5) ? INT64_MAX : row_int8(r, i, 5),
     };
 }

@@ -2,14 +2,19 @@
 #define WEIR_DB_READ_H
 
 #include "db/db.h"
+#include "gateway/base/clock.h"
 
 extern const struct stmt PAGE, PAGE_FILTERED, PAGE_BACK, READ_BOUNDS, RECORDED_AT;
+
+/* Bounds of months that are open: PostgreSQL's year 1 and 9999, comparable, and far from any event. */
+#define MONTH_MIN (INT64_C(-62135596800) * US_PER_S)
+#define MONTH_MAX (INT64_C(253370764800) * US_PER_S)
 
 /* Where a partition stands, and the month to read in. */
 struct bounds_row {
     int32_t partition;
     int64_t head, earliest;
-    int64_t from_us, to_us; /* months' bounds: INT64_MIN, INT64_MAX: open */
+    int64_t from_us, to_us; /* months' bounds */
     int64_t month_last;     /* the last offset before to_us; INT64_MAX: open */
 };
 

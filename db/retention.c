@@ -1,11 +1,11 @@
 #include "db/retention.h"
 
-#include "db/publish.h"
 #include "sql.h"
 
 const struct stmt MAKE_ROOM = { "make_room", SQL_MAKE_ROOM, "timestamptz", "int4" };
 const struct stmt DROP_OVER = { "drop_over", SQL_DROP_OVER, "timestamptz", "int4" };
 const struct stmt RETENTION_DUE = { "retention_due", SQL_RETENTION_DUE, "timestamptz int8", "int8 int4 int8 int8" };
+const struct stmt PARTITION_HOLD = { "partition_hold", SQL_PARTITION_HOLD, "int8 int4", "int4" };
 const struct stmt RETENTION_REMOVE = { "retention_remove", SQL_RETENTION_REMOVE, "int8 int4 int8 int8 timestamptz", "int8" };
 const struct stmt ANSWERS_REMOVE = { "answers_remove", SQL_ANSWERS_REMOVE, "timestamptz int8", "" };
 const struct stmt LETTERS_REMOVE_CLOSED = { "letters_remove_closed", SQL_LETTERS_REMOVE_CLOSED, "timestamptz int8", "" };
@@ -13,6 +13,7 @@ const struct stmt LETTERS_REMOVE_PARKED = { "letters_remove_parked", SQL_LETTERS
 const struct stmt DELETED_STREAMS = { "deleted_streams", SQL_DELETED_STREAMS, "", "int8" };
 const struct stmt DELETED_REMOVE = { "deleted_remove", SQL_DELETED_REMOVE, "int8 int8", "" };
 const struct stmt DELETED_LETTERS = { "deleted_letters", SQL_DELETED_LETTERS, "int8 int8", "" };
+const struct stmt DELETED_SNAPSHOTS = { "deleted_snapshots", SQL_DELETED_SNAPSHOTS, "int8 int8", "" };
 const struct stmt DELETED_FORGET = { "deleted_forget", SQL_DELETED_FORGET, "int8", "" };
 const struct stmt CLOCK_LOOK = { "clock_look", SQL_CLOCK_LOOK, "", "timestamptz" };
 
@@ -51,20 +52,16 @@ enum err db_retention_due(struct db *db, int64_t now_us, struct due_row *ret, si
     return e;
 }
 
-enum err db_retention_remove(struct db *db, struct arena *a, const struct due_row *d, int64_t batch, int64_t before_us,
-                             int64_t *ret_removed, struct fault *f)
+enum err db_retention_remove(struct db *db, const struct due_row *d, int64_t batch, int64_t before_us, int64_t *ret_removed,
+                             struct fault *f)
 {
-    const struct publish_head head = { .partition = d->partition };
     const struct arg args[] = { arg_int8(d->stream_id), arg_int4(d->partition), arg_int8(d->earliest), arg_int8(batch),
                                 arg_time(before_us) };
     struct rows r[4] = { 0 };
     enum err e;
 
     db_queue(db, &DB_BEGIN, NULL);
-    if (!db_heads_lock(db, a, d->stream_id, &head, 1)) {
-        db_abandon(db);
-        return ERR_NO_MEMORY;
-    }
+    db_queue(db, &PARTITION_HOLD, args);
     db_queue(db, &RETENTION_REMOVE, args);
     db_queue(db, &DB_COMMIT, NULL);
     e = db_flush(db, r, 4, f);
@@ -110,7 +107,7 @@ enum err db_deleted_streams(struct db *db, int64_t *ret_ids, size_t max, size_t 
 
 enum err db_deleted_remove(struct db *db, int64_t stream_id, int64_t batch, int64_t *ret_removed, struct fault *f)
 {
-    static const struct stmt *const large[] = { &DELETED_REMOVE, &DELETED_LETTERS };
+    static const struct stmt *const large[] = { &DELETED_REMOVE, &DELETED_LETTERS, &DELETED_SNAPSHOTS };
     const struct arg args[] = { arg_int8(stream_id), arg_int8(batch) };
     struct rows r = { 0 };
     enum err e = OK;

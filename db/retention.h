@@ -3,8 +3,9 @@
 
 #include "db/db.h"
 
-extern const struct stmt MAKE_ROOM, DROP_OVER, RETENTION_DUE, RETENTION_REMOVE, ANSWERS_REMOVE, LETTERS_REMOVE_CLOSED,
-    LETTERS_REMOVE_PARKED, DELETED_STREAMS, DELETED_REMOVE, DELETED_LETTERS, DELETED_FORGET, CLOCK_LOOK;
+extern const struct stmt MAKE_ROOM, DROP_OVER, RETENTION_DUE, PARTITION_HOLD, RETENTION_REMOVE, ANSWERS_REMOVE,
+    LETTERS_REMOVE_CLOSED, LETTERS_REMOVE_PARKED, DELETED_STREAMS, DELETED_REMOVE, DELETED_LETTERS, DELETED_SNAPSHOTS,
+    DELETED_FORGET, CLOCK_LOOK;
 
 /* A partition whose oldest events are over. */
 struct due_row {
@@ -19,14 +20,14 @@ enum err db_make_room(struct db *db, int64_t now_us, int32_t *ret_made, struct f
 enum err db_drop_over(struct db *db, int64_t now_us, int32_t *ret_dropped, struct fault *f);
 enum err db_retention_due(struct db *db, int64_t now_us, struct due_row *ret, size_t max, size_t *ret_n, struct fault *f);
 /* One batch: at most `batch` events recorded before `before_us`. */
-enum err db_retention_remove(struct db *db, struct arena *a, const struct due_row *d, int64_t batch, int64_t before_us,
-                             int64_t *ret_removed, struct fault *f);
+enum err db_retention_remove(struct db *db, const struct due_row *d, int64_t batch, int64_t before_us, int64_t *ret_removed,
+                             struct fault *f);
 /* One batch of answers whose Idempotency-Key is over. */
 enum err db_answers_remove(struct db *db, int64_t now_us, int64_t batch, int64_t *ret_removed, struct fault *f);
 /* One batch of dead letters: those resolved or discarded before that time, or else those that died before it and are parked. */
 enum err db_letters_remove(struct db *db, bool closed, int64_t before_us, int64_t batch, int64_t *ret_removed, struct fault *f);
 enum err db_deleted_streams(struct db *db, int64_t *ret_ids, size_t max, size_t *ret_n, struct fault *f);
-/* A batch of a deleted stream's events, or dead letters; when none is left, all else of it. */
+/* A batch of a deleted stream's events, dead letters or snapshots; when none is left, all else of it. */
 enum err db_deleted_remove(struct db *db, int64_t stream_id, int64_t batch, int64_t *ret_removed, struct fault *f);
 enum err db_clock(struct db *db, int64_t *ret_us, struct fault *f); /* PostgreSQL's clock */
 

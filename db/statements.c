@@ -12,6 +12,7 @@
 #include "db/revocations.h"
 #include "db/schemas.h"
 #include "db/streams.h"
+#include "db/subjects.h"
 #include "db/tickets.h"
 
 const struct stmt DB_BEGIN = { "begin", "BEGIN", "", "" };
@@ -31,6 +32,8 @@ const struct stmt *const db_statements[] = {
     &SUBJECTS_INSERT, &SUBJECTS_UPDATE, &MONTHS_INSERT, &OUTCOME_LOOK, &BACKEND_END,
     /* read */
     &PAGE, &PAGE_FILTERED, &PAGE_BACK, &READ_BOUNDS, &RECORDED_AT,
+    /* subjects */
+    &SUBJECT_LOOK, &SUBJECT_PAGE, &SUBJECT_BEFORE, &SUBJECT_SCAN, &SNAPSHOT_GET, &SNAPSHOTS_HOLD, &SNAPSHOTS_PUT, &SNAPSHOT_DELETE,
     /* groups */
     &GROUP_CREATE, &GROUP_GET, &GROUP_LOCK, &GROUP_LIST, &GROUP_COUNT, &GROUP_UPDATE, &GROUP_DELETE, &GROUP_CLEAR, &GROUP_PARK,
     &GROUP_CLAIM, &GROUP_SEEK, &GROUP_DEAD, &GROUP_OLDEST,
@@ -60,7 +63,7 @@ const struct stmt *const db_statements[] = {
     /* figures */
     &FIGURES_GROUPS, &FIGURES_LETTERS,
     /* retention */
-    &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &RETENTION_REMOVE, &ANSWERS_REMOVE, &LETTERS_REMOVE_CLOSED, &LETTERS_REMOVE_PARKED,
-    &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_LETTERS, &DELETED_FORGET, &CLOCK_LOOK,
+    &MAKE_ROOM, &DROP_OVER, &RETENTION_DUE, &PARTITION_HOLD, &RETENTION_REMOVE, &ANSWERS_REMOVE, &LETTERS_REMOVE_CLOSED,
+    &LETTERS_REMOVE_PARKED, &DELETED_STREAMS, &DELETED_REMOVE, &DELETED_LETTERS, &DELETED_SNAPSHOTS, &DELETED_FORGET, &CLOCK_LOOK,
 };
 const size_t db_statement_count = sizeof db_statements / sizeof *db_statements;

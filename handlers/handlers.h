@@ -19,6 +19,10 @@ handler_fn handle_ready; /* blocks */
 handler_fn handle_list_streams, handle_put_stream, handle_get_stream, handle_patch_stream, handle_delete_stream;
 enum err auto_create_stream(struct request *rq, struct slice name); /* for a publish; in a job */
 
+/* subjects.c, subjects_snapshot.c: all block */
+handler_fn handle_load_subject, handle_read_subject;
+handler_fn handle_put_snapshot, handle_get_snapshot, handle_delete_snapshot;
+
 /* dlq.c, dlq_change.c: all block */
 handler_fn handle_list_letters, handle_summarize_letters, handle_get_letter;
 handler_fn handle_redrive_letter, handle_discard_letter, handle_repair_letter;

@@ -23,6 +23,17 @@ const struct route routes[] = {
     { "patchStream", "PATCH", "/v1/streams/{stream}", PERM_MANAGE, MANAGE_BODY, true, handle_patch_stream, NULL },
     { "deleteStream", "DELETE", "/v1/streams/{stream}", PERM_MANAGE, 0, true, handle_delete_stream, NULL },
 
+    { "loadSubject", "GET", "/v1/streams/{stream}/subjects/{subject}", PERM_SUBSCRIBE, 0, true, handle_load_subject,
+      "snapshot limit" },
+    { "readSubject", "GET", "/v1/streams/{stream}/subjects/{subject}/events", PERM_SUBSCRIBE, 0, true, handle_read_subject,
+      "from_version limit" },
+    { "putSnapshot", "PUT", "/v1/streams/{stream}/subjects/{subject}/snapshot", PERM_PUBLISH, SIZE_MAX, true,
+      handle_put_snapshot, NULL },
+    { "getSnapshot", "GET", "/v1/streams/{stream}/subjects/{subject}/snapshot", PERM_SUBSCRIBE, 0, true, handle_get_snapshot,
+      NULL },
+    { "deleteSnapshot", "DELETE", "/v1/streams/{stream}/subjects/{subject}/snapshot", PERM_PUBLISH, 0, true,
+      handle_delete_snapshot, NULL },
+
     { "listDeadLetters", "GET", "/v1/streams/{stream}/dlq", PERM_DLQ, 0, true, handle_list_letters,
       "group state reason type subject fingerprint from to limit after" },
     { "summarizeDeadLetters", "GET", "/v1/streams/{stream}/dlq/summary", PERM_DLQ, 0, true, handle_summarize_letters,

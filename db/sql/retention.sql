@@ -17,8 +17,13 @@ select s.stream_id, p.partition, p.earliest, s.retention
    and oldest.recorded < $1::timestamptz - s.retention * interval '1 microsecond'
  limit $2;
 
+-- name: partition_hold
+-- Nobody publishes, or stores a snapshot (snapshots_hold), meanwhile.
+select partition from weir.partitions where stream_id = $1 and partition = $2 for update;
+
 -- name: retention_remove
--- A batch of a partition's oldest events; its head row is locked before, so no publish meets a half-removed subject.
+-- A batch of a partition's oldest events; its head row is locked before, so no publish meets a half-removed subject. A subject of
+-- which there is a snapshot stays.
 with gone as (
     delete from weir.events
      where stream_id = $1 and partition = $2 and "offset" >= $3 and "offset" < $3 + $4 and recorded < $5
@@ -28,6 +33,7 @@ with gone as (
 ), subjects as (
     delete from weir.subjects s using (select distinct subject from gone where subject is not null) g, last
      where s.stream_id = $1 and s.subject = g.subject and s.last_offset <= last."offset"
+       and not exists (select from weir.snapshots n where n.stream_id = $1 and n.subject = g.subject)
 ), months as (
     delete from weir.partition_months m using last
      where m.stream_id = $1 and m.partition = $2
@@ -71,6 +77,10 @@ delete from weir.events e
 -- name: deleted_letters
 delete from weir.dead_letters
  where stream_id = $1 and letter_id = any (array(select letter_id from weir.dead_letters where stream_id = $1 limit $2));
+
+-- name: deleted_snapshots
+delete from weir.snapshots
+ where stream_id = $1 and subject = any (array(select subject from weir.snapshots where stream_id = $1 limit $2));
 
 -- name: deleted_forget
 -- Not what is in the outbox: it tells of what has happened, and goes on its way.

@@ -4,8 +4,8 @@
 -- One row when it was made, none when the name is taken. Heads begin at 0. Every gateway is told: "n<stream id> <name>".
 with made as (
     insert into weir.streams (stream_id, name, partitions, retention, dedup_window, schema_validation, subject_template,
-                              allow_unknown_types, subject_reads, description, labels, created, updated)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+                              allow_unknown_types, subject_reads, subjects_unindexed, description, labels, created, updated)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, not $9, $10, $11, $12, $12)
     on conflict (name) do nothing
     returning stream_id, partitions, created
 ), heads as (
@@ -47,7 +47,7 @@ select count(*), coalesce(bit_xor(stream_id), 0) from weir.streams where not del
 -- name: stream_update
 update weir.streams
    set retention = $2, dedup_window = $3, schema_validation = $4, subject_template = $5, allow_unknown_types = $6,
-       subject_reads = $7, description = $8, labels = $9, updated = $10
+       subject_reads = $7, subjects_unindexed = subjects_unindexed or not $7, description = $8, labels = $9, updated = $10
  where stream_id = $1 and not deleted
 returning stream_id;
 

@@ -71,6 +71,7 @@ struct config {
     int64_t read_page_bytes;         /* an answer ends early at so many */
     int64_t read_scan_events;        /* and after so many events scanned */
     int64_t read_wait_max_us;        /* long-poll */
+    int64_t subjects_snapshot_bytes; /* of a state */
     /* streams */
     bool streams_auto_create;
     int64_t streams_auto_partitions;

@@ -113,8 +113,11 @@ const struct config_row config_rows[] = {
     BYTES("read.page_bytes", read_page_bytes, "8MiB", 64 * KIB, 256 * MIB,
           "A page ends early once it holds so many bytes; it always holds an event."),
     INT("read.scan_events", read_scan_events, "100000", 100, 10000000,
-        "A filtered page ends early once so many events have been looked at."),
+        "A filtered page ends early once so many events have been looked at; a read by subject looks at no more where its index "
+        "has nothing (409 above)."),
     TIME("read.wait_max", read_wait_max_us, "1m", 0, 10 * MIN, "Longest `wait` of a long-poll."),
+    BYTES("subjects.snapshot_bytes", subjects_snapshot_bytes, "1MiB", KIB, 64 * MIB,
+          "Largest state in the snapshot of a subject (413 above); publish.request_bytes bounds it as well."),
 
     BOOL("streams.auto_create", streams_auto_create, "false",
          "Publishing to an unknown stream creates it; `weir dev` has this on unless it is set."),

@@ -34,6 +34,8 @@ enum err {
     ERR_UNKNOWN_JOB,
     ERR_UNKNOWN_PROJECTION,
     ERR_UNKNOWN_KEY,         /* of a projection's states */
+    ERR_UNKNOWN_SUBJECT,     /* of a stream */
+    ERR_UNKNOWN_SNAPSHOT,
     ERR_METHOD_NOT_ALLOWED,
     ERR_NOT_ACCEPTABLE,
     /* 409 */
@@ -44,9 +46,12 @@ enum err {
     ERR_IDEMPOTENCY_IN_FLIGHT,
     ERR_PATCH_TEST_FAILED,   /* a `test` of a JSON Patch */
     ERR_PROJECTION_STOPPED,  /* paused or failed: fault.position */
+    ERR_SNAPSHOT_VERSION,    /* beyond the subject's, or before that of the stored one */
+    ERR_SUBJECT_READS_OFF,   /* the index has not what is asked for */
     /* 410 */
     ERR_CURSOR_EXPIRED,
     ERR_CURSOR_UNKNOWN,
+    ERR_VERSION_GONE,        /* of a subject: removed, or never there */
     /* 408, 412, 413, 415, 422, 429, 431 */
     ERR_TIMEOUT,             /* 408: the request did not arrive in time */
     ERR_VERSION_CONFLICT,
@@ -93,8 +98,9 @@ struct fault {
     char pointer[200];       /* JSON Pointer into the request body, or "" */
     const char *earliest;    /* ERR_CURSOR_EXPIRED: a cursor to go on from, in the arena that the callee was given; or NULL */
     const char *position;    /* ERR_PROJECTION_BEHIND, _STOPPED: a cursor, in the arena; or NULL */
-    int64_t current_version; /* ERR_VERSION_CONFLICT; valid if has_version */
+    int64_t current_version; /* of a subject; valid if has_version */
     bool has_version;
+    int64_t earliest_version;/* of a subject, the first that is kept; 0: not told */
     int retry_after;         /* seconds; 0: none */
     int registry;            /* ERR_REGISTRY: error_code */
     const struct finding *findings; /* instead of `pointer`: all that is wrong, in the caller's arena */

@@ -276,18 +276,24 @@ static void free_rows(void *rows)
     rows_free(rows);
 }
 
+struct event event_of_row(const struct page_row *row, int32_t partition)
+{
+    return (struct event){
+        .id = row->id, .source = row->source, .type = row->type, .subject = row->subject, .attributes = row->attributes,
+        .data = row->data, .data_format = (enum data_format)row->data_format, .partition = partition, .offset = row->offset,
+        .recorded_us = row->recorded_us, .version = row->version,
+        .line_breaks = row->data_format == DATA_JSON &&
+                       (memchr(row->data.p, '\n', row->data.n) || memchr(row->data.p, '\r', row->data.n)),
+    };
+}
+
 static void take_event(const struct reading *r, const struct rows *rows, int i, const struct part *part, struct event *ev)
 {
     struct page_row row;
 
     db_page_row(rows, i, &row);
-    *ev = (struct event){
-        .id = row.id, .source = row.source, .type = row.type, .subject = row.subject, .attributes = row.attributes,
-        .data = row.data, .data_format = (enum data_format)row.data_format, .partition = part->at.partition, .offset = row.offset,
-        .recorded_us = row.recorded_us, .version = row.version, .member = (int32_t)(part->member - r->members),
-        .line_breaks = row.data_format == DATA_JSON &&
-                       (memchr(row.data.p, '\n', row.data.n) || memchr(row.data.p, '\r', row.data.n)),
-    };
+    *ev = event_of_row(&row, part->at.partition);
+    ev->member = (int32_t)(part->member - r->members);
 }
 
 /* Moves the position behind what the query has looked at. false: rows are missing that were there (retention, at work just now). */

@@ -12,6 +12,10 @@ struct filter {
 };
 bool filter_match(const struct filter *f, struct slice type, struct slice subject); /* f may be NULL */
 
+/* An event as it was read back (db/read.h); its slices are the row's. */
+struct page_row;
+struct event event_of_row(const struct page_row *row, int32_t partition);
+
 /* Where a reader begins. */
 enum read_from { READ_CURSOR, READ_EARLIEST, READ_LATEST, READ_TIME };
 

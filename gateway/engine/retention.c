@@ -35,22 +35,20 @@ static enum err keep_room(struct retention *r, bool *ret_more)
 
 static enum err remove_expired(struct retention *r, bool *ret_more)
 {
-    struct arena *a = arena_new(1 << 20);
     struct due_row due[DUE_MAX];
     size_t n = 0;
     int64_t now = clock_unix_us(), removed, total = 0;
-    enum err e = a ? db_retention_due(r->db, now, due, DUE_MAX, &n, NULL) : ERR_NO_MEMORY;
+    enum err e = db_retention_due(r->db, now, due, DUE_MAX, &n, NULL);
 
     for (size_t i = 0; i < n; i++) {
         int64_t before = now - due[i].retention_us;
-        enum err one = db_retention_remove(r->db, a, &due[i], r->config->retention_batch, before, &removed, NULL);
+        enum err one = db_retention_remove(r->db, &due[i], r->config->retention_batch, before, &removed, NULL);
 
         e = e ? e : one;
         total += removed;
         *ret_more |= removed >= r->config->retention_batch;
     }
     *ret_more |= !e && n == DUE_MAX;
-    arena_free(a);
     metric_add(M_RETENTION_REMOVED, total);
     if (total)
         log_info("retention removed events", L_INT("events", total));

@@ -64,6 +64,11 @@ const struct problem problems[] = {
     [ERR_UNKNOWN_KEY] = { 404, "unknown-key", "The key has no state",
         "No event of this key was folded yet, or an event has deleted its state. To read what was published just now, send its "
         "cursor in at_least." },
+    [ERR_UNKNOWN_SUBJECT] = { 404, "unknown-subject", "There is no such subject",
+        "The stream has no event of this subject: none was published, or retention has removed them all and no snapshot was "
+        "stored. Its version is 0: publish its first event with expectedversion 0, or If-None-Match: *." },
+    [ERR_UNKNOWN_SNAPSHOT] = { 404, "unknown-snapshot", "There is no snapshot",
+        "No snapshot of this subject is stored: its state is what its events from version 1 on make of it." },
     [ERR_METHOD_NOT_ALLOWED] = { 405, "method-not-allowed", "The path has no such method",
         "The header Allow lists the methods that it has." },
     [ERR_NOT_ACCEPTABLE] = { 406, "not-acceptable", "No acceptable media type",
@@ -88,6 +93,13 @@ const struct problem problems[] = {
     [ERR_PROJECTION_STOPPED] = { 409, "projection-stopped", "The projection does not go on by itself",
         "It is paused, or an event could not be folded, so waiting for at_least would be in vain: GET the projection tells why, "
         "and POST resume has it go on. The member position is how far it is; without at_least its states can be read." },
+    [ERR_SNAPSHOT_VERSION] = { 409, "snapshot-version", "The snapshot's version does not fit",
+        "A snapshot is the state at a version that the subject has had, current_version at most, and takes the place of one of "
+        "the same version or an earlier one. To go back to an earlier one, delete the stored one before." },
+    [ERR_SUBJECT_READS_OFF] = { 409, "subject-reads-off", "The subject's events are not in the index",
+        "They were recorded while the stream's subject_reads was off, and finding them means looking at more events of the "
+        "partition than the setting read.scan_events allows. Read the stream with the filter subject instead, or begin "
+        "with a snapshot." },
 
     [ERR_CURSOR_EXPIRED] = { 410, "cursor-expired", "Events after the cursor have been removed",
         "Retention has removed events that come after this cursor: they cannot be read any more. The member "
@@ -95,6 +107,11 @@ const struct problem problems[] = {
     [ERR_CURSOR_UNKNOWN] = { 410, "cursor-unknown", "The cursor names what is not there",
         "The stream was deleted and made again, or the database was restored to a time before this cursor. What "
         "was read after that time may not exist any more: start again from earliest, or decide otherwise." },
+
+    [ERR_VERSION_GONE] = { 410, "version-gone", "Events of these versions are not there",
+        "Retention has removed events that were asked for: earliest_version is the first version that is kept, and a state that "
+        "is made of what is left is another one unless it begins with a snapshot. Or the version that was asked for is "
+        "beyond current_version: the database was set back, or the subject was forgotten and began anew." },
 
     [ERR_TIMEOUT] = { 408, "request-timeout", "The request did not arrive in time",
         "Headers and body must arrive within the setting http.request_timeout." },

@@ -112,6 +112,8 @@ static void problem_body(const struct request *rq, const struct problem *p, stru
     put_errors(f, p->title, b);
     if (f->has_version)
         buf_printf(b, ",\"current_version\":%lld", (long long)f->current_version);
+    if (f->earliest_version)
+        buf_printf(b, ",\"earliest_version\":%lld", (long long)f->earliest_version);
     if (f->earliest)
         member(b, "earliest", slice_of(f->earliest));
     if (f->position)

@@ -62,8 +62,12 @@ static struct MHD_Response *make_response(struct request_internal *in)
         in->sent_bytes = (int64_t)rp->fixed.n;
         return MHD_create_response_from_buffer_static(rp->fixed.n, rp->fixed.p);
     }
-    if (rp->body.n == 0)
-        return MHD_create_response_from_buffer_static(0, "");
+    if (rp->body.n == 0) {
+        r = MHD_create_response_from_buffer_static(0, "");
+        if (r && (rp->status == 304 || slice_is(in->rq.method, "HEAD"))) /* how long the GET's is it does not say */
+            MHD_set_response_options(r, MHD_RF_HEAD_ONLY_RESPONSE, MHD_RO_END);
+        return r;
+    }
     in->sent_bytes = (int64_t)rp->body.n;
     r = MHD_create_response_from_buffer_with_free_callback(rp->body.n, rp->body.p, free);
     if (r)

@@ -9,6 +9,7 @@
 #include "db/read.h"
 #include "db/retention.h"
 #include "db/streams.h"
+#include "db/subjects.h"
 #include "gateway/base/clock.h"
 #include "tests/db/log_support.h"
 
@@ -43,6 +44,8 @@ static int open_all(void **state)
             " min(\"offset\") from weir.events group by 1, 2, 3");
     side_do("insert into weir.subjects select s, 'x' || o, o %% 4, 1, o from generate_series(1, 20) s,"
             " generate_series(1, 2500) o");
+    side_do("insert into weir.snapshots select s, 'x' || o, 1, '{}', now() from generate_series(1, 20) s,"
+            " generate_series(1, 2500) o");
     side_do("insert into weir.dedup select s, extract(epoch from now() + o %% 3 * interval '7 days')::bigint / 604800,"
             "       md5(s || '-' || o)::uuid, md5('x')::uuid, now() + o %% 3 * interval '7 days', 0, o, null, now()"
             "  from generate_series(1, 20) s, generate_series(1, 2500) o");
@@ -66,7 +69,7 @@ static int open_all(void **state)
             " select s, lpad(to_hex(s * 1000 + o), 32, '0')::uuid, 0, (o > 1)::int, '{}', 0, md5('x')::uuid, '{}', now(),"
             "        now() - o * interval '1 h', now() from generate_series(1, 20) s, generate_series(1, 500) o");
     side_do("vacuum analyze weir.jobs, weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
-            " weir.idempotency");
+            " weir.snapshots, weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
             " for t in select inhrelid::regclass from pg_inherits where inhparent in ('weir.events'::regclass,"
             " 'weir.dedup'::regclass) loop"
@@ -147,6 +150,13 @@ static const struct hot {
     { &ANSWERS_REMOVE, "(now() - interval '20 hours', 10)", "idempotency" },
     { &SUBJECTS_LOOK, "(7, '{x5,x77,nobody}')", "subjects" },
     { &SUBJECTS_UPDATE, "(7, '{x5,x77}', '{2,2}', '{1001,1002}')", "subjects" },
+    { &SUBJECT_LOOK, "(7, 'x5')", "subjects" },
+    { &SUBJECT_PAGE, "(7, 'x5', 1, '0001-01-01Z', '9999-01-01Z', 100, 1000000)", "events_" },
+    { &SUBJECT_BEFORE, "(7, 'x5', 5, '0001-01-01Z', '9999-01-01Z')", "events_" },
+    { &SUBJECT_SCAN, "(7, 1, 'x5', 1, 100, '0001-01-01Z', '9999-01-01Z', 1, 100, 1000000)", "events_" },
+    { &SNAPSHOT_GET, "(7, 'x5')", "snapshots" },
+    { &SNAPSHOTS_PUT, "(7, 1, '{x5,x77,nobody}', '{1,1,1}', '{1,2,3}', now(), false)", "subjects" },
+    { &SNAPSHOT_DELETE, "(7, 1, 'x5')", "snapshots" },
     { &OUTCOME_LOOK, "(7, '{0,1}', now() - interval '1 day', '{995,997}')", "events_" },
     { &READ_BOUNDS, "(7, '{0,1,2,3}', '{5,500,900,1000}')", "partition" },
     { &EVENTS_AT, "(7, '{0,1}', '{500,501}')", "events_" },
@@ -187,8 +197,8 @@ static const struct hot {
 
 static void what_is_said_often_never_scans_a_whole_table(void **state)
 {
-    static const char *const large[] = { "events", "dedup", "subjects", "idempotency", "dead_letters", "group_states", "leases",
-                                         "retries", "jobs" };
+    static const char *const large[] = { "events", "dedup", "subjects", "snapshots", "idempotency", "dead_letters", "group_states",
+                                         "leases", "retries", "jobs" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(hot); i++) {

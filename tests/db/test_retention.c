@@ -96,10 +96,10 @@ static void what_is_over_goes_in_batches_and_the_rest_stays(void **state)
     gw.config.retention_batch = 250;
     assert_ok(db_retention_due(gw.db, clock_unix_us(), due, 4, &n, NULL));
     assert_int_equal(n, 2);
-    assert_ok(db_retention_remove(gw.db, a, &due[0], 250, clock_unix_us() - due[0].retention_us, &removed, NULL));
+    assert_ok(db_retention_remove(gw.db, &due[0], 250, clock_unix_us() - due[0].retention_us, &removed, NULL));
     assert_int_equal(removed, 250);
     assert_log_whole();
-    assert_ok(db_retention_remove(gw.db, a, &due[0], 250, clock_unix_us() - due[0].retention_us, &removed, NULL));
+    assert_ok(db_retention_remove(gw.db, &due[0], 250, clock_unix_us() - due[0].retention_us, &removed, NULL));
     assert_int_equal(removed, 0); /* somebody else was faster: nothing twice */
     tick_until_done(&r);
     assert_trimmed(s);
