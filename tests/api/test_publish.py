@@ -220,7 +220,7 @@ def test_if_match_and_if_none_match(client, stream):
     conflict(publish(event, If_None_Match="*"), 2)
     conflict(publish(event, If_Match='"1"'), 2)
     assert publish([event, event], If_Match='"2"').expect(201).json()[1]["version"] == 4
-    for headers in ({"If_Match": "2"}, {"If_Match": '"x"'}, {"If_Match": 'W/"4"'}, {"If_None_Match": '"4"'},
+    for headers in ({"If_Match": "2"}, {"If_Match": '"x"'}, {"If_Match": 'W/4'}, {"If_Match": 'W/"x"'}, {"If_None_Match": '"4"'},
                     {"If_Match": '"4"', "If_None_Match": "*"}):
         assert publish(event, **headers).status == 400
     for body in ({"type": "A"}, [event, {"type": "A", "subject": "t"}], [event, {"type": "A"}]):
