@@ -14,17 +14,29 @@
 static const struct flag {
     const char *command, *name;
     size_t offset;  /* where in struct call its text goes, */
-    bool is_switch; /* or that it was given */
+    enum { TEXT, SWITCH, TEXTS } kind; /* or that it was given, or one text more */
 } flags[] = {
-    { "token", "--scope", offsetof(struct call, scope), false },
-    { "token", "--ttl", offsetof(struct call, ttl), false },
-    { "token", "--subject", offsetof(struct call, subject), false },
-    { "check-config", "--markdown", offsetof(struct call, markdown), true },
-    { "schema check", "--url", offsetof(struct call, url), false },
-    { "schema check", "--token", offsetof(struct call, token), false },
-    { "schema check", "--ca-file", offsetof(struct call, ca_file), false },
-    { "schema check", "--register", offsetof(struct call, also_register), true },
-    { "schema check", "", offsetof(struct call, operand), false },
+    { "token", "--scope", offsetof(struct call, scope), TEXT },
+    { "token", "--ttl", offsetof(struct call, ttl), TEXT },
+    { "token", "--subject", offsetof(struct call, subject), TEXT },
+    { "check-config", "--markdown", offsetof(struct call, markdown), SWITCH },
+    { "schema check", "--url", offsetof(struct call, url), TEXT },
+    { "schema check", "--token", offsetof(struct call, token), TEXT },
+    { "schema check", "--ca-file", offsetof(struct call, ca_file), TEXT },
+    { "schema check", "--register", offsetof(struct call, also_register), SWITCH },
+    { "schema check", "", offsetof(struct call, operand), TEXT },
+    { "replay", "--url", offsetof(struct call, url), TEXT },
+    { "replay", "--token", offsetof(struct call, token), TEXT },
+    { "replay", "--ca-file", offsetof(struct call, ca_file), TEXT },
+    { "replay", "--stream", offsetof(struct call, stream), TEXT },
+    { "replay", "--to-stream", offsetof(struct call, to_stream), TEXT },
+    { "replay", "--from", offsetof(struct call, from), TEXT },
+    { "replay", "--to", offsetof(struct call, to), TEXT },
+    { "replay", "--type", offsetof(struct call, types), TEXTS },
+    { "replay", "--subject", offsetof(struct call, subjects), TEXTS },
+    { "replay", "--rate", offsetof(struct call, rate), TEXT },
+    { "replay", "--limit", offsetof(struct call, limit), TEXT },
+    { "replay", "--dry-run", offsetof(struct call, dry_run), SWITCH },
 };
 
 static const struct command {
@@ -43,6 +55,10 @@ static const struct command {
       "ask the gateway on this machine whether it is ready: status 0 if it is" },
     { "schema check", command_schema_check, "--url U [--token T] [--ca-file F] [--register] DIR",
       "compare the schemas of a folder with a registry: status 1 if one of them would break something" },
+    { "replay", command_replay,
+      "--url U [--token T] [--ca-file F] --stream S --to-stream D [--from TIME|CURSOR] [--to TIME|CURSOR]\n"
+      "        [--type P]... [--subject P]... [--rate N] [--limit N] [--dry-run]",
+      "copy a range of a stream's events into another stream; what is there already is not copied again" },
     { "check-config", command_check_config, "[--markdown]",
       "print the settings in force (--markdown: the reference page)" },
 };
@@ -69,6 +85,20 @@ static int misuse(const char *what, const char *argument)
     return USAGE_ERROR;
 }
 
+static int keep(const struct flag *flag, struct call *call, const char *value)
+{
+    void *to = (char *)call + flag->offset;
+    struct texts *texts = to;
+
+    if (flag->kind == TEXT)
+        *(const char **)to = value;
+    else if (texts->n == TEXTS_MAX)
+        return misuse("too many times:", flag->name);
+    else
+        texts->v[texts->n++] = value;
+    return 0;
+}
+
 static const struct flag *find_flag(const char *command, struct slice name)
 {
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
@@ -83,6 +113,7 @@ static int take_flags(const char *command, char **argv, int *argc, struct call *
     const struct flag *operand = find_flag(command, SLICE(""));
     char **out = argv;
     bool setting = false; /* the last argument named a setting, whose value may follow */
+    int status;
 
     for (char **in = argv; *in; in++) {
         struct slice name = { *in, strcspn(*in, "=") };
@@ -96,14 +127,15 @@ static int take_flags(const char *command, char **argv, int *argc, struct call *
             operand = NULL;
         } else if (!flag) {
             *out++ = *in;
-        } else if (flag->is_switch) {
+        } else if (flag->kind == SWITCH) {
             if (value)
                 return misuse("takes no value:", *in);
             *(bool *)((char *)call + flag->offset) = true;
         } else {
             if (!value && !(value = *++in))
                 return misuse("a value is missing after", flag->name);
-            *(const char **)(void *)((char *)call + flag->offset) = value;
+            if ((status = keep(flag, call, value)))
+                return status;
         }
     }
     *out = NULL;

@@ -3,9 +3,9 @@
 
 #include <jansson.h>
 
-#include "gateway/base/slice.h"
+#include "gateway/http_client.h"
 
-#define REGISTRY_WHY 1024
+#define REGISTRY_WHY HTTP_WHY
 
 /* Calls of a schema registry, of this program or another's, for commands: they block. One thread. */
 struct registry_client;

@@ -21,24 +21,17 @@ struct check {
     char why[REGISTRY_WHY];             /* why it cannot go on */
 };
 
-/* Of what others wrote: nothing that is printed moves the cursor. */
-static char plain(char c)
-{
-    return (unsigned char)c < ' ' || c == 0x7f ? ' ' : c;
-}
-
 static void print_plain(const char *text)
 {
     for (; *text; text++)
-        putchar(plain(*text));
+        putchar(http_plain_char(*text));
     putchar('\n');
 }
 
 static bool unexpected(struct check *c, const struct schema_file *f, const struct registry_answer *a)
 {
     snprintf(c->why, sizeof c->why, "%.200s: the registry answers %ld: %.600s", f->name, a->status, registry_answer_message(a));
-    for (char *p = c->why; *p; p++)
-        *p = plain(*p);
+    http_plain(c->why);
     return false;
 }
 

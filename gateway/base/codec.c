@@ -80,6 +80,13 @@ void base64url_encode(struct buf *b, struct slice s)
     }
 }
 
+bool json_text(struct arena *a, struct slice raw, struct slice *ret)
+{
+    struct slice inside = { raw.p + 1, raw.n - 2 };
+
+    return raw.n >= 2 && raw.p[0] == '"' && json_unescape(a, inside, memchr(inside.p, '\\', inside.n), ret);
+}
+
 bool json_int64(struct slice number, int64_t *ret)
 {
     const char *p = number.p, *end = number.p + number.n;

@@ -33,6 +33,7 @@ void json_where(const struct json *j, size_t *ret_line, size_t *ret_column); /* 
 
 /* The characters of a string that was scanned; arena memory, or `inside` itself when nothing is escaped. */
 bool json_unescape(struct arena *a, struct slice inside, bool escaped, struct slice *ret);
+bool json_text(struct arena *a, struct slice raw, struct slice *ret); /* the same of a value; false: it is no string */
 bool json_int64(struct slice number, int64_t *ret);  /* false unless an integer literal within 64 bits */
 
 bool utf8_valid(struct slice s);

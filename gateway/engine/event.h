@@ -78,6 +78,9 @@ struct slice event_attribute(struct arena *a, struct slice attributes, const cha
 /* What an event that was read back is ordered by: the partitionkey among its attributes, else its subject. */
 struct slice event_order_key(struct arena *a, struct slice attributes, struct slice subject);
 
+/* What an event is known by, the default source spelled out. false: OpenSSL has no SHA-256. */
+bool event_key(struct slice source, struct slice id, uint8_t ret[16]);
+
 /* UUIDv7 (RFC 9562), monotonic within a thread's millisecond; 36 characters and a NUL. */
 void uuid7(int64_t unix_us, char out[37]);
 

@@ -69,7 +69,6 @@ enum err draft_place(struct event_parser *ps, struct draft *d, struct slice name
 enum err draft_check(struct event_parser *ps, struct draft *d, enum slot slot, const struct attribute *at);
 enum err draft_finish(struct event_parser *ps, struct draft *d, struct event *ret);
 
-bool event_key(struct slice source, struct slice id, uint8_t ret[16]);
 bool event_fingerprint(const struct draft *d, const struct event *ev, uint8_t ret[16]);
 
 #endif

@@ -277,3 +277,28 @@ def test_each_change_leaves_one_event(client, gateway, stream):
     assert created == {"after": DEFAULTS} and changed == {"before": DEFAULTS, "after": {**DEFAULTS, "paused": True}}
     assert sought == {"after": {"next": ["1", "1"]}} and deleted == {"before": {**DEFAULTS, "paused": True}}
     assert {e["source"] for e in events} == {f"/v1/streams/{stream}/groups"}
+
+
+def test_a_group_is_sought_to_a_time_to_the_microsecond(client, gateway, stream):
+    client.create(stream, partitions=2)
+    for i in range(8):
+        client.publish(stream, {"type": "A", "subject": f"s{i}"})
+    client.put(path(stream), {}).expect(201)
+    events = client.read_all(stream)
+    heads = [max([int(e["offset"]) for e in events if e["partition"] == p], default=0) for p in range(2)]
+    for chosen in events[::3]:
+        at = datetime.datetime.fromisoformat(chosen["recordedtime"].replace("Z", "+00:00"))
+        for time_of, among in ((at, lambda e: e["recordedtime"] >= chosen["recordedtime"]),
+                               (at + datetime.timedelta(microseconds=1), lambda e: e["recordedtime"] > chosen["recordedtime"])):
+            expected = [min([int(e["offset"]) for e in events if e["partition"] == p and among(e)], default=heads[p] + 1) for p in range(2)]
+            text = time_of.astimezone(datetime.timezone(datetime.timedelta(hours=2))).isoformat(timespec="microseconds")
+            client.post(path(stream, call="/seek"), {"to": {"time": text}}).expect(200)
+            assert state(gateway, stream)[3] == expected, text
+    for text, expected in (("2001-01-01T00:00:00Z", [1, 1]), ("2100-01-01T00:00:00Z", [heads[0] + 1, heads[1] + 1])):
+        client.post(path(stream, call="/seek"), {"to": {"time": text}}).expect(200)
+        assert state(gateway, stream)[3] == expected, text
+    got = client.post(path(stream, call="/receive"), {}).expect(200).json()
+    assert got["deliveries"] == []
+    client.post(path(stream, call="/seek"), {"to": {"time": events[0]["recordedtime"]}}).expect(200)
+    got = client.post(path(stream, call="/receive"), {"max": 100, "wait": "1s"}).expect(200).json()
+    assert {d["event"]["id"] for d in got["deliveries"]} == {e["id"] for e in events if e["recordedtime"] >= events[0]["recordedtime"]}
