@@ -143,6 +143,22 @@ def test_workers_say_when_they_are_refused(gateway, stream, language):
     assert done.returncode != 0 and '"status":401' in done.stderr.replace(" ", "")
 
 
+def test_agents_race_for_a_turn_and_nobody_s_work_is_lost(gateway, client, stream):
+    client.create(stream)
+    out = run(["/usr/bin/python3", "turns/turns.py", "3"], settings(gateway, stream))
+    assert re.search(r"^turn-\S+: version 3, 30 tokens, 3 committed, [23] conflicted$", out, re.M), out
+    committed = [e for e in client.read_all(stream) if e["type"] == "TurnCommitted"]
+    conflicts = [e["data"] for e in client.read_all(stream) if e["type"] == "TurnConflicted"]
+    [turn] = {e["subject"] for e in committed}
+    loaded = client.get(f"/v1/streams/{stream}/subjects/{turn}?snapshot=true").expect(200).json()
+    assert loaded["events"] == [] and loaded["snapshot"]["state"] == {
+        "version": 3, "notes": [f"{e['data']['agent']} saw {n} notes" for n, e in enumerate(committed)], "tokens": 30}
+    assert all(c["turn"] == turn and c["expected"] < c["current"] for c in conflicts)
+    done = subprocess.run(["/usr/bin/python3", "turns/turns.py"], cwd=EXAMPLES, env={**settings(gateway, stream), "WEIR_TOKEN": "none"},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30 * SLOW, check=False)
+    assert done.returncode != 0 and '"status":401' in done.stderr.replace(" ", "")
+
+
 def test_dead_letters_are_looked_at_repaired_and_sent_again(gateway, client, stream):
     out = run(["repair/run.sh", stream], settings(gateway, "untouched"))
     assert sorted(re.findall(r"^    charged order-(\d+): ", out, re.M), key=int) == [str(n) for n in range(1, 13)]

@@ -139,6 +139,21 @@ def test_the_guide_of_contracts_works_when_pasted(fresh):
     assert [(e["pointer"], e["keyword"]) for e in result["errors"]] == [("/total", "type")]
 
 
+def test_the_guide_of_event_sourcing_works_when_pasted(fresh):
+    _, first, decide, late, look, snapshots = paste(fresh, page("docs/event-sourcing.md"))
+    assert [receipt["version"] for receipt in values(first)] == [1, 2]
+    assert values(decide) == [{"version": 2, "up_to_date": True, "events": [[1, "CartOpened"], [2, "ItemAdded"]]}, {"version": 3}]
+    assert values(late) == [{"code": "version-conflict", "current_version": 3}, {"version": 4}]
+    events, etag, status, unknown = look.splitlines()
+    assert json.loads(events) == {"version": 4, "events": [[3, "ItemAdded"], [4, "CartClosed"]]}
+    assert (etag.strip().lower(), status) == ('etag: "4"', "304")
+    assert json.loads(unknown) == {"code": "unknown-subject", "current_version": 0}
+    stored, loaded, refused = values(snapshots)
+    state = {"items": {"MUG": 2, "PEN": 1}, "open": True}
+    assert stored["version"] == 3 and loaded == {"snapshot": {"version": 3, "state": state}, "events": [[4, "CartClosed"]], "version": 4}
+    assert refused == {"code": "snapshot-version", "current_version": 4}
+
+
 def test_the_workers_that_the_guide_shows_are_those_of_the_examples():
     text = page("docs/consumer-groups.md")
     for language, name in EXCERPTS.items():

@@ -1,4 +1,5 @@
 """The goals of the measurements: what is wanted, and how it is found from their medians."""
+import hydrate
 import load
 import schemas
 
@@ -62,6 +63,7 @@ GOALS = [
     ("receive + ack of a group / of pgmq", "", 0, rate(GROUP, PGMQ), ""),
     ("  the same while a snapshot is held", "", 0, rate(GROUP_HELD, PGMQ_HELD), ""),
     ("  group while a snapshot is held / without", "≥", 0.9, rate(GROUP_HELD, GROUP), ""),
+    (f"load of a subject from a snapshot / of {hydrate.EVENTS:,} events", "≥", 5, rate(hydrate.FROM_SNAPSHOT, hydrate.WHOLE), ""),
     ("payloads checked against a schema / by ajv in Node", "≥", 1, rate(schemas.OURS, schemas.AJV), ""),
     ("  / by ajv when they are objects already", "", 0, rate(schemas.OURS, schemas.AJV_OBJECTS), ""),
     ("publish with enforced schemas / without, 64", "≥", 0.8, rate(schemas.ENFORCED, "publish, 64"), ""),

@@ -1,5 +1,5 @@
 -- What wrk sends, and one line of JSON about what came of it.
--- Arguments: get | put FIELDS | event FIELDS | named FIELDS NONCE | batch FIELDS COUNT, then the token (get, put: none).
+-- Arguments: get | read | put FIELDS | event FIELDS | named FIELDS NONCE | batch FIELDS COUNT, then the token (get, put: none).
 -- FIELDS is what stands between the braces of an event. "named" gives each event an id of its own and one of 10,000 subjects.
 local threads = 0
 
@@ -18,6 +18,10 @@ end
 local modes = {}
 
 function modes.get() end
+
+function modes.read(token)
+    wrk.headers["Authorization"] = "Bearer " .. token
+end
 
 function modes.put(fields)
     wrk.method = "PUT"
