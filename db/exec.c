@@ -173,7 +173,7 @@ static bool outcome_unknown(const struct flight *fl)
             return true;
         if (s == &DB_COMMIT || s == &DB_ROLLBACK)
             open = writes = false;
-        else if (s == &DB_BEGIN)
+        else if (s == &DB_BEGIN || s == &DB_SNAPSHOT)
             open = true;
         else
             writes |= !stmt_reads(s);

@@ -82,6 +82,7 @@ static bool start_engine(struct app *a)
            (a->outbox = outbox_start(c, &a->db, a->commit, a->streams)) && (a->audit = audit_new(c, a->outbox)) &&
            (a->groups = groups_new(c, &a->db, a->tail, a->streams, a->outbox)) &&
            (a->jobs = jobs_start(c, &a->db, a->audit, a->groups)) && (a->in->figures = figures_start(c, &a->db)) &&
+           (a->projections = projections_start(c, &a->db, a->tail, a->streams)) &&
            (a->schemas = schemas_start(c, &a->db, a->outbox)) &&
            (a->schema_cache = schema_cache_new(c, a->schemas));
 }
@@ -180,12 +181,14 @@ void app_stop(struct app *a)
     pool_stop(a->in->pool);
     schema_cache_free(a->schema_cache);
     schemas_stop(a->schemas);
+    projections_stop(a->projections);
     jobs_stop(a->jobs);
     audit_free(a->audit);
     groups_stop(a->groups);
     outbox_stop(a->outbox);
     commit_stop(a->commit);
     tail_stop(a->tail);
+    projections_free(a->projections);
     revocation_feed_stop(a->revocation_feed);
     server_free(a->in->server);
     streams_free(a->streams);

@@ -108,6 +108,15 @@ struct config {
     int64_t groups_page_bytes;       /* read ahead, a group */
     int64_t groups_error_bytes;      /* of an error that a consumer reports */
     int64_t groups_idle_us;          /* a group that nobody uses is dropped from memory after so long */
+    /* projections */
+    int64_t projections_max;
+    int64_t projections_threads;
+    int64_t projections_lease_us;    /* without a sign of life others take over after so long */
+    int64_t projections_batch_events;/* of a step, in one transaction */
+    int64_t projections_batch_bytes;
+    int64_t projections_state_bytes; /* of one key */
+    int64_t projections_changes_keep_us; /* how long the changes of states are remembered */
+    int64_t projections_changes_steps; /* and of how many steps of a partition */
     /* auth */
     const char *auth_keys_file;      /* JSON, see docs/authorization.md */
     const char *auth_hs256_secret;   /* one HS256 key by environment */

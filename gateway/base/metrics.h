@@ -67,6 +67,10 @@ enum metric {
     M_SCHEMA_VIOLATIONS,         /* counter: events, refused or marked */
     M_SCHEMA_LOADS,              /* counter: schemas read for checking */
     M_SCHEMA_CACHED,             /* gauge: bytes */
+    M_PROJECTION_FOLDED,         /* counter: events */
+    M_PROJECTION_STEPS,          /* counter: transactions */
+    M_PROJECTION_FAILURES,       /* counter: builds that stopped */
+    M_PROJECTION_SWAPS,          /* counter: builds that took another one's place */
     M_RETENTION_REMOVED,         /* counter: events */
     M_RETENTION_LETTERS,         /* counter: dead letters */
     M_LOG_LINES,                 /* counter */

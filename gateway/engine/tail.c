@@ -27,6 +27,8 @@ struct tail {
     atomic_bool stop, listening;
     void (*_Atomic revoked)(void *arg); /* NULL: nobody wants to know; revoked_arg is set before */
     void *revoked_arg;
+    struct tail_ear ear;
+    atomic_bool heard;                  /* ear is set */
     int wake_fd;
     pthread_t thread;
 };
@@ -88,6 +90,12 @@ void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg)
     atomic_store(&t->revoked, fn);
 }
 
+void tail_on_projections(struct tail *t, const struct tail_ear *ear)
+{
+    t->ear = *ear;
+    atomic_store(&t->heard, true);
+}
+
 bool tail_listening(const struct tail *t)
 {
     return atomic_load(&t->listening);
@@ -118,8 +126,22 @@ static void tell_revoked(struct tail *t)
         fn(t->revoked_arg);
 }
 
+static void tell_head(struct tail *t, int64_t id, long partition, int64_t head)
+{
+    rings_target(&t->rings, id, (int)partition, head);
+    if (atomic_load(&t->heard) && partition >= 0 && partition < PARTITIONS_MAX)
+        t->ear.head(t->ear.arg, id, (int32_t)partition, head);
+}
+
+static void tell_all(struct tail *t)
+{
+    rings_poll_all(&t->rings);
+    if (atomic_load(&t->heard))
+        t->ear.head(t->ear.arg, 0, 0, 0);
+}
+
 /* "r": the list of revoked tokens has changed. "n<stream> <name>": a new stream. "d<stream>": deleted. "c<stream>": changed.
- * "h<stream>:<partition>:<head>,<partition>:<head>;…": heads. "": look at all. */
+ * "h<stream>:<partition>:<head>,<partition>:<head>;…": heads. "": look at all. "p<projection>…": projections.h. */
 static void on_notification(void *arg, struct slice payload)
 {
     struct tail *t = arg;
@@ -136,8 +158,10 @@ static void on_notification(void *arg, struct slice payload)
     }
     if (*p == 'r')
         tell_revoked(t);
+    if (*p == 'p' && atomic_load(&t->heard))
+        t->ear.projection(t->ear.arg, p + 1);
     if (*p == '\0')
-        rings_poll_all(&t->rings);
+        tell_all(t);
     while (*p == 'h') {
         int64_t id = strtoll(p + 1, &p, 10);
 
@@ -145,7 +169,7 @@ static void on_notification(void *arg, struct slice payload)
             long partition = strtol(p + 1, &p, 10);
             int64_t head = *p == ':' ? strtoll(p + 1, &p, 10) : 0;
 
-            rings_target(&t->rings, id, (int)partition, head);
+            tell_head(t, id, partition, head);
         }
         if (*p == ';')
             p++;

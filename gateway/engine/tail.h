@@ -43,6 +43,14 @@ void tail_forget(struct tail *t, int64_t stream_id);
 struct arrivals *tail_arrivals(struct tail *t);
 /* fn is told, on the tail's thread, whenever another gateway or this one has changed the list of revoked tokens. Called once. */
 void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg);
+/* Who is told, on the tail's thread, of the heads that notifications tell of (stream 0: of any, or none), and of what they tell of projections
+ * ("<id>…"). Called once; arg lives until the tail has stopped. */
+struct tail_ear {
+    void (*head)(void *arg, int64_t stream_id, int32_t partition, int64_t head);
+    void (*projection)(void *arg, const char *text);
+    void *arg;
+};
+void tail_on_projections(struct tail *t, const struct tail_ear *ear);
 bool tail_listening(const struct tail *t); /* for /readyz: the LISTEN connection is up */
 
 #endif

@@ -5,6 +5,7 @@
 #include "db/groups.h"
 #include "db/jobs.h"
 #include "db/letters.h"
+#include "db/projections_parts.h"
 #include "db/publish.h"
 #include "db/read.h"
 #include "db/retention.h"
@@ -68,6 +69,18 @@ static int open_all(void **state)
     side_do("insert into weir.jobs (stream_id, job_id, kind, state, filter, matched, last, actor, created, updated, due)"
             " select s, lpad(to_hex(s * 1000 + o), 32, '0')::uuid, 0, (o > 1)::int, '{}', 0, md5('x')::uuid, '{}', now(),"
             "        now() - o * interval '1 h', now() from generate_series(1, 20) s, generate_series(1, 500) o");
+    side_do("insert into weir.projections select s, 'p' || s, 1, false, '{}', now(), now() from generate_series(1, 200) s");
+    side_do("insert into weir.projection_builds select s, 1, 1, '{}', '{s1}', null, null, now(), now() from generate_series(1, 200) s");
+    side_do("insert into weir.projection_parts select s, 1, 1 + s %% 20, p, p, 0, 500, null, 0, 0, 0, 1, 1"
+            " from generate_series(1, 200) s, generate_series(0, 3) p");
+    side_do("insert into weir.projection_states select s, 1, 'k' || k, '{\"n\":1}', 1, 0, 0, k"
+            " from generate_series(1, 120) s, generate_series(1, 300) k");
+    side_do("insert into weir.projection_lookups select projection_id, build, last_offset %% 50, key from weir.projection_states");
+    side_do("insert into weir.projection_changes select s, 1, p, k * 10, now() - (100 - k) * interval '1 s', '{k1,k2,k3}'"
+            " from generate_series(1, 120) s, generate_series(0, 3) p, generate_series(1, 100) k");
+    side_do("insert into weir.projection_skips select s, 1, 0, k, now() from generate_series(1, 200) s, generate_series(1, 50) k");
+    side_do("vacuum analyze weir.projections, weir.projection_builds, weir.projection_parts, weir.projection_states,"
+            " weir.projection_lookups, weir.projection_changes, weir.projection_skips");
     side_do("vacuum analyze weir.jobs, weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
             " weir.snapshots, weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
@@ -192,13 +205,30 @@ static const struct hot {
     { &JOB_LIST, "(md5('x')::uuid, null, null, 10)", "jobs" },
     { &JOB_MOVE, "(7, md5('x')::uuid, 0::int2, 1, 1, 0, md5('x')::uuid, null, now(), now())", "jobs" },
     { &JOBS_FORGET, "(now() - interval '400 h', 10)", "jobs" },
+    { &PART_ADVANCE, "(7, 1, 8, 2, 1, 500, 510, 10)", "projection_parts" },
+    { &PART_GET, "(7, 1, 8, 2)", "projection_parts" },
+    { &STATES_LOCK, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
+    { &STATES_UPDATE, "(7, 1, 0, '{k1,k2}', '{a,b}', '{2,2}', '{501,502}')", "projection_states" },
+    { &STATES_DELETE, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
+    { &STATE_GET, "('p7', 'k5')", "projection_states" },
+    { &STATES_PAGE, "(7, 1, 'k1', 'k', 'l', 10, 10000)", "projection_states" },
+    { &STATES_FOUND, "(7, 1, 'k1', 'k', 'l', 10, 10000, '{7,8}')", "projection_lookups" },
+    { &LOOKUPS_REMOVE, "(7, 1, '{7,7}', '{k7,k57}')", "projection_lookups" },
+    { &LOOKUPS_DROP, "(7, 1, 10)", "projection_lookups" },
+    { &STATES_OF, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
+    { &STATES_REMOVE, "(7, 1, 10)", "projection_states" },
+    { &PROJECTION_VIEW_PARTS, "('p7')", "projection_parts" },
+    { &CHANGES_READ, "(7, 1, '{0,1,2,3}', '{900,950,990,1000}', 10, 100)", "projection_changes" },
+    { &CHANGES_TRIM, "(7, 1, 0, 50000000, 90, 10)", "projection_changes" },
+    { &SKIPS_OF, "(7, 1, 0, 10, 20)", "projection_skips" },
     { &RETENTION_REMOVE, "(7, 0, 1, 100, now() - interval '80 days')", "events_" },
 };
 
 static void what_is_said_often_never_scans_a_whole_table(void **state)
 {
     static const char *const large[] = { "events", "dedup", "subjects", "snapshots", "idempotency", "dead_letters", "group_states",
-                                         "leases", "retries", "jobs" };
+                                         "leases", "retries", "jobs", "projection_states", "projection_lookups",
+                                         "projection_changes", "projection_skips" };
 
     (void)state;
     for (size_t i = 0; i < COUNT(hot); i++) {
@@ -330,6 +360,8 @@ static void every_table_of_a_stream_has_its_id_in_every_key(void **state)
                               " and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname ="
                               " 'stream_id')"
                               " and c.relname not in ('audit', 'migrations', 'revocations', 'revocations_clock', 'settings',"
+                              " 'projections', 'projection_builds', 'projection_changes', 'projection_lookups',"
+                              " 'projection_members', 'projection_states',"
                               " 'tickets', 'registry', 'schemas', 'schema_subjects', 'schema_versions', 'schema_references',"
                               " 'contracts', 'contract_reads')"), 0); /* small: they stay in one place, or are copied to all */
     /* streams is found by name: it stays in one place, and is copied to all */
@@ -343,6 +375,16 @@ static void every_table_of_a_stream_has_its_id_in_every_key(void **state)
                               " where c.relnamespace = 'weir'::regnamespace and c.relkind in ('r', 'p') and not exists"
                               " (select from pg_index i where i.indrelid = c.oid and i.indisprimary and a.attnum ="
                               " any(i.indkey))"), 0);
+}
+
+static void every_table_of_a_projection_has_its_id_in_every_key(void **state)
+{
+    (void)state;
+    assert_int_equal(side_int("select count(*) from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname ="
+                              " 'projection_id' where c.relnamespace = 'weir'::regnamespace and c.relkind = 'r'"), 7);
+    assert_int_equal(side_int("select count(*) from pg_index i join pg_class c on c.oid = i.indrelid join pg_attribute a on"
+                              " a.attrelid = c.oid and a.attname = 'projection_id' where c.relnamespace = 'weir'::regnamespace and"
+                              " i.indisunique and not a.attnum = any(i.indkey) and c.relname <> 'projections'"), 0);
 }
 
 static void nothing_stands_in_the_way_of_distribution(void **state)
@@ -386,6 +428,7 @@ int main(void)
         cmocka_unit_test(what_is_said_often_never_scans_a_whole_table),
         cmocka_unit_test(a_page_reads_one_month_by_its_index),
         cmocka_unit_test(every_table_of_a_stream_has_its_id_in_every_key),
+        cmocka_unit_test(every_table_of_a_projection_has_its_id_in_every_key),
         cmocka_unit_test(nothing_stands_in_the_way_of_distribution),
         cmocka_unit_test(heads_are_updated_in_place),
         cmocka_unit_test(a_plan_made_while_the_log_was_small_is_good_for_a_large_one),

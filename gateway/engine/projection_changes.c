@@ -1,0 +1,128 @@
+#include <stdlib.h>
+
+#include "gateway/engine/projection_parts.h"
+#include "gateway/engine/projection_view.h"
+
+#define STEPS 100                /* of a part in one answer */
+
+/* The reader's positions as the view of now has its parts; false: not all that came since is remembered. */
+static bool carry_over(const struct projection_changes_query *q, const struct projection_view *now, int64_t *pos)
+{
+    const struct projection_view *seen = q->seen;
+    bool known = !q->build || q->build == now->build;
+
+    for (size_t i = 0; known && i < now->stream_n; i++) {
+        const struct projection_stream *s = &now->streams[i];
+        size_t k = 0;
+
+        while (k < seen->stream_n && seen->streams[k].stream_id != s->stream_id)
+            k++;
+        known = k < seen->stream_n && seen->streams[k].partitions == s->partitions;
+        for (size_t p = 0; known && p < (size_t)s->partitions; p++) {
+            pos[s->first + p] = q->pos[seen->streams[k].first + p];
+            known = pos[s->first + p] >= now->kept[s->first + p];
+        }
+    }
+    return known;
+}
+
+static int by_slice(const void *a, const void *b)
+{
+    return slice_order(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static bool begins_with(struct slice s, struct slice prefix)
+{
+    return s.n >= prefix.n && memcmp(s.p, prefix.p, prefix.n) == 0;
+}
+
+/* The distinct keys, ascending. */
+static size_t distinct_keys(const struct change_row *rows, size_t n, struct slice prefix, struct slice *ret)
+{
+    size_t found = 0, kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!prefix.p || begins_with(rows[i].key, prefix))
+            ret[found++] = rows[i].key;
+    qsort(ret, found, sizeof *ret, by_slice);
+    for (size_t i = 0; i < found; i++)
+        if (!kept || !slice_eq(ret[kept - 1], ret[i]))
+            ret[kept++] = ret[i];
+    return kept;
+}
+
+/* Each key with its state, or without. */
+static enum err states_of(struct db *db, struct arena *a, const struct projection_view *v, const struct slice *keys, size_t n,
+                          struct projection_changes *ret, struct fault *f)
+{
+    struct projection_state *found;
+    size_t found_n, at = 0;
+    enum err e = db_states_of(db, a, v->projection_id, v->build, keys, n, &found, &found_n, f);
+
+    if (e || !(ret->v = arena_alloc(a, (n + 1) * sizeof *ret->v)))
+        return e ? e : ERR_NO_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        if (at < found_n && slice_eq(found[at].key, keys[i]))
+            ret->v[ret->n++] = found[at++];
+        else
+            ret->v[ret->n++] = (struct projection_state){ .key = keys[i], .build = v->build };
+    return OK;
+}
+
+/* Where the reader is when it has these: where the projection is, if that is all. */
+static void move(const struct projection_view *v, const struct change_row *rows, size_t n, bool all, int64_t *pos)
+{
+    if (all)
+        memcpy(pos, v->pos, v->n * sizeof *pos);
+    for (size_t i = 0; !all && i < n; i++)
+        for (size_t k = 0; k < v->n; k++)
+            if (v->part[k] == rows[i].part)
+                pos[k] = rows[i].position;
+}
+
+/* Fewer steps of each part than were asked for, and fewer keys: there are no others. */
+static bool is_all(const struct change_row *rows, size_t n, size_t keys)
+{
+    size_t steps = 0;
+
+    for (size_t i = 0; i < n; i++)
+        steps += i == 0 || rows[i].part != rows[i - 1].part || rows[i].position != rows[i - 1].position;
+    return n < keys && steps < STEPS;
+}
+
+static enum err read_changes(struct db *db, struct arena *a, const struct projection_changes_query *q,
+                             const struct projection_view *v, struct projection_changes *ret, struct fault *f)
+{
+    struct change_row *rows;
+    struct slice *keys;
+    size_t n, key_n;
+    enum err e = db_changes_read(db, a, v->projection_id, v->build, v->part, ret->pos, v->n, STEPS, (int64_t)q->keys, &rows, &n, f);
+
+    if (e || !(keys = arena_alloc(a, (n + 1) * sizeof *keys)))
+        return e ? e : ERR_NO_MEMORY;
+    ret->up_to_date = is_all(rows, n, q->keys);
+    key_n = distinct_keys(rows, n, q->prefix, keys);
+    move(v, rows, n, ret->up_to_date, ret->pos);
+    return key_n ? states_of(db, a, v, keys, key_n, ret, f) : OK;
+}
+
+enum err projections_changes(struct db *db, struct arena *a, struct slice name, const struct projection_changes_query *q,
+                             struct projection_view *ret_view, struct projection_changes *ret, struct fault *f)
+{
+    struct projection_view_row row;
+    enum err e = db_projection_view(db, a, name, false, &row, f);
+
+    *ret = (struct projection_changes){ 0 };
+    if (e)
+        return e;
+    if (!(e = projection_view_make(a, &row, ret_view)) && !(ret->pos = arena_zalloc(a, (ret_view->n + 1) * sizeof *ret->pos)))
+        e = ERR_NO_MEMORY;
+    if (!e && !carry_over(q, ret_view, ret->pos)) {
+        ret->gap = ret->up_to_date = true;
+        memcpy(ret->pos, ret_view->pos, ret_view->n * sizeof *ret->pos);
+    } else if (!e) {
+        e = read_changes(db, a, q, ret_view, ret, f);
+    }
+    db_rollback(db);
+    return e;
+}
