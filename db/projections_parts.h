@@ -18,10 +18,10 @@ struct claim_row {
     struct slice stream;       /* its name */
 };
 
-extern const struct stmt MEMBER_BEAT, MEMBERS_FORGET, MEMBER_LEAVE, PARTS_MINE, PARTS_CLAIM, PART_RELEASE, PARTS_BEHIND, PART_GET,
-    PART_ADVANCE, FROZEN_END, STATES_LOCK, STATES_INSERT, STATES_UPDATE, STATES_DELETE, LOOKUPS_REMOVE, LOOKUPS_ADD, CHANGE_ADD, SKIPS_OF, BUILD_FAIL,
-    SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILD_HOLD, PARTS_KEEP_FROM, STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED,
-    STATES_REMOVE, LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
+extern const struct stmt MEMBER_BEAT, MEMBERS_FORGET, MEMBER_LEAVE, PARTS_MINE, PARTS_CLAIM, PART_RELEASE, PARTS_BEHIND,
+    PART_GET, PART_ADVANCE, FROZEN_END, STATES_LOCK, STATES_INSERT, STATES_UPDATE, STATES_DELETE, LOOKUPS_REMOVE,
+    LOOKUPS_ADD, CHANGE_ADD, SKIPS_OF, BUILD_FAIL, SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILD_HOLD, PARTS_KEEP_FROM,
+    STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED, STATES_REMOVE, LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
 
 /* --- members; transactions of their own --- */
 
@@ -48,9 +48,9 @@ struct locked_state {
     int64_t version;
     int32_t part;
 };
-/* Begins it: moves the part if it is where and whose we think, and locks the states of n keys, ascending and distinct. *ret_moved: false:
- * the part is somebody else's; then, and on errors, the transaction is over. A transaction that stands still for idle_us is ended by
- * PostgreSQL. The caller frees ret_rows. */
+/* Begins it: moves the part if it is where and whose we think, and locks the states of n keys, ascending and distinct. *ret_moved:
+ * false: the part is somebody else's; then, and on errors, the transaction is over. A transaction that stands still for idle_us is
+ * ended by PostgreSQL. The caller frees ret_rows. */
 struct step_row {
     struct part_id id;
     int64_t epoch, from, to;   /* positions */

@@ -1,54 +1,14 @@
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "db/subjects.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
-#include "gateway/engine/projection_parts.h"
+#include "gateway/engine/projection_step.h"
 #include "gateway/engine/read.h"
 
 #define RACES 5                  /* another part has made one of our keys meanwhile: so often at once */
 #define SCAN_FACTOR 50           /* offsets looked at for an event, where few are of the projection's types */
 #define SPARE ((size_t)64 << 20) /* of memory beside pages and states */
-
-/* An event that is folded, and into which of the keys. */
-struct item {
-    struct fold_event event;
-    size_t at, key;              /* of the page; of the step's keys */
-};
-
-struct keyed {
-    struct slice key, before;    /* before: the state as it is stored */
-    struct fold_state *state;
-    bool there;                  /* it is stored already */
-    int64_t version;             /* that is stored */
-    int64_t offset;              /* of the last event folded into it; 0: none */
-    int64_t subject_version;     /* of that event */
-};
-
-/* One step of a part. */
-struct step {
-    struct projections *p;
-    struct fold_part *part;
-    struct db *db;
-    struct arena *arena;
-    struct fault fault;
-    struct read_page page;
-    struct item *items;
-    struct keyed *keys;
-    size_t item_n, key_n;
-    int64_t from, to;
-    int build_state;
-    bool moved;                  /* it is committed up to `to` */
-    const struct event *refused; /* the step ends before it; NULL: none */
-    struct fault why;
-};
-
-static const struct folder *folder_of(const struct step *s)
-{
-    return s->part->folder;
-}
 
 /* --- what is folded --- */
 
@@ -218,120 +178,6 @@ static enum err apply_events(struct step *s)
     return OK;
 }
 
-struct hashes {
-    int64_t v[FOLD_INDEXES_MAX];
-    size_t n;
-};
-
-static bool has(const struct hashes *h, int64_t hash)
-{
-    for (size_t i = 0; i < h->n; i++)
-        if (h->v[i] == hash)
-            return true;
-    return false;
-}
-
-/* Those of `of` that are not in `but`. */
-static void differ(struct slice key, const struct hashes *of, const struct hashes *but, struct step_lookups *out)
-{
-    for (size_t i = 0; i < of->n; i++)
-        if (!has(but, of->v[i]))
-            out->v[out->n++] = (struct step_lookup){ of->v[i], key };
-}
-
-/* By what a state is found after the step, and no longer. after.p == NULL: it was deleted. */
-static bool look_up(struct step *s, const struct keyed *x, struct slice after, struct step_write *w)
-{
-    const struct fold *fold = folder_of(s)->def.fold;
-    struct hashes old = { .n = 0 }, new = { .n = 0 };
-
-    if ((x->before.p && !fold_lookup(fold, s->arena, x->before, old.v, &old.n)) ||
-        (after.p && !fold_lookup(fold, s->arena, after, new.v, &new.n)))
-        return false;
-    differ(x->key, &new, &old, &w->found);
-    differ(x->key, &old, &new, &w->lost);
-    return true;
-}
-
-static bool make_room(struct step *s, struct step_write *w)
-{
-    size_t n = s->key_n + 1;
-
-    w->insert.v = arena_alloc(s->arena, n * sizeof *w->insert.v);
-    w->update.v = arena_alloc(s->arena, n * sizeof *w->update.v);
-    w->found.v = arena_alloc(s->arena, n * FOLD_INDEXES_MAX * sizeof *w->found.v);
-    w->lost.v = arena_alloc(s->arena, n * FOLD_INDEXES_MAX * sizeof *w->lost.v);
-    w->deleted = arena_alloc(s->arena, n * sizeof *w->deleted);
-    w->changed = arena_alloc(s->arena, n * sizeof *w->changed);
-    return w->insert.v && w->update.v && w->found.v && w->lost.v && w->deleted && w->changed;
-}
-
-/* What has become of the states. */
-static bool sort_out(struct step *s, struct step_write *w)
-{
-    if (!make_room(s, w))
-        return false;
-    for (size_t k = 0; k < s->key_n; k++) {
-        struct keyed *x = &s->keys[k];
-        struct step_state out = { .key = x->key, .version = x->state->version, .offset = x->offset };
-        struct step_states *to = x->there ? &w->update : &w->insert;
-
-        if (!x->offset || (!x->there && !x->state->exists))
-            continue;
-        if (s->build_state == BUILD_ACTIVE)
-            w->changed[w->changed_n++] = x->key;
-        if (x->state->exists && !fold_text(x->state, &out.state))
-            return false;
-        if (!look_up(s, x, out.state, w))
-            return false;
-        if (x->state->exists)
-            to->v[to->n++] = out;
-        else
-            w->deleted[w->deleted_n++] = x->key;
-    }
-    return true;
-}
-
-/* Of subjects that have come past a multiple of `snapshot_every` events, their states as snapshots. How many statements. */
-static bool queue_snapshots(struct step *s, const struct step_write *w, size_t *ret_n)
-{
-    int64_t every = s->build_state == BUILD_ACTIVE ? folder_of(s)->def.snapshot_every : 0;
-    struct snapshot_row *v = every ? arena_alloc(s->arena, (s->key_n + 1) * sizeof *v) : NULL;
-    size_t n = 0;
-
-    *ret_n = 0;
-    if (!every)
-        return true;
-    for (size_t k = 0; v && k < s->key_n; k++) {
-        struct keyed *x = &s->keys[k];
-        struct slice text;
-
-        if (!x->offset || !x->state->exists || !x->subject_version || x->version / every == x->state->version / every)
-            continue;
-        if (!fold_text(x->state, &text))
-            return false;
-        v[n++] = (struct snapshot_row){ .subject = x->key, .version = x->subject_version, .state = text };
-    }
-    if (n)
-        *ret_n = SNAPSHOTS_PUT_STATEMENTS;
-    return v && (!n || db_snapshots_put(s->db, s->arena, w->id.stream_id, w->id.partition, v, n, false, clock_unix_us()));
-}
-
-static enum err write_step(struct step *s)
-{
-    struct step_write w = { .id = s->part->id, .part = s->part->number, .position = s->to };
-    char notice[128];
-    size_t n, snapshots;
-    int len = snprintf(notice, sizeof notice, "p%lld:%lld:%d:%lld", (long long)s->part->id.projection_id,
-                       (long long)s->part->id.stream_id, s->part->id.partition, (long long)s->to);
-
-    if (s->build_state == BUILD_ACTIVE)
-        w.notice = (struct slice){ notice, (size_t)len };
-    if (!sort_out(s, &w) || !queue_snapshots(s, &w, &snapshots) || !(n = db_step_queue(s->db, s->arena, &w)))
-        return ERR_NO_MEMORY;
-    return db_flush(s->db, NULL, snapshots + n, &s->fault);
-}
-
 /* --- the transaction --- */
 
 static struct step_row row_of(const struct step *s)
@@ -352,7 +198,7 @@ static enum err transact(struct step *s, bool *ret_ours)
     if (e || (e = db_step_begin(s->db, s->arena, &row, keys, s->key_n, ret_ours, &s->build_state, &rows, &s->fault)) || !*ret_ours)
         return e;
     if (!(e = open_states(s, &rows)) && !(e = apply_events(s)))
-        e = write_step(s);
+        e = step_write_states(s);
     if (e)
         db_rollback(s->db);
     rows_free(&rows);
