@@ -19,7 +19,7 @@ static const struct group {
     { "commit.", "Group commit" },         { "tail.", "Newest events in memory" },
     { "read.", "Reading" },                { "subjects.", "Subjects" },
     { "streams.", "Streams" },             { "retention.", "Retention" },
-    { "groups.", "Consumer groups" },
+    { "groups.", "Consumer groups" },      { "projections.", "Projections" },
     { "dlq.", "Dead letters" },            { "jobs.", "Jobs on dead letters" },
     { "registry.", "Schema registry" },    { "audit.", "Audit log" },
     { "auth.", "Authorization" },

@@ -11,7 +11,7 @@ struct gateway gw;
 static struct outbox *outbox;
 static struct audit *audit;
 struct projections *manager;
-struct arena *arena;
+struct arena *scratch;
 
 int projections_open(const char *database)
 {
@@ -21,9 +21,9 @@ int projections_open(const char *database)
     outbox = outbox_start(&gw.config, &gw.db_config, gw.commit, gw.streams);
     audit = audit_new(&gw.config, outbox);
     manager = calloc(1, sizeof *manager);
-    arena = arena_new(256 << 20);
+    scratch = arena_new(256 << 20);
     gw.config.tail_poll_us = 20000;
-    assert_true(outbox && audit && manager && arena);
+    assert_true(outbox && audit && manager && scratch);
     manager->config = &gw.config;
     manager->db_config = &gw.db_config;
     manager->streams = gw.streams;
@@ -38,7 +38,7 @@ int projections_open(const char *database)
 int projections_close(void **state)
 {
     (void)state;
-    arena_free(arena);
+    arena_free(scratch);
     audit_free(audit);
     outbox_stop(outbox);
     gateway_stop(&gw);
@@ -61,10 +61,10 @@ struct projection_change define(const char *name, const char *body)
     struct projection_change c;
     struct fault f = { 0 };
 
-    if (projection_definition_parse(arena, slice_of(body), 1 << 18, &def, &f))
+    if (projection_definition_parse(scratch, slice_of(body), 1 << 18, &def, &f))
         fail_msg("%s: %s", body, f.detail);
     assert_ok(audit_begin(gw.db, NULL));
-    if (change_done(projections_put(manager, gw.db, arena, slice_of(name), &def, &c, &f), &c))
+    if (change_done(projections_put(manager, gw.db, scratch, slice_of(name), &def, &c, &f), &c))
         fail_msg("%s", f.detail);
     return c;
 }
@@ -74,7 +74,7 @@ struct projection_change act(act_fn *fn, const char *name)
     struct projection_change c;
 
     assert_ok(audit_begin(gw.db, NULL));
-    assert_ok(change_done(fn(manager, gw.db, arena, slice_of(name), &c, NULL), &c));
+    assert_ok(change_done(fn(manager, gw.db, scratch, slice_of(name), &c, NULL), &c));
     return c;
 }
 
@@ -110,7 +110,7 @@ struct projection_view look(const char *name)
 
     struct fault f = { 0 };
 
-    if (projections_look(gw.db, arena, slice_of(name), &v, &f))
+    if (projections_look(gw.db, scratch, slice_of(name), &v, &f))
         fail_msg("%s", f.detail);
     return v;
 }
@@ -135,7 +135,7 @@ struct projection_view settled(const char *name)
     struct projection_target heads;
     struct projection_view v = look(name);
 
-    assert_ok(projections_target(gw.db, arena, &v, SLICE("latest"), &heads, NULL));
+    assert_ok(projections_target(gw.db, scratch, &v, SLICE("latest"), &heads, NULL));
     while (!projection_reached(&v, &heads) && clock_mono_us() < until) {
         usleep(2000);
         v = look(name);
@@ -162,8 +162,8 @@ const char *state_of(const char *name, const char *key)
     struct projection_view v;
     struct projection_state s;
 
-    assert_ok(projections_state(gw.db, arena, slice_of(name), slice_of(key), &v, &s, NULL));
-    return s.key.p ? arena_strndup(arena, s.state.p, s.state.n) : "none";
+    assert_ok(projections_state(gw.db, scratch, slice_of(name), slice_of(key), &v, &s, NULL));
+    return s.key.p ? arena_strndup(scratch, s.state.p, s.state.n) : "none";
 }
 
 int64_t folded(const char *name)
@@ -181,7 +181,7 @@ struct projection_status status_of(const char *name)
 {
     struct projection_status s;
 
-    assert_ok(projections_get(gw.db, arena, slice_of(name), &s, NULL));
+    assert_ok(projections_get(gw.db, scratch, slice_of(name), &s, NULL));
     return s;
 }
 

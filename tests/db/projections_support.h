@@ -6,7 +6,7 @@
 
 /* What the tests of projections share: a gateway's log, and projections that fold by hand (`manager`) or by themselves. */
 extern struct gateway gw;
-extern struct arena *arena;
+extern struct arena *scratch;
 extern struct projections *manager;  /* folds nothing by itself */
 
 int projections_open(const char *database); /* 0, as cmocka wants it */

@@ -10,8 +10,7 @@ static struct proxy *proxy;
 static int start(void **state)
 {
     (void)state;
-    proxy = proxy_new();
-    if (!proxy || projections_open("weir_projection_steps"))
+    if (projections_open("weir_projection_steps") || !(proxy = proxy_new()))
         return -1;
     proxied = gw.db_config;
     proxied.url = proxy_url(proxy);
@@ -37,7 +36,7 @@ static struct fold_part *claimed(int64_t owner)
     bool found;
 
     assert_ok(db_member_beat(gw.db, owner, 60 * US_PER_S, &others, &parts, NULL));
-    assert_ok(db_parts_claim(gw.db, arena, owner, 1, &v, &n, NULL));
+    assert_ok(db_parts_claim(gw.db, scratch, owner, 1, &v, &n, NULL));
     assert_int_equal(n, 1);
     assert_ok(streams_load(gw.streams, gw.db, v->stream, &s, NULL));
     assert_true(f && (f->arena = arena_new(1 << 20)));
@@ -236,17 +235,17 @@ static void a_build_that_is_behind_takes_no_place(void **state)
     let_go(part);
     act(rebuild, "behind");
     gw.config.projections_batch_events = 2;
-    assert_ok(projections_upkeep(manager, arena, &more, NULL));
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
     assert_int_equal(look("behind").build, 1);
     assert_int_equal(side_int("select count(*) from weir.projection_builds where held is not null"), 0);
     gw.config.projections_batch_events = 2000;
-    assert_ok(projections_upkeep(manager, arena, &more, NULL)); /* near enough: what is read is held */
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL)); /* near enough: what is read is held */
     assert_int_equal(look("behind").build, 1);
     assert_int_equal(side_int("select count(*) from weir.projection_builds where held is not null"), 1);
     part = claimed(61); /* so only the other one can be folded */
     assert_int_equal(part->id.build, 2);
     assert_int_equal(step(part, gw.db), STEP_IDLE);
-    assert_ok(projections_upkeep(manager, arena, &more, NULL));
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
     assert_int_equal(look("behind").build, 2);
     count(s, 1, 1);
     assert_int_equal(step(part, gw.db), STEP_LOST);

@@ -60,7 +60,7 @@ static enum err skip_at(const char *name, int64_t offset)
     struct projection_change c;
 
     assert_ok(audit_begin(gw.db, NULL));
-    return change_done(projections_resume(manager, gw.db, arena, slice_of(name), &skip, &c, NULL), &c);
+    return change_done(projections_resume(manager, gw.db, scratch, slice_of(name), &skip, &c, NULL), &c);
 }
 
 static void an_event_that_cannot_be_folded_stops_until_it_is_passed_over(void **state)
