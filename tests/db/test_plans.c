@@ -20,6 +20,24 @@
 
 static PGconn *conn;
 
+static void grow_projections(void)
+{
+    side_do("insert into weir.projections select s, 'p' || s, 1, false, '{}', now(), now() from generate_series(1, 200) s");
+    side_do("insert into weir.projection_builds select s, 1, 1, '{}', '{s1}', null, null, now(), now()"
+            " from generate_series(1, 200) s");
+    side_do("insert into weir.projection_parts select s, 1, 1 + s %% 20, p, p, 0, 500, null, 0, 0, 0, 1, 1"
+            " from generate_series(1, 200) s, generate_series(0, 3) p");
+    side_do("insert into weir.projection_states select s, 1, 'k' || k, '{\"n\":1}', 1, 0, 0, k"
+            " from generate_series(1, 120) s, generate_series(1, 300) k");
+    side_do("insert into weir.projection_lookups select projection_id, build, last_offset %% 50, key"
+            " from weir.projection_states");
+    side_do("insert into weir.projection_changes select s, 1, p, k * 10, now() - (100 - k) * interval '1 s', '{k1,k2,k3}'"
+            " from generate_series(1, 120) s, generate_series(0, 3) p, generate_series(1, 100) k");
+    side_do("insert into weir.projection_skips select s, 1, 0, k, now() from generate_series(1, 200) s, generate_series(1, 50) k");
+    side_do("vacuum analyze weir.projections, weir.projection_builds, weir.projection_parts, weir.projection_states,"
+            " weir.projection_lookups, weir.projection_changes, weir.projection_skips");
+}
+
 static int open_all(void **state)
 {
     struct db_config config;
@@ -69,18 +87,7 @@ static int open_all(void **state)
     side_do("insert into weir.jobs (stream_id, job_id, kind, state, filter, matched, last, actor, created, updated, due)"
             " select s, lpad(to_hex(s * 1000 + o), 32, '0')::uuid, 0, (o > 1)::int, '{}', 0, md5('x')::uuid, '{}', now(),"
             "        now() - o * interval '1 h', now() from generate_series(1, 20) s, generate_series(1, 500) o");
-    side_do("insert into weir.projections select s, 'p' || s, 1, false, '{}', now(), now() from generate_series(1, 200) s");
-    side_do("insert into weir.projection_builds select s, 1, 1, '{}', '{s1}', null, null, now(), now() from generate_series(1, 200) s");
-    side_do("insert into weir.projection_parts select s, 1, 1 + s %% 20, p, p, 0, 500, null, 0, 0, 0, 1, 1"
-            " from generate_series(1, 200) s, generate_series(0, 3) p");
-    side_do("insert into weir.projection_states select s, 1, 'k' || k, '{\"n\":1}', 1, 0, 0, k"
-            " from generate_series(1, 120) s, generate_series(1, 300) k");
-    side_do("insert into weir.projection_lookups select projection_id, build, last_offset %% 50, key from weir.projection_states");
-    side_do("insert into weir.projection_changes select s, 1, p, k * 10, now() - (100 - k) * interval '1 s', '{k1,k2,k3}'"
-            " from generate_series(1, 120) s, generate_series(0, 3) p, generate_series(1, 100) k");
-    side_do("insert into weir.projection_skips select s, 1, 0, k, now() from generate_series(1, 200) s, generate_series(1, 50) k");
-    side_do("vacuum analyze weir.projections, weir.projection_builds, weir.projection_parts, weir.projection_states,"
-            " weir.projection_lookups, weir.projection_changes, weir.projection_skips");
+    grow_projections();
     side_do("vacuum analyze weir.jobs, weir.dead_letters, weir.streams, weir.partitions, weir.partition_months, weir.subjects,"
             " weir.snapshots, weir.idempotency");
     side_do("do $$ declare t regclass; n bigint; begin" /* as autovacuum does: neither parents nor what is empty */
