@@ -30,6 +30,11 @@ handler_fn handle_redrive_letter, handle_discard_letter, handle_repair_letter;
 handler_fn handle_redrive_letters, handle_discard_letters, handle_list_jobs, handle_cancel_job;
 handler_fn handle_get_job;
 
+/* projections.c: all block; projection_state.c, projection_watch.c: do not */
+handler_fn handle_list_projections, handle_get_projection, handle_put_projection, handle_delete_projection;
+handler_fn handle_pause_projection, handle_resume_projection, handle_rebuild_projection;
+handler_fn handle_get_projection_state, handle_list_projection_states, handle_watch_projection;
+
 /* groups.c, groups_status.c: all block */
 handler_fn handle_get_group, handle_explain_group;
 handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_seek_group;

@@ -31,7 +31,9 @@ void link_next(struct request *rq, struct reply *rp, const char *after)
         put_encoded(&b, rq->query[i].value);
         buf_char(&b, '&');
     }
-    buf_printf(&b, "after=%s>; rel=\"next\"", after);
+    BUF_LIT(&b, "after=");
+    put_encoded(&b, slice_of(after));
+    BUF_LIT(&b, ">; rel=\"next\"");
     buf_char(&b, '\0');
     if (!b.failed)
         reply_header(rq, rp, "Link", b.p);

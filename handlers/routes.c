@@ -4,6 +4,7 @@
 #define MANAGE_BODY ((size_t)64 << 10)
 #define ACK_BODY ((size_t)1 << 20) /* 1,000 ids, and an error that will be cut */
 #define REPAIR_BODY ((size_t)2 << 20)
+#define PROJECTION_BODY ((size_t)256 << 10)
 
 const struct route routes[] = {
     { "getRoot", "GET", "/", PERM_NONE, 0, false, handle_root, NULL },
@@ -58,6 +59,22 @@ const struct route routes[] = {
     { "putGroup", "PUT", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, MANAGE_BODY, true, handle_put_group, NULL },
     { "deleteGroup", "DELETE", "/v1/streams/{stream}/groups/{group}", PERM_MANAGE, 0, true, handle_delete_group, NULL },
     { "seekGroup", "POST", "/v1/streams/{stream}/groups/{group}/seek", PERM_MANAGE, MANAGE_BODY, true, handle_seek_group, NULL },
+
+    { "listProjections", "GET", "/v1/projections", PERM_AUTHENTICATED, 0, true, handle_list_projections, "limit after" },
+    { "getProjection", "GET", "/v1/projections/{projection}", PERM_PROJECTION, 0, true, handle_get_projection, NULL },
+    { "putProjection", "PUT", "/v1/projections/{projection}", PERM_PROJECTION, PROJECTION_BODY, true, handle_put_projection, NULL },
+    { "deleteProjection", "DELETE", "/v1/projections/{projection}", PERM_PROJECTION, 0, true, handle_delete_projection, NULL },
+    { "listProjectionStates", "GET", "/v1/projections/{projection}/state", PERM_PROJECTION, 0, false,
+      handle_list_projection_states, "prefix where* limit after at_least wait" },
+    { "getProjectionState", "GET", "/v1/projections/{projection}/state/{key}", PERM_PROJECTION, 0, false,
+      handle_get_projection_state, "at_least wait" },
+    { "watchProjection", "GET", "/v1/projections/{projection}/changes", PERM_PROJECTION, 0, false, handle_watch_projection,
+      "after prefix last_event_id ticket" },
+    { "pauseProjection", "POST", "/v1/projections/{projection}/pause", PERM_PROJECTION, 0, true, handle_pause_projection, NULL },
+    { "resumeProjection", "POST", "/v1/projections/{projection}/resume", PERM_PROJECTION, MANAGE_BODY, true,
+      handle_resume_projection, NULL },
+    { "rebuildProjection", "POST", "/v1/projections/{projection}/rebuild", PERM_PROJECTION, MANAGE_BODY, true,
+      handle_rebuild_projection, NULL },
 
     { "makeTicket", "POST", "/v1/tickets", PERM_AUTHENTICATED, MANAGE_BODY, true, handle_make_ticket, NULL },
     { "revokeTokens", "POST", "/v1/revocations", PERM_ADMIN, MANAGE_BODY, true, handle_revoke, NULL },

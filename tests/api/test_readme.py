@@ -33,7 +33,7 @@ def paste(gateway, text):
     script = script.replace("http://127.0.0.1:8080", gateway.url)
     script = script.replace("build/weir token", f"{harness.BINARY} token --data-dir {gateway.directory}/data")
     script = script.replace("build/weir schema", f"{harness.BINARY} schema")
-    script = re.sub(r"^(timeout 5 .*)$", r"\1 || [ $? = 124 ]", script, flags=re.M)
+    script = re.sub(r"^(timeout \d .*)$", r"\1 || [ $? = 124 ]", script, flags=re.M)
     done = subprocess.run(["bash", "-euo", "pipefail"], input=script, env=harness.environment({}), cwd=harness.ROOT,
                           capture_output=True, text=True, timeout=120 * harness.SLOW, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,6 +101,22 @@ def test_the_guide_of_dead_letters_works_when_pasted(fresh):
     assert auto == [{"name": "ledger", "dlq_retry": {"after": "15m", "rounds": 3}}]
     assert ["DeadLettered", "p-1", "rejected"] in told
     assert {"DeadLetterRepaired", "DeadLetterRedriven", "DeadLetterDiscarded"} <= {value[0] for value in told}
+
+
+def test_the_guide_of_projections_works_when_pasted(fresh):
+    _, make, one, mine, found, watch, other, failed, skipped = paste(fresh, page("docs/projections.md"))
+    assert values(make) == [3, {"name": "sales", "state": "running", "build": 1}]
+    assert values(one) == [{"key": "s-1", "version": 2, "status": "paid", "events": 2}]
+    assert values(mine) == [["s-2", "paid", 2]]
+    assert values(found) == [[["s-1", 2], ["s-2", 2]], None]
+    assert '"key":"s-1"' in watch and "s-2" not in watch and "event: up-to-date" in watch
+    defined, sums, now = other.splitlines()
+    assert json.loads(defined) == {"name": "sales", "key": "/data/day"}
+    assert sums == '"state":{"revenue":59.90,"orders":2}'
+    assert json.loads(now) == {"build": 2, "state": "running", "lag": 0}
+    offset, error = values(failed)
+    assert error == {"stream": "sales", "partition": error["partition"], "offset": offset, "type": "OrderPlaced"}
+    assert values(skipped) == [{"state": "running", "error": None}, "paused", "running", 204]
 
 
 def test_the_guide_of_the_schema_registry_works_when_pasted(fresh):

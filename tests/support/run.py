@@ -34,11 +34,11 @@ SANITIZED = {
 # What the slower, sanitized servers are asked: nearly all that strangers can send; and, of that, where threads meet.
 TSAN_API = [f"test_{name}.py" for name in (
     "audit", "client_certificates", "deliveries", "drain", "groups_backlog", "groups_shared", "gzip", "hostile",
-    "idempotency", "identity", "job_watch", "longpoll", "read_many", "registry_shared", "revocations", "sse", "tickets",
-    "tls", "two_gateways", "validation")]
+    "idempotency", "identity", "job_watch", "longpoll", "projections_changes", "projections_read", "read_many",
+    "registry_shared", "revocations", "sse", "tickets", "tls", "two_gateways", "validation")]
 ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
-    "auth", "contracts", "dlq", "dry_run", "forged_tokens", "groups_manage", "http", "issuers", "publish", "quota", "read",
-    "registry", "slow_clients")]
+    "auth", "contracts", "dlq", "dry_run", "forged_tokens", "groups_manage", "http", "issuers", "projections", "publish", "quota",
+    "read", "registry", "slow_clients")]
 # Dealt out first, so that workers end together.
 LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "issuers",
                                        "readme")}

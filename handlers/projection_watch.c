@@ -1,0 +1,419 @@
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "handlers/handlers.h"
+#include "handlers/projections.h"
+
+/* States as they change, as an event stream. A worker asks the database when a step of any gateway has woken it, and now and then unasked;
+ * what changed since is told once, as it is then, so a reader that is slow, or a key that changes fast, makes no queue. */
+#define LOOK_US (100 * INT64_C(1000))     /* between two looks, when it is woken all the time */
+#define IDLE_US (10 * US_PER_S)           /* a wake may get lost */
+#define LOOK_KEYS 500
+#define LOOK_BYTES ((size_t)1 << 20)      /* of states */
+#define LOOK_BUDGET 20000                 /* states that a page of the beginning looks at */
+#define LOOK_ARENA ((size_t)32 << 20)
+
+enum phase { BEGIN, STATES, CHANGES };
+
+struct watching {
+    struct request *rq;
+    struct slice name, prefix, start;     /* start: where the caller wants to begin; p == NULL: now */
+    bool whole;                           /* all states come first, and again after a gap */
+    enum phase phase;
+    struct projection_watch *watch;
+    atomic_bool due;                      /* a step was made since the last look */
+
+    struct arena *arena;                  /* holds what follows: of the last look */
+    struct projection_view view;
+    const int64_t *pos;                   /* in it: all up to here is told, once `out` has gone */
+    struct arena *states;                 /* of the page of states: the key that it ended with */
+    struct slice after;                   /* of the next page; p == NULL: the first */
+    enum err err;
+    bool more;                            /* the look ended before everything was told */
+
+    bool told, announced, ending, withheld; /* told: what is at `pos` may be named in an id */
+    struct buf out;
+    size_t sent;                          /* of out */
+    int64_t look_us, quiet_since_us, expires_us; /* monotonic: no look before; the last byte; of the token */
+};
+
+static void watching_free(void *state)
+{
+    struct watching *w = state;
+
+    projections_unwatch(w->rq->app->projections, w->watch);
+    arena_free(w->arena);
+    arena_free(w->states);
+    buf_free(&w->out);
+}
+
+static void wake(void *watching, bool more)
+{
+    struct watching *w = watching;
+
+    atomic_store(&w->due, true);
+    request_wake_wave(w->rq, more);
+}
+
+/* --- blocks --- */
+
+/* What distinguishes a build of a projection from all others: the finalizer of SplitMix64 (Steele, Lea, Flood 2014), half of it. */
+static void mark_of(const struct projection_view *v, char out[PROJECTION_MARK])
+{
+    uint64_t x = (uint64_t)v->projection_id * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)v->build;
+
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    snprintf(out, PROJECTION_MARK, "~%08x", (unsigned)((x ^ (x >> 31)) >> 32));
+}
+
+/* "": there is none. */
+static void position(const struct projection_view *v, const int64_t *pos, char out[CURSOR_TEXT + PROJECTION_MARK])
+{
+    size_t n = projection_position(v, pos, out);
+
+    out[n] = '\0';
+    if (n)
+        mark_of(v, out + n);
+}
+
+static void put_id(struct watching *w)
+{
+    char id[CURSOR_TEXT + PROJECTION_MARK];
+
+    if (!w->told || w->withheld)
+        return;
+    position(&w->view, w->pos, id);
+    if (id[0])
+        buf_printf(&w->out, "id: %s\n", id);
+}
+
+static void put_block(struct watching *w, const char *event, const char *data)
+{
+    buf_printf(&w->out, "event: %s\n", event);
+    put_id(w);
+    buf_printf(&w->out, "data: %s\n\n", data);
+}
+
+static void end(struct watching *w, const char *event, const char *data)
+{
+    put_block(w, event, data);
+    w->ending = true;
+}
+
+/* The last of them names the position, if all of it is told with them. */
+static void put_states(struct watching *w, const struct projection_state *v, size_t n, bool name_last)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (name_last && i + 1 == n)
+            put_id(w);
+        BUF_LIT(&w->out, "data: ");
+        projection_put_state(&w->out, &v[i]);
+        BUF_LIT(&w->out, "}\n\n");
+    }
+}
+
+static void put_gap(struct watching *w, const char *from)
+{
+    char to[CURSOR_TEXT + PROJECTION_MARK], data[2 * sizeof to + 40];
+
+    position(&w->view, w->pos, to);
+    snprintf(data, sizeof data, "{\"from\":\"%s\",\"to\":\"%s\"}", from, to);
+    w->told = !w->whole; /* then all of it is told anew */
+    w->announced = w->announced && !w->whole;
+    put_block(w, "gap", data);
+    w->phase = w->whole ? STATES : CHANGES;
+    w->after = SLICE_NONE;
+}
+
+static void put_up_to_date(struct watching *w)
+{
+    char cursor[CURSOR_TEXT + PROJECTION_MARK], data[sizeof cursor + 20];
+
+    position(&w->view, w->pos, cursor);
+    snprintf(data, sizeof data, "{\"cursor\":\"%s\"}", cursor);
+    put_block(w, "up-to-date", data);
+    w->announced = true;
+}
+
+/* --- looks; on a worker --- */
+
+/* The arena of this look takes the place of the last one's, which it was made from. */
+static void keep(struct watching *w, struct arena *a, const struct projection_view *view, const int64_t *pos)
+{
+    arena_free(w->arena);
+    w->arena = a;
+    w->view = *view;
+    w->pos = pos;
+}
+
+/* Where the caller wants to go on; a mark of another build says that what was read is not any more. */
+static enum err find_start(struct request *rq, struct watching *w, struct arena *a, const struct projection_view *view,
+                           const int64_t **ret_pos, bool *ret_gap)
+{
+    struct slice text = projection_without_mark(w->start);
+    char mark[PROJECTION_MARK];
+    int64_t *pos = NULL;
+    enum err e = projection_positions(a, view, text, &pos, &rq->fault);
+
+    mark_of(view, mark);
+    *ret_gap = w->start.n > text.n && !slice_is((struct slice){ text.p + text.n, w->start.n - text.n }, mark);
+    *ret_pos = *ret_gap ? view->pos : pos;
+    return e;
+}
+
+static enum err look_begin(struct request *rq, struct watching *w, struct arena *a)
+{
+    struct projection_view view;
+    const int64_t *pos;
+    char from[CURSOR_TEXT + PROJECTION_MARK];
+    bool gap = false;
+    enum err e = projections_look(rq->db, a, w->name, &view, &rq->fault);
+
+    pos = e ? NULL : view.pos;
+    if (!e && w->start.p)
+        e = find_start(rq, w, a, &view, &pos, &gap);
+    if (!e && !(w->watch = projections_watch(rq->app->projections, view.projection_id, NULL, wake, w)))
+        e = ERR_NO_MEMORY;
+    if (e) {
+        arena_free(a);
+        return e;
+    }
+    keep(w, a, &view, pos);
+    w->phase = w->whole && !w->start.p ? STATES : CHANGES;
+    w->told = w->phase == CHANGES;
+    w->more = true;
+    BUF_LIT(&w->out, "retry: 2000\n");
+    put_id(w);
+    BUF_LIT(&w->out, "\n");
+    if (gap) {
+        snprintf(from, sizeof from, "%.*s", (int)w->start.n, w->start.p);
+        put_gap(w, from);
+    }
+    return OK;
+}
+
+/* What has changed is more than can be told at once. */
+static enum err give_up_changes(struct request *rq, struct watching *w, struct arena *a, struct projection_view *view,
+                                struct projection_changes *c)
+{
+    enum err e = projections_look(rq->db, a, w->name, view, &rq->fault);
+
+    *c = (struct projection_changes){ .pos = e ? NULL : view->pos, .gap = true };
+    return e;
+}
+
+/* A page of all states, of whichever build is read now: was it another one before, the changes after them begin with a gap. */
+static enum err look_states(struct request *rq, struct watching *w, struct arena *a)
+{
+    struct projection_query q = { .prefix = w->prefix, .after = w->after, .limit = LOOK_KEYS, .bytes = LOOK_BYTES,
+                                  .budget = LOOK_BUDGET };
+    struct projection_view view;
+    struct projection_page page;
+    enum err e = projections_states(rq->app->projections, rq->db, a, w->name, &q, &view, &page, &rq->fault);
+
+    if (!e && view.projection_id != w->view.projection_id)
+        e = ERR_UNKNOWN_PROJECTION;
+    if (e) {
+        arena_free(a);
+        return e;
+    }
+    put_states(w, page.v, page.n, false);
+    arena_free(w->states);
+    w->states = a;
+    w->after = page.next;
+    if (!page.next.p) {
+        w->phase = CHANGES;
+        w->told = true;
+        put_id(w);
+        BUF_LIT(&w->out, "\n");
+    }
+    w->more = true;
+    return OK;
+}
+
+static enum err look_changes(struct request *rq, struct watching *w, struct arena *a)
+{
+    struct projection_changes_query q = { .build = w->view.build, .pos = w->pos, .seen = &w->view, .prefix = w->prefix,
+                                          .keys = LOOK_KEYS, .bytes = LOOK_BYTES };
+    char from[CURSOR_TEXT + PROJECTION_MARK];
+    struct projection_view view;
+    struct projection_changes c;
+    enum err e = projections_changes(rq->db, a, w->name, &q, &view, &c, &rq->fault);
+
+    if (e == ERR_NO_MEMORY && arena_full(a)) {
+        arena_free(a);
+        if (!(a = arena_new(LOOK_ARENA)))
+            return ERR_NO_MEMORY;
+        e = give_up_changes(rq, w, a, &view, &c);
+    }
+    if (!e && view.projection_id != w->view.projection_id)
+        e = ERR_UNKNOWN_PROJECTION;
+    if (e) {
+        arena_free(a);
+        return e;
+    }
+    position(&w->view, w->pos, from);
+    keep(w, a, &view, c.pos);
+    w->more = c.gap || !c.up_to_date;
+    if (c.gap)
+        put_gap(w, from);
+    else
+        put_states(w, c.v, c.n, true);
+    if (!w->more && !w->announced)
+        put_up_to_date(w);
+    return OK;
+}
+
+static void look(struct request *rq)
+{
+    static enum err (*const looks[])(struct request *, struct watching *, struct arena *) = { look_begin, look_states, look_changes };
+    struct watching *w = rq->state;
+    struct arena *a = arena_new(LOOK_ARENA);
+
+    atomic_store(&w->due, false);
+    w->err = a ? looks[w->phase](rq, w, a) : ERR_NO_MEMORY;
+    if (w->out.failed)
+        w->err = ERR_NO_MEMORY;
+}
+
+/* --- the stream --- */
+
+static const char *reason_to_end(const struct request *rq, const struct watching *w)
+{
+    if (rq->revoked)
+        return "{\"reason\":\"token-revoked\"}";
+    if (rq->draining)
+        return "{\"reason\":\"shutdown\"}";
+    return clock_mono_us() >= w->expires_us ? "{\"reason\":\"token-expired\"}" : NULL;
+}
+
+/* Whose token was revoked gets the rest of the block that has begun and nothing else; the position is past that, so it is not told. */
+static void withhold(struct watching *w)
+{
+    size_t stop = 0;
+
+    if (w->withheld || w->ending || w->out.n == 0)
+        return;
+    while (stop < w->sent) {
+        const char *next = memmem(w->out.p + stop, w->out.n - stop, "\n\n", 2);
+
+        stop = next ? (size_t)(next + 2 - w->out.p) : w->out.n;
+    }
+    w->withheld = stop < w->out.n;
+    w->out.n = stop;
+}
+
+static long send_out(struct watching *w, char *out, size_t max)
+{
+    size_t n = w->out.n - w->sent < max ? w->out.n - w->sent : max;
+
+    memcpy(out, w->out.p + w->sent, n);
+    w->sent += n;
+    if (w->sent == w->out.n) {
+        buf_free(&w->out); /* a page of states may have made it large */
+        w->sent = 0;
+    }
+    w->quiet_since_us = clock_mono_us();
+    return (long)n;
+}
+
+/* Begins a look, or says when to come again. */
+static void wait_or_look(struct request *rq, struct watching *w, int64_t now)
+{
+    int64_t until = w->look_us;
+
+    if (w->more || (atomic_load(&w->due) && now >= w->look_us) || now >= w->look_us + IDLE_US) {
+        w->look_us = now + LOOK_US;
+        if (request_work(rq, look))
+            return;
+        until = w->look_us; /* the workers are busy */
+    } else if (!atomic_load(&w->due)) {
+        until += IDLE_US;
+    }
+    if (until > w->quiet_since_us + rq->config->http_keepalive_us)
+        until = w->quiet_since_us + rq->config->http_keepalive_us;
+    request_wait_until(rq, until < w->expires_us ? until : w->expires_us);
+}
+
+static long read_stream(struct request *rq, char *out, size_t max)
+{
+    struct watching *w = rq->state;
+    int64_t now = clock_mono_us();
+    const char *reason;
+
+    if (request_working(rq))
+        return 0;
+    if (rq->revoked)
+        withhold(w);
+    if (w->sent < w->out.n)
+        return send_out(w, out, max);
+    if (w->ending)
+        return -1;
+    if ((reason = reason_to_end(rq, w)))
+        end(w, "bye", reason);
+    else if (w->err == ERR_UNKNOWN_PROJECTION)
+        end(w, "deleted", "{\"code\":\"unknown-projection\"}");
+    else if (w->err)
+        return -1; /* the reader comes again with its last position */
+    else if (now >= w->quiet_since_us + rq->config->http_keepalive_us) {
+        BUF_LIT(&w->out, ": keep-alive\n");
+        put_id(w);
+        BUF_LIT(&w->out, "\n");
+    } else {
+        wait_or_look(rq, w, now);
+        return 0;
+    }
+    return w->out.failed ? -1 : send_out(w, out, max);
+}
+
+static enum err begin_stream(struct request *rq, struct reply *rp, struct watching *w)
+{
+    enum err e = request_hold(rq);
+    int64_t now = clock_mono_us();
+
+    if (e)
+        return e;
+    w->quiet_since_us = w->look_us = now;
+    w->expires_us = now + principal_expires_us(rq->who) - clock_unix_us();
+    reply_header(rq, rp, "X-Accel-Buffering", "no");
+    return reply_stream(rp, 200, "text/event-stream", read_stream);
+}
+
+static void read_start(struct request *rq, struct watching *w)
+{
+    struct slice resume = request_header(rq, "Last-Event-ID"), after = request_query(rq, "after");
+
+    if (!resume.n)
+        resume = request_query(rq, "last_event_id");
+    w->whole = after.p && slice_is(after, "earliest");
+    if (resume.n && !slice_is(resume, "latest"))
+        w->start = resume;
+    else if (after.p && !w->whole && !slice_is(after, "latest"))
+        w->start = after;
+    if (w->start.p && slice_is(w->start, "earliest")) {
+        w->start = SLICE_NONE;
+        w->whole = true;
+    }
+}
+
+enum err handle_watch_projection(struct request *rq, struct reply *rp)
+{
+    static const char *const offers[] = { "text/event-stream" };
+    struct watching *w = rq->state;
+
+    if (w)
+        return w->err ? w->err : begin_stream(rq, rp, w);
+    if (!request_accept(rq, offers, 1))
+        return fault(&rq->fault, ERR_NOT_ACCEPTABLE, "Changes come as text/event-stream.");
+    if (!(w = arena_zalloc(rq->arena, sizeof *w)))
+        return ERR_NO_MEMORY;
+    w->rq = rq;
+    w->name = request_path(rq, "projection");
+    w->prefix = request_query(rq, "prefix");
+    read_start(rq, w);
+    rq->state = w;
+    rq->state_free = watching_free;
+    return request_job(rq, look);
+}
