@@ -5,14 +5,15 @@
 #include "handlers/handlers.h"
 #include "handlers/projections.h"
 
-/* States as they change, as an event stream. A worker asks the database when a step of any gateway has woken it, and now and then unasked;
- * what changed since is told once, as it is then, so a reader that is slow, or a key that changes fast, makes no queue. */
+/* States as they change, as an event stream. A worker asks the database when a step of any gateway has woken it, and now and then
+ * unasked; what changed since is told once, as it is then, so a reader that is slow, or a key that changes fast, makes no queue. */
 #define LOOK_US (100 * INT64_C(1000))     /* between two looks, when it is woken all the time */
 #define IDLE_US (10 * US_PER_S)           /* a wake may get lost */
 #define LOOK_KEYS 500
 #define LOOK_BYTES ((size_t)1 << 20)      /* of states */
 #define LOOK_BUDGET 20000                 /* states that a page of the beginning looks at */
 #define LOOK_ARENA ((size_t)32 << 20)
+#define KEEP_ARENA ((size_t)256 << 10)    /* between two looks: 256 names of streams, and as many offsets */
 
 enum phase { BEGIN, STATES, CHANGES };
 
@@ -24,13 +25,11 @@ struct watching {
     struct projection_watch *watch;
     atomic_bool due;                      /* a step was made since the last look */
 
-    struct arena *arena;                  /* holds what follows: of the last look */
-    struct projection_view view;
-    const int64_t *pos;                   /* in it: all up to here is told, once `out` has gone */
-    struct arena *states;                 /* of the page of states: the key that it ended with */
-    struct slice after;                   /* of the next page; p == NULL: the first */
+    struct arena *arena;                  /* holds the view */
+    struct projection_view view;          /* of the last look: projection, build, streams; all up to its pos is told, once `out` has gone */
+    struct buf after;                     /* the key that the last page of states ended with; n == 0: there was none */
     enum err err;
-    bool more;                            /* the look ended before everything was told */
+    bool more, too_much;                  /* the look ended before everything was told; it was too large to be told */
 
     bool told, announced, ending, withheld; /* told: what is at `pos` may be named in an id */
     struct buf out;
@@ -44,7 +43,7 @@ static void watching_free(void *state)
 
     projections_unwatch(w->rq->app->projections, w->watch);
     arena_free(w->arena);
-    arena_free(w->states);
+    buf_free(&w->after);
     buf_free(&w->out);
 }
 
@@ -58,7 +57,7 @@ static void wake(void *watching, bool more)
 
 /* --- blocks --- */
 
-/* What distinguishes a build of a projection from all others: the finalizer of SplitMix64 (Steele, Lea, Flood 2014), half of it. */
+/* What distinguishes a build of a projection from all others: half of SplitMix64's finalizer (Steele, Lea, Flood 2014). */
 static void mark_of(const struct projection_view *v, char out[PROJECTION_MARK])
 {
     uint64_t x = (uint64_t)v->projection_id * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)v->build;
@@ -69,9 +68,9 @@ static void mark_of(const struct projection_view *v, char out[PROJECTION_MARK])
 }
 
 /* "": there is none. */
-static void position(const struct projection_view *v, const int64_t *pos, char out[CURSOR_TEXT + PROJECTION_MARK])
+static void position(const struct projection_view *v, char out[CURSOR_TEXT + PROJECTION_MARK])
 {
-    size_t n = projection_position(v, pos, out);
+    size_t n = projection_position(v, v->pos, out);
 
     out[n] = '\0';
     if (n)
@@ -84,7 +83,7 @@ static void put_id(struct watching *w)
 
     if (!w->told || w->withheld)
         return;
-    position(&w->view, w->pos, id);
+    position(&w->view, id);
     if (id[0])
         buf_printf(&w->out, "id: %s\n", id);
 }
@@ -118,20 +117,20 @@ static void put_gap(struct watching *w, const char *from)
 {
     char to[CURSOR_TEXT + PROJECTION_MARK], data[2 * sizeof to + 40];
 
-    position(&w->view, w->pos, to);
+    position(&w->view, to);
     snprintf(data, sizeof data, "{\"from\":\"%s\",\"to\":\"%s\"}", from, to);
     w->told = !w->whole; /* then all of it is told anew */
     w->announced = w->announced && !w->whole;
     put_block(w, "gap", data);
     w->phase = w->whole ? STATES : CHANGES;
-    w->after = SLICE_NONE;
+    buf_reset(&w->after);
 }
 
 static void put_up_to_date(struct watching *w)
 {
     char cursor[CURSOR_TEXT + PROJECTION_MARK], data[sizeof cursor + 20];
 
-    position(&w->view, w->pos, cursor);
+    position(&w->view, cursor);
     snprintf(data, sizeof data, "{\"cursor\":\"%s\"}", cursor);
     put_block(w, "up-to-date", data);
     w->announced = true;
@@ -139,48 +138,62 @@ static void put_up_to_date(struct watching *w)
 
 /* --- looks; on a worker --- */
 
-/* The arena of this look takes the place of the last one's, which it was made from. */
-static void keep(struct watching *w, struct arena *a, const struct projection_view *view, const int64_t *pos)
+/* What the next look has to know of this one, whose arena goes. */
+static enum err keep(struct watching *w, const struct projection_view *v, const int64_t *pos)
 {
+    struct projection_view k = { .projection_id = v->projection_id, .build = v->build, .stream_n = v->stream_n, .n = v->n };
+    struct arena *a = arena_new(KEEP_ARENA);
+    bool good;
+
+    if (!a)
+        return ERR_NO_MEMORY;
+    k.streams = arena_alloc(a, (v->stream_n + 1) * sizeof *k.streams);
+    k.pos = arena_alloc(a, (v->n + 1) * sizeof *k.pos);
+    good = k.streams && k.pos;
+    if (good)
+        memcpy(k.pos, pos, v->n * sizeof *k.pos);
+    for (size_t i = 0; good && i < v->stream_n; i++) {
+        k.streams[i] = v->streams[i];
+        good = (k.streams[i].name = arena_slice(a, v->streams[i].name)).p;
+    }
+    if (!good) {
+        arena_free(a);
+        return ERR_NO_MEMORY;
+    }
     arena_free(w->arena);
     w->arena = a;
-    w->view = *view;
-    w->pos = pos;
+    w->view = k;
+    return OK;
 }
 
 /* Where the caller wants to go on; a mark of another build says that what was read is not any more. */
 static enum err find_start(struct request *rq, struct watching *w, struct arena *a, const struct projection_view *view,
-                           const int64_t **ret_pos, bool *ret_gap)
+                           int64_t **ret_pos, bool *ret_gap)
 {
     struct slice text = projection_without_mark(w->start);
     char mark[PROJECTION_MARK];
-    int64_t *pos = NULL;
-    enum err e = projection_positions(a, view, text, &pos, &rq->fault);
+    enum err e = projection_positions(a, view, text, ret_pos, &rq->fault);
 
     mark_of(view, mark);
     *ret_gap = w->start.n > text.n && !slice_is((struct slice){ text.p + text.n, w->start.n - text.n }, mark);
-    *ret_pos = *ret_gap ? view->pos : pos;
+    if (*ret_gap)
+        *ret_pos = view->pos;
     return e;
 }
 
 static enum err look_begin(struct request *rq, struct watching *w, struct arena *a)
 {
-    struct projection_view view;
-    const int64_t *pos;
     char from[CURSOR_TEXT + PROJECTION_MARK];
+    struct projection_view view;
+    int64_t *pos = NULL;
     bool gap = false;
-    enum err e = projections_look(rq->db, a, w->name, &view, &rq->fault);
+    enum err e;
 
-    pos = e ? NULL : view.pos;
-    if (!e && w->start.p)
-        e = find_start(rq, w, a, &view, &pos, &gap);
-    if (!e && !(w->watch = projections_watch(rq->app->projections, view.projection_id, NULL, wake, w)))
-        e = ERR_NO_MEMORY;
-    if (e) {
-        arena_free(a);
+    if ((e = projections_look(rq->db, a, w->name, &view, &rq->fault)) ||
+        (w->start.p && (e = find_start(rq, w, a, &view, &pos, &gap))) || (e = keep(w, &view, pos ? pos : view.pos)))
         return e;
-    }
-    keep(w, a, &view, pos);
+    if (!(w->watch = projections_watch(rq->app->projections, view.projection_id, NULL, wake, w)))
+        return ERR_NO_MEMORY;
     w->phase = w->whole && !w->start.p ? STATES : CHANGES;
     w->told = w->phase == CHANGES;
     w->more = true;
@@ -194,68 +207,66 @@ static enum err look_begin(struct request *rq, struct watching *w, struct arena 
     return OK;
 }
 
-/* What has changed is more than can be told at once. */
-static enum err give_up_changes(struct request *rq, struct watching *w, struct arena *a, struct projection_view *view,
-                                struct projection_changes *c)
+/* A page of all states, of whichever build is read now: was it another one before, the changes after them begin with a gap. */
+static enum err look_states(struct request *rq, struct watching *w, struct arena *a)
 {
-    enum err e = projections_look(rq->db, a, w->name, view, &rq->fault);
+    struct projection_query q = { .prefix = w->prefix, .limit = LOOK_KEYS, .bytes = LOOK_BYTES, .budget = LOOK_BUDGET };
+    struct projection_view view;
+    struct projection_page page;
+    enum err e;
 
+    if (w->after.n)
+        q.after = (struct slice){ w->after.p, w->after.n };
+    if ((e = projections_states(rq->app->projections, rq->db, a, w->name, &q, &view, &page, &rq->fault)))
+        return e;
+    if (view.projection_id != w->view.projection_id)
+        return ERR_UNKNOWN_PROJECTION;
+    put_states(w, page.v, page.n, false);
+    w->more = true;
+    buf_reset(&w->after);
+    if (page.next.p) {
+        buf_slice(&w->after, page.next);
+        return w->after.failed ? ERR_NO_MEMORY : OK;
+    }
+    w->phase = CHANGES;
+    w->told = true;
+    put_id(w);
+    BUF_LIT(&w->out, "\n");
+    return OK;
+}
+
+/* What has changed; when that was more than can be told at once, the caller has to list the states instead. */
+static enum err find_changes(struct request *rq, struct watching *w, struct arena *a, struct projection_view *view,
+                             struct projection_changes *c)
+{
+    struct projection_changes_query q = { .build = w->view.build, .pos = w->view.pos, .seen = &w->view, .prefix = w->prefix,
+                                          .keys = LOOK_KEYS, .bytes = LOOK_BYTES };
+    enum err e;
+
+    if (!w->too_much)
+        return projections_changes(rq->db, a, w->name, &q, view, c, &rq->fault);
+    w->too_much = false;
+    e = projections_look(rq->db, a, w->name, view, &rq->fault);
     *c = (struct projection_changes){ .pos = e ? NULL : view->pos, .gap = true };
     return e;
 }
 
-/* A page of all states, of whichever build is read now: was it another one before, the changes after them begin with a gap. */
-static enum err look_states(struct request *rq, struct watching *w, struct arena *a)
-{
-    struct projection_query q = { .prefix = w->prefix, .after = w->after, .limit = LOOK_KEYS, .bytes = LOOK_BYTES,
-                                  .budget = LOOK_BUDGET };
-    struct projection_view view;
-    struct projection_page page;
-    enum err e = projections_states(rq->app->projections, rq->db, a, w->name, &q, &view, &page, &rq->fault);
-
-    if (!e && view.projection_id != w->view.projection_id)
-        e = ERR_UNKNOWN_PROJECTION;
-    if (e) {
-        arena_free(a);
-        return e;
-    }
-    put_states(w, page.v, page.n, false);
-    arena_free(w->states);
-    w->states = a;
-    w->after = page.next;
-    if (!page.next.p) {
-        w->phase = CHANGES;
-        w->told = true;
-        put_id(w);
-        BUF_LIT(&w->out, "\n");
-    }
-    w->more = true;
-    return OK;
-}
-
 static enum err look_changes(struct request *rq, struct watching *w, struct arena *a)
 {
-    struct projection_changes_query q = { .build = w->view.build, .pos = w->pos, .seen = &w->view, .prefix = w->prefix,
-                                          .keys = LOOK_KEYS, .bytes = LOOK_BYTES };
     char from[CURSOR_TEXT + PROJECTION_MARK];
     struct projection_view view;
     struct projection_changes c;
-    enum err e = projections_changes(rq->db, a, w->name, &q, &view, &c, &rq->fault);
+    enum err e = find_changes(rq, w, a, &view, &c);
 
-    if (e == ERR_NO_MEMORY && arena_full(a)) {
-        arena_free(a);
-        if (!(a = arena_new(LOOK_ARENA)))
-            return ERR_NO_MEMORY;
-        e = give_up_changes(rq, w, a, &view, &c);
-    }
-    if (!e && view.projection_id != w->view.projection_id)
-        e = ERR_UNKNOWN_PROJECTION;
-    if (e) {
-        arena_free(a);
+    w->too_much = e == ERR_NO_MEMORY && arena_full(a);
+    w->more = true;
+    if (e)
+        return w->too_much ? OK : e;
+    if (view.projection_id != w->view.projection_id)
+        return ERR_UNKNOWN_PROJECTION;
+    position(&w->view, from);
+    if ((e = keep(w, &view, c.pos)))
         return e;
-    }
-    position(&w->view, w->pos, from);
-    keep(w, a, &view, c.pos);
     w->more = c.gap || !c.up_to_date;
     if (c.gap)
         put_gap(w, from);
@@ -268,7 +279,9 @@ static enum err look_changes(struct request *rq, struct watching *w, struct aren
 
 static void look(struct request *rq)
 {
-    static enum err (*const looks[])(struct request *, struct watching *, struct arena *) = { look_begin, look_states, look_changes };
+    static enum err (*const looks[])(struct request *, struct watching *, struct arena *) = {
+        look_begin, look_states, look_changes,
+    };
     struct watching *w = rq->state;
     struct arena *a = arena_new(LOOK_ARENA);
 
@@ -276,6 +289,7 @@ static void look(struct request *rq)
     w->err = a ? looks[w->phase](rq, w, a) : ERR_NO_MEMORY;
     if (w->out.failed)
         w->err = ERR_NO_MEMORY;
+    arena_free(a);
 }
 
 /* --- the stream --- */

@@ -72,8 +72,8 @@ static void put_projection(struct buf *b, const struct projection_status *s, boo
     buf_printf(b, ",\"paused\":%s,\"state\":\"%s\",\"build\":%d", s->paused ? "true" : "false", conditions[s->condition],
                (int)s->active.build);
     buf_member_text(b, "position", s->position);
-    buf_printf(b, ",\"lag\":{\"events\":%lld,\"seconds\":%lld.%03lld}", (long long)s->lag_events, (long long)(s->lag_us / US_PER_S),
-               (long long)(s->lag_us % US_PER_S / 1000));
+    buf_printf(b, ",\"lag\":{\"events\":%lld,\"seconds\":%lld.%03lld}", (long long)s->lag_events,
+               (long long)(s->lag_us / US_PER_S), (long long)(s->lag_us % US_PER_S / 1000));
     put_raw(b, "error", s->active.error);
     put_rebuild(b, &s->building);
     if (partitions)
@@ -160,7 +160,8 @@ static enum err transact(struct request *rq, step_fn *step, struct change *c)
     if (e != ERR_DB_UNIQUE && e != ERR_DB_RETRY)
         return e;
     rq->fault = (struct fault){ 0 };
-    return fault(&rq->fault, ERR_CONFLICT, "The projection changes without a pause, and this change did not get in between. Try again.");
+    return fault(&rq->fault, ERR_CONFLICT,
+                 "The projection changes without a pause, and this change did not get in between. Try again.");
 }
 
 static struct change change_of(const struct request *rq)
@@ -266,7 +267,8 @@ static enum err bad(struct request *rq, const char *pointer, const char *why)
 static enum err resume_step(struct request *rq, struct change *c)
 {
     c->type = "ProjectionResumed";
-    return projections_resume(rq->app->projections, rq->db, rq->arena, c->name, c->has_skip ? &c->skip : NULL, &c->done, &rq->fault);
+    return projections_resume(rq->app->projections, rq->db, rq->arena, c->name, c->has_skip ? &c->skip : NULL, &c->done,
+                              &rq->fault);
 }
 
 enum err handle_resume_projection(struct request *rq, struct reply *rp)
@@ -325,7 +327,8 @@ static enum err read_from(struct request *rq, struct change *c)
 static enum err rebuild_step(struct request *rq, struct change *c)
 {
     c->type = "ProjectionRebuildStarted";
-    return projections_rebuild(rq->app->projections, rq->db, rq->arena, c->name, c->has_from ? &c->from : NULL, &c->done, &rq->fault);
+    return projections_rebuild(rq->app->projections, rq->db, rq->arena, c->name, c->has_from ? &c->from : NULL, &c->done,
+                               &rq->fault);
 }
 
 enum err handle_rebuild_projection(struct request *rq, struct reply *rp)

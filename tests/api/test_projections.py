@@ -81,7 +81,8 @@ def test_several_streams_feed_one_state(client, stream):
     orders, refunds = f"{stream}.a", f"{stream}.b"
     client.create(orders, partitions=2)
     client.create(refunds)
-    define(client, stream, streams=[orders, refunds], key="/data/customer", on={"Paid": [{"count": "/paid"}], "Refunded": [{"count": "/refunded"}]})
+    define(client, stream, streams=[orders, refunds], key="/data/customer",
+           on={"Paid": [{"count": "/paid"}], "Refunded": [{"count": "/refunded"}]})
     first = record(client, orders, ("Paid", "o-1", {"customer": "c/1 ä"}))
     second = record(client, refunds, ("Refunded", "o-1", {"customer": "c/1 ä"}))
     state(client, stream, "c/1 ä", first).expect(200)

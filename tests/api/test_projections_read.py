@@ -87,8 +87,8 @@ def shelf(gateway):
     name, one = "shelf", harness.Client(gateway)
     one.create(name, partitions=2)
     define(one, name, indexes=["/status"], on={"Put": [{"set": {"/status": {"from": "/data/status"}, "/n": {"from": "/data/n"}}}]})
-    cursor = record(one, name, *[("Put", f"{'ab'[n % 2]}/{n:02}", {"status": ["open", "shut", "5"][n % 3], "n": n}) for n in range(30)],
-                    ("Put", "z", {"status": 5, "n": "x=y"}))
+    events = [("Put", f"{'ab'[n % 2]}/{n:02}", {"status": ["open", "shut", "5"][n % 3], "n": n}) for n in range(30)]
+    cursor = record(one, name, *events, ("Put", "z", {"status": 5, "n": "x=y"}))
     state(one, name, "z", cursor).expect(200)
     one.close()
     return name
