@@ -13,7 +13,7 @@ const struct stmt MEMBER_BEAT = { "member_beat", SQL_MEMBER_BEAT, "int8 int8", "
 const struct stmt MEMBERS_FORGET = { "members_forget", SQL_MEMBERS_FORGET, "", "" };
 const struct stmt MEMBER_LEAVE = { "member_leave", SQL_MEMBER_LEAVE, "int8", "" };
 const struct stmt PARTS_MINE = { "parts_mine", SQL_PARTS_MINE, "int8", PART_ID " int8" };
-const struct stmt PARTS_CLAIM = { "parts_claim", SQL_PARTS_CLAIM, "int8 int8", PART_ID " int4 int8 int8 int8 int8 text" };
+const struct stmt PARTS_CLAIM = { "parts_claim", SQL_PARTS_CLAIM, "int8 int8", PART_ID " int4 int8 int8 int8 int8 text int2" };
 const struct stmt PART_RELEASE = { "part_release", SQL_PART_RELEASE, PART_ID " int8 int8", "" };
 const struct stmt PARTS_BEHIND = { "parts_behind", SQL_PARTS_BEHIND, "int8", PART_ID };
 const struct stmt PART_GET = { "part_get", SQL_PART_GET, PART_ID, "int8 int8" };
@@ -95,7 +95,8 @@ enum err db_parts_claim(struct db *db, struct arena *a, int64_t owner, int64_t l
     for (int i = 0; !e && i < r.n; i++) {
         v[i] = (struct claim_row){ read_id(&r, i), row_int4(&r, i, 4), row_int8(&r, i, 5), row_int8(&r, i, 6),
                                    row_null(&r, i, 7) ? INT64_MAX : row_int8(&r, i, 7), row_int8(&r, i, 8),
-                                   arena_slice(a, row_text(&r, i, 9)) };
+                                   arena_slice(a, row_text(&r, i, 9)),
+                                   row_int2(&r, i, 10) };
         if (!v[i].stream.p)
             e = ERR_NO_MEMORY;
     }
@@ -162,10 +163,12 @@ enum err db_step_begin(struct db *db, struct arena *a, const struct step_row *s,
     if (!(e = db_flush(db, r, 4, f))) {
         *ret_moved = r[2].n == 1;
         *ret_build_state = *ret_moved ? row_int2(&r[2], 0, 0) : BUILD_RETIRED;
-        *ret_rows = r[3];
-        r[3] = (struct rows){ 0 };
-        if (!*ret_moved)
+        if (*ret_moved) {
+            *ret_rows = r[3];
+            r[3] = (struct rows){ 0 };
+        } else {
             db_rollback(db);
+        }
     }
     for (int i = 0; i < 4; i++)
         rows_free(&r[i]);

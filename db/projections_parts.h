@@ -16,6 +16,7 @@ struct claim_row {
     int32_t part;              /* its number */
     int64_t first, position, upto, epoch;
     struct slice stream;       /* its name */
+    int build_state;           /* enum build_state */
 };
 
 extern const struct stmt MEMBER_BEAT, MEMBERS_FORGET, MEMBER_LEAVE, PARTS_MINE, PARTS_CLAIM, PART_RELEASE, PARTS_BEHIND,

@@ -96,8 +96,10 @@ select s.name, t.stream_id, t.partition, t.part, t.position, t.kept
 
 -- name: state_get
 select s.key, s.state, s.version, s.build, s.part, s.last_part, s.last_offset
-  from weir.projections p join weir.projection_states s on s.projection_id = p.projection_id and s.build = p.build
- where p.name = $1 and s.key = $2;
+  from weir.projections p
+ cross join lateral (select * from weir.projection_states x
+                      where x.projection_id = p.projection_id and x.build = p.build and x.key = $2 offset 0) as s
+ where p.name = $1;
 
 -- name: states_page
 -- Keys after $3, from $4, before $5; ends early at $7 bytes. `found` tells how many there were before the cut by bytes.
@@ -128,8 +130,10 @@ select key, state, version, build, part, last_part, last_offset, found
  order by key;
 
 -- name: states_of
-select key, state, version, build, part, last_part, last_offset from weir.projection_states
- where projection_id = $1 and build = $2 and key = any($3::text[]) order by key;
+select s.key, s.state, s.version, s.build, s.part, s.last_part, s.last_offset
+  from unnest($3::text[]) as u (key)
+ cross join lateral (select * from weir.projection_states x
+                      where x.projection_id = $1 and x.build = $2 and x.key = u.key offset 0) as s;
 
 -- name: changes_read
 -- The keys of the next steps of each part ($3, after $4), in the order in which they came, until there are $6 keys; whole steps.

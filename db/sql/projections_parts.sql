@@ -26,7 +26,7 @@ select projection_id, build, stream_id, partition, epoch from weir.projection_pa
 -- At most $2 parts that nobody folds, or whose gateway's lease is over. What somebody changes or folds just now is left alone; the
 -- projection and the build are locked so that they are seen as they are now.
 with free as (
-    select t.projection_id, t.build, t.stream_id, t.partition, s.name
+    select t.projection_id, t.build, t.stream_id, t.partition, s.name, b.state
       from weir.projection_parts t
       join weir.projections p on p.projection_id = t.projection_id
       join weir.projection_builds b on b.projection_id = t.projection_id and b.build = t.build
@@ -40,7 +40,7 @@ with free as (
 update weir.projection_parts t set epoch = t.epoch + 1, owner = $1
   from free f
  where t.projection_id = f.projection_id and t.build = f.build and t.stream_id = f.stream_id and t.partition = f.partition
-returning t.projection_id, t.build, t.stream_id, t.partition, t.part, t.first, t.position, t.upto, t.epoch, f.name;
+returning t.projection_id, t.build, t.stream_id, t.partition, t.part, t.first, t.position, t.upto, t.epoch, f.name, f.state;
 
 -- name: part_release
 update weir.projection_parts set owner = 0
@@ -68,8 +68,11 @@ returning (select b.state from weir.projection_builds b where b.projection_id = 
 select set_config('idle_in_transaction_session_timeout', $1, true) as frozen;
 
 -- name: states_lock
-select s.key, s.state, s.version, s.part from weir.projection_states s
- where s.projection_id = $1 and s.build = $2 and s.key = any($3::text[]) order by s.key for update;
+-- Key by key, in their order: a build begins without statistics, and any other plan would read all of it.
+select s.key, s.state, s.version, s.part
+  from unnest($3::text[]) as u (key)
+ cross join lateral (select x.key, x.state, x.version, x.part from weir.projection_states x
+                      where x.projection_id = $1 and x.build = $2 and x.key = u.key for update) as s;
 
 -- name: states_insert
 -- Of keys that were not there; should another part have made one meanwhile it fails.
@@ -78,20 +81,28 @@ select $1, $2, u.key, u.state, u.version, $3, $3, u."offset"
   from unnest($4::text[], $5::text[], $6::int8[], $7::int8[]) as u (key, state, version, "offset");
 
 -- name: states_update
--- Of keys that are locked.
-update weir.projection_states s
-   set state = u.state, version = u.version, part = case when s.part = $3 then s.part else -1 end, last_part = $3,
-       last_offset = u."offset"
+-- Of keys that are there, and locked.
+insert into weir.projection_states as s (projection_id, build, key, state, version, part, last_part, last_offset)
+select $1, $2, u.key, u.state, u.version, $3, $3, u."offset"
   from unnest($4::text[], $5::text[], $6::int8[], $7::int8[]) as u (key, state, version, "offset")
- where s.projection_id = $1 and s.build = $2 and s.key = u.key;
+on conflict (projection_id, build, key) do update
+   set state = excluded.state, version = excluded.version, part = case when s.part = $3 then s.part else -1 end,
+       last_part = excluded.last_part, last_offset = excluded.last_offset;
 
 -- name: states_delete
-delete from weir.projection_states where projection_id = $1 and build = $2 and key = any($3::text[]);
+-- Of keys that are locked.
+delete from weir.projection_states
+ where ctid = any (array(select s.at from unnest($3::text[]) as u (key)
+                          cross join lateral (select x.ctid as at from weir.projection_states x
+                                               where x.projection_id = $1 and x.build = $2 and x.key = u.key offset 0) as s));
 
 -- name: lookups_remove
 -- Of states that are locked.
-delete from weir.projection_lookups l using unnest($3::int8[], $4::text[]) as u (hash, key)
- where l.projection_id = $1 and l.build = $2 and l.hash = u.hash and l.key = u.key;
+delete from weir.projection_lookups
+ where ctid = any (array(select l.at from unnest($3::int8[], $4::text[]) as u (hash, key)
+                          cross join lateral (select x.ctid as at from weir.projection_lookups x
+                                               where x.projection_id = $1 and x.build = $2 and x.hash = u.hash and x.key = u.key
+                                              offset 0) as l));
 
 -- name: lookups_add
 insert into weir.projection_lookups (projection_id, build, hash, key)

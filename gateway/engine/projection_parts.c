@@ -39,20 +39,21 @@ static void queue_part(struct projections *p, struct fold_part *part)
     part->state = PART_QUEUED;
     part->late = false;
     part->next = NULL;
-    *p->last = part;
-    p->last = &part->next;
+    *p->queues[part->queue].last = part;
+    p->queues[part->queue].last = &part->next;
     pthread_cond_signal(&p->changed);
 }
 
 static void unqueue(struct projections *p, struct fold_part *part)
 {
-    struct fold_part **at = &p->first;
+    struct part_queue *q = &p->queues[part->queue];
+    struct fold_part **at = &q->first;
 
     while (*at != part)
         at = &(*at)->next;
     *at = part->next;
-    if (p->last == &part->next)
-        p->last = at;
+    if (q->last == &part->next)
+        q->last = at;
 }
 
 static void free_part(struct fold_part *part)
@@ -86,7 +87,7 @@ bool parts_add(struct projections *p, const struct claim_row *claim, struct stre
     }
     *part = (struct fold_part){ .id = claim->id, .number = claim->part, .epoch = claim->epoch, .upto = claim->upto, .stream = s,
                                 .folder = f, .batch = FIRST_BATCH, .position = claim->position,
-                                .fresh = claim->position == claim->first };
+                                .fresh = claim->position == claim->first, .queue = claim->build_state != BUILD_ACTIVE };
     pthread_mutex_lock(&p->lock);
     at = bucket_of(p, part->id.stream_id, part->id.partition);
     part->chain = *at;
@@ -175,16 +176,26 @@ size_t parts_take_out(struct projections *p, size_t n, struct claim_row *ret)
     return taken;
 }
 
+/* What is read never waits for a step of what is being built, unless there is but one thread. */
+static struct fold_part *choose(struct projections *p)
+{
+    if (p->queues[0].first)
+        return p->queues[0].first;
+    return !p->building || p->building + 1 < (size_t)p->config->projections_threads ? p->queues[1].first : NULL;
+}
+
 struct fold_part *parts_next(struct projections *p)
 {
     struct fold_part *part = NULL;
 
     pthread_mutex_lock(&p->lock);
-    while (!p->stopping && !p->first)
+    while (!p->stopping && !(part = choose(p)))
         pthread_cond_wait(&p->changed, &p->lock);
-    if (!p->stopping) {
-        part = p->first;
+    if (p->stopping)
+        part = NULL;
+    if (part) {
         unqueue(p, part);
+        p->building += (size_t)part->queue;
         part->state = PART_RUNNING;
         part->again = false;
     }
@@ -197,6 +208,9 @@ void parts_done(struct projections *p, struct fold_part *part, enum step_end end
     pthread_mutex_lock(&p->lock);
     part->position = position;
     part->state = PART_IDLE;
+    p->building -= (size_t)part->queue;
+    if (p->queues[1].first)
+        pthread_cond_signal(&p->changed);
     part->late = end == STEP_LATE;
     if (part->drop || end == STEP_LOST)
         remove_part(p, part);

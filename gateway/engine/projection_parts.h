@@ -31,6 +31,7 @@ struct fold_part {
     size_t batch;                /* events of the next step */
     bool doubt;                  /* what became of the last step is not known */
     bool fresh;                  /* nothing was folded yet */
+    int queue;                   /* of projections.queues: 0: what is read, 1: what is only being built */
     /* under projections.lock */
     int64_t position;            /* written by the thread that runs it */
     enum { PART_IDLE, PART_QUEUED, PART_RUNNING } state;
@@ -55,7 +56,10 @@ struct projections {
     pthread_mutex_t lock;        /* guards what follows */
     pthread_cond_t changed;
     struct fold_part *parts[PART_BUCKETS]; /* by stream and partition */
-    struct fold_part *first, **last;       /* the queue */
+    struct part_queue {
+        struct fold_part *first, **last;
+    } queues[2];                 /* the first one's parts go first, and one thread has no others */
+    size_t building;             /* threads that have one of the second */
     size_t count;
     bool stopping;
 

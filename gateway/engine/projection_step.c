@@ -9,6 +9,7 @@
 #define RACES 5                  /* another part has made one of our keys meanwhile: so often at once */
 #define SCAN_FACTOR 50           /* offsets looked at for an event, where few are of the projection's types */
 #define SPARE ((size_t)64 << 20) /* of memory beside pages and states */
+#define SLOW_US (US_PER_S / 10)  /* a step shall not take longer */
 
 /* --- what is folded --- */
 
@@ -295,12 +296,14 @@ static enum step_end late(struct step *s, enum err e)
     return STEP_LATE;
 }
 
-/* Larger steps while there is more than fits. */
-static void grow(struct step *s)
+/* Larger steps while there is more than fits, smaller ones when they take long: others wait for the thread. */
+static void adapt(struct step *s, int64_t took_us)
 {
     size_t most = (size_t)s->p->config->projections_batch_events;
 
-    if (s->page.n >= s->part->batch && !s->refused)
+    if (took_us > SLOW_US && s->part->batch > 1)
+        s->part->batch /= 2;
+    else if (s->page.n >= s->part->batch && !s->refused && took_us < SLOW_US / 2)
         s->part->batch *= 2;
     if (s->part->batch > most)
         s->part->batch = most;
@@ -308,6 +311,7 @@ static void grow(struct step *s)
 
 static enum step_end go(struct step *s)
 {
+    int64_t began = clock_mono_us();
     bool ours = true;
     enum err e = read_events(s);
 
@@ -318,12 +322,12 @@ static enum step_end go(struct step *s)
     if (e || (e = choose_events(s)))
         return late(s, e);
     if (s->to > s->from) {
-        grow(s);
         if ((e = fold_page(s, &ours)))
             return late(s, e);
         if (!ours)
             return STEP_LOST;
         s->moved = true;
+        adapt(s, clock_mono_us() - began);
         metric_add(M_PROJECTION_FOLDED, (int64_t)s->item_n);
         metric_add(M_PROJECTION_STEPS, 1);
     }

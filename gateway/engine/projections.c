@@ -93,7 +93,8 @@ struct projections *projections_new(const struct config *c, const struct db_conf
     p->config = c;
     p->db_config = db;
     p->streams = streams;
-    p->last = &p->first;
+    for (int i = 0; i < 2; i++)
+        p->queues[i].last = &p->queues[i].first;
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->watch_lock, NULL);
     cond_init(&p->changed);

@@ -27,7 +27,8 @@ int projections_open(const char *database)
     manager->config = &gw.config;
     manager->db_config = &gw.db_config;
     manager->streams = gw.streams;
-    manager->last = &manager->first;
+    for (int i = 0; i < 2; i++)
+        manager->queues[i].last = &manager->queues[i].first;
     manager->owner = 1;
     pthread_mutex_init(&manager->lock, NULL);
     pthread_mutex_init(&manager->watch_lock, NULL);
