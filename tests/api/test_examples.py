@@ -169,6 +169,29 @@ def test_dead_letters_are_looked_at_repaired_and_sent_again(gateway, client, str
     client.get("/v1/streams/untouched").problem(404, "unknown-stream")
 
 
+def test_orders_are_read_by_state_and_revenue_by_day(gateway, client):
+    out = run(["order-read-model/run.sh"], settings(gateway, "untouched"))
+    for status, orders in (("1-placed", "order-6"), ("2-reserved", "order-3"), ("3-packed", "order-5"), ("4-shipped", "order-1 order-2"),
+                           ("9-cancelled", "order-4")):
+        assert re.search(rf"^    {status} +{orders}$", out, re.M), out
+    assert re.search(r"^    2025-03-01 3 orders\n    2025-03-02 3 orders$", out, re.M), out
+    assert out.endswith("    order-5 4-shipped\n    order-6 1-placed\n"), out
+    answer = client.get("/v1/projections/examples.revenue/state/2025-03-02").expect(200)
+    assert b'{"orders":3,"revenue":255.00,"refunded":45.05,"largest":200.00}' in answer.body
+    found = client.get("/v1/projections/examples.orders/state?where=/customer=c-1").expect(200).json()["items"]
+    assert [item["key"] for item in found] == ["order-1", "order-3", "order-6"]
+    client.get("/v1/streams/untouched").problem(404, "unknown-stream")
+
+
+def test_the_timeline_of_an_incident_is_followed(gateway, client):
+    out = run(["/usr/bin/python3", "incident-timeline/run.py"], settings(gateway, "untouched"))
+    timeline = out.partition("== The timeline of inc-1\n")[2].partition("==")[0].splitlines()
+    assert [line.split()[1] for line in timeline] == ["detector", "diagnosis", "prediction", "resolution", "operator", "operator"]
+    assert "    inc-1: closed, checkout is fast again\n" in out and "decided on 'pool' with confidence 0.72" in out
+    services = client.get("/v1/projections/examples.services/state").expect(200).json()["items"]
+    assert [(item["key"], item["state"].get("open"), item["version"]) for item in services] == [("checkout", 0, 2), ("search", 1, 1)]
+
+
 def test_what_examples_read_does_not_disturb_the_program_in_the_same_shell(gateway):
     env = {**harness.environment({}), **{k: v for k, v in settings(gateway, "s").items() if k.startswith("WEIR_") and k != "WEIR_BIN"}, "WEIR_GROUP": "g"}
     token = run([harness.BINARY, "token", "--data-dir", f"{gateway.directory}/data", "--scope", "admin:*"], env)

@@ -52,7 +52,7 @@ def values(step):
 
 def test_the_tour_works_when_pasted(fresh):
     steps = paste(fresh, page("README.md").partition("## Five minutes with curl")[2].partition("\n## ")[0])
-    assert len(steps) == 10, steps
+    assert len(steps) == 11, steps
     assert '"duplicate":false' in steps[1] and '"duplicate":true' in steps[2]
     winner, loser = steps[3].splitlines()
     assert '"version":2' in winner and '"code":"version-conflict"' in loser and '"current_version":2' in loser
@@ -67,7 +67,10 @@ def test_the_tour_works_when_pasted(fresh):
     registered, stream, packed, refused = values(steps[8])
     assert registered["id"] and stream["schema_validation"] == "enforce" and packed["offset"]
     assert (refused["code"], [e["pointer"] for e in refused["errors"]]) == ("schema-violation", ["/data/boxes"])
-    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[9])
+    defined, state, paid = values(steps[9])
+    assert defined["name"] == "orders" and (state["key"], state["version"]) == ("order-1", 2)
+    assert state["state"] == {"status": "paid", "total": 19.90, "by": "a"} and [item["key"] for item in paid["items"]] == ["order-1"]
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[10])
 
 
 def test_the_guide_of_consumer_groups_works_when_pasted(fresh):

@@ -7,6 +7,7 @@ BATCHES = f"publish, batches of {load.BATCH}, 64"
 GROUP, QUEUE = "group, receive + ack, 4", "SKIP LOCKED queue, 4"
 PGMQ = "pgmq.read + delete, 4"
 GROUP_HELD, QUEUE_HELD, PGMQ_HELD = (name.replace(", 4", ", snapshot held, 4") for name in (GROUP, QUEUE, PGMQ))
+REBUILD, AGGREGATE, BATCH_WORKER = "projection, rebuild, 1", "SQL aggregate of all, 1", "SQL worker, batches of 1,000, 1"
 RATE = 5000                    # events per second from publisher to subscriber
 
 
@@ -68,6 +69,8 @@ GOALS = [
     ("  / by ajv when they are objects already", "", 0, rate(schemas.OURS, schemas.AJV_OBJECTS), ""),
     ("publish with enforced schemas / without, 64", "≥", 0.8, rate(schemas.ENFORCED, "publish, 64"), ""),
     (f"  in batches of {load.BATCH}", "≥", 0.8, rate(schemas.ENFORCED_BATCHES, BATCHES), ""),
+    ("events projected by a rebuild / added up by a SQL worker in batches", "", 0, rate(REBUILD, BATCH_WORKER), ""),
+    ("  / by one SQL aggregate of all", "", 0, rate(REBUILD, AGGREGATE), ""),
     ("memory of each of 10,000 idle subscribers", "≤", 12, value("default", "memory"), "KiB"),
     ("  with http.connection_memory=4KiB", "≤", 6, value("small", "memory"), "KiB"),
     ("weir dev, first start", "≤", 2, value("first", "starts"), "s"),

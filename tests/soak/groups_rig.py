@@ -26,13 +26,13 @@ def delivery_of(one):
 
 # --- gateways ------------------------------------------------------------------------------------------------------------
 class Gateways(Bench):
-    """Two on one PostgreSQL of their own, and their kills."""
+    """Two (or so many) on one PostgreSQL of their own, and their kills."""
 
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, count=2):
         super().__init__()
         self.settings, self.kills = {"WEIR_DATABASE_STATEMENT_TIMEOUT": "30s", **(settings or {})}, 0
         self.postgres.start()
-        self.places = [rig.Place(self.serve(**self.settings)) for _ in range(2)]
+        self.places = [rig.Place(self.serve(**self.settings)) for _ in range(count)]
 
     @property
     def any(self):
@@ -43,8 +43,11 @@ class Gateways(Bench):
         gateway = self.places[n].gateway
         gateway.kill()
         assert not harness.SANITIZER.search(gateway.log()), gateway.log()[-8000:]
-        self.places[n].moved(self.serve(**self.settings))
+        self.replace(n)
         self.kills += 1
+
+    def replace(self, n):
+        self.places[n].moved(self.serve(**self.settings))
 
     def end_sessions(self):
         """All sessions of both gateways end, wherever they are just now."""
@@ -55,11 +58,11 @@ class Gateways(Bench):
         return [f"a gateway ended with {status}" for place in self.places if (status := place.gateway.stop())]
 
 
-def prove(proof, *arguments, **sizes):
-    """(violations, figures) of a proof with gateways of its own."""
-    with Gateways() as gateways:
-        wrong, figures = proof(gateways, *arguments, **sizes)
-        return wrong + gateways.stop(), figures
+def prove(proof, *arguments, gateways=2, **sizes):
+    """(violations, figures) of a proof with so many gateways of its own."""
+    with Gateways(count=gateways) as own:
+        wrong, figures = proof(own, *arguments, **sizes)
+        return wrong + own.stop(), figures
 
 
 NUMBERS = itertools.count(1)

@@ -1,0 +1,76 @@
+"""The proofs of projections of tests/soak in small."""
+import os
+import sys
+from decimal import Decimal
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "soak"))
+import groups_rig  # noqa: E402
+import projections_once  # noqa: E402
+import projections_reads  # noqa: E402
+import projections_rig  # noqa: E402
+import projections_takeover  # noqa: E402
+
+SEED = int.from_bytes(os.urandom(4), "big")
+
+
+@pytest.fixture(scope="module")
+def gateways():
+    with groups_rig.Gateways() as both:
+        yield both
+        assert both.stop() == []
+
+
+@pytest.fixture
+def proved(gateways):
+    def prove(proof, *arguments, **sizes):
+        wrong, figures = proof(gateways, *arguments, **sizes)
+        assert not wrong, (f"seed {SEED}", wrong[:20], figures)
+
+    return prove
+
+
+def test_numbers_are_exact(proved):
+    proved(projections_once.numbers)
+
+
+def test_who_has_published_reads_it(proved):
+    """The median is for a quiet machine; here others work."""
+    proved(projections_reads.own_writes, rounds=15, writers=2, pause=0, median=1)
+
+
+def test_reads_never_fail_and_never_go_back_while_events_are_folded_anew(proved):
+    proved(projections_reads.rebuilt, SEED, events=10_000, customers=1000, lookers=4)
+
+
+def test_each_event_is_folded_once_while_gateways_are_killed(proved):
+    proved(projections_once.counted, SEED, total=4000, kills=2, seconds=1, customers=100, rebuilds=1, pause=(0.2, 0.5), frozen=0.1)
+
+
+def test_another_gateway_takes_over_within_five_seconds(proved):
+    proved(projections_takeover.run, rounds=2, kinds=("kill",), load=200)
+
+
+# --- the checkers themselves --------------------------------------------------------------------------------------------------
+GOOD = {"a": (2, {"sum": Decimal("0.20")}), "b": (1, {"sum": 1})}
+
+
+@pytest.mark.parametrize("found, lines", [
+    (GOOD, 0), ({**GOOD, "a": (2, {"sum": Decimal("0.2")})}, 0), ({**GOOD, "a": (2, {"sum": Decimal("0.2000000000000000001")})}, 2),
+    ({**GOOD, "b": (2, {"sum": 1})}, 2), ({**GOOD, "c": (1, {})}, 2), ({"a": GOOD["a"]}, 2)])
+def test_differences_are_found(found, lines):
+    assert len(list(projections_rig.differences("t", found, GOOD))) == lines
+
+
+@pytest.mark.parametrize("answer, wrong", [
+    ((1, 5), False), ((1, 6), False), ((2, 5), False), ((1, 4), True), ((0, 6), True), ((2, 4), True)])
+def test_a_read_that_goes_back_is_found(answer, wrong):
+    floor = projections_reads.Floor()
+    floor.saw("k", 1, 5)
+    assert bool(floor.breach(floor.of("k"), "k", *answer)) == wrong
+
+
+def test_an_etag_of_two_contents_is_found():
+    floor = projections_reads.Floor()
+    assert [bool(floor.tag('"1"', "k", text)) for text in ("x", "x", "y")] == [False, False, True]
