@@ -12,7 +12,7 @@ from load import Measurement, Run, harness
 STREAM, NAME = "orders.projected", "bench.totals"
 PARTITIONS, SUBJECTS, BATCH = 4, 10_000, 1000
 EVENTS = 40_000                # that are folded, for each second of a measurement
-PUBLISH = 5000                 # events of one request
+PUBLISH = 1000                 # events of one request
 DEFINITION = {"streams": [STREAM], "key": "subject", "on": {load.TYPE: [
     {"count": "/orders"}, {"increment": {"/revenue": {"from": "/data/total"}}}, {"max": {"/largest": {"from": "/data/total"}}}]}}
 FOLDED = f"""select coalesce(sum(version), 0) from weir.projection_states s join weir.projections p using (projection_id, build)

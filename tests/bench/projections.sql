@@ -8,13 +8,15 @@ create table bench.positions (
 create procedure bench.add_up(stream bigint, partitions integer, batch integer) language plpgsql as $$
 declare
     taken bigint;
+    begun bigint;
 begin
     for p in 0 .. partitions - 1 loop
         loop
+            select position into begun from bench.positions where partition = p for update;
             with page as materialized (
                 select e."offset", e.subject, (convert_from(e.data, 'UTF8')::json->>'total')::numeric as total
-                  from weir.events e join bench.positions using (partition)
-                 where e.stream_id = stream and e.partition = p and e."offset" > position
+                  from weir.events e
+                 where e.stream_id = stream and e.partition = p and e."offset" > begun
                  order by e."offset" limit batch
             ), moved as (
                 update bench.positions set position = (select max("offset") from page)

@@ -62,14 +62,12 @@ def sales(numbers, customers, shop=""):
     return f"[{','.join(sale(n, customers, shop) for n in numbers)}]".encode()
 
 
-def fill(place, stream, total, customers, partitions=PARTITIONS, batch=5000):
+def fill(place, stream, total, customers, partitions=PARTITIONS):
+    """A stream of so many sales, as fast as it goes."""
     rig.create(place, stream, partitions)
-    wire = rig.Wire(place)
-    for begin in range(0, total, batch):
-        status, _, answer = wire.request("POST", f"/v1/streams/{stream}/events",
-                                         sales(range(begin, min(begin + batch, total)), customers), 120)
-        assert status == 201, answer[:1000]
-    wire.close()
+    shop = Shop([place], stream, total, 0, customers, 2000)
+    shop.run()
+    assert not shop.violations, shop.violations
 
 
 class Shop(threading.Thread):
@@ -113,12 +111,29 @@ def path(name, *more, **query):
     return target + ("?" + urllib.parse.urlencode(query) if query else "")
 
 
+def ask(place, method, target, body=None, seconds=30):
+    """JSON with exact numbers. What says 503, or nothing, is asked again: PostgreSQL may just have been killed."""
+    deadline, text = time.monotonic() + seconds * harness.SLOW, json.dumps(body).encode() if body is not None else b""
+    while True:
+        wire = rig.Wire(place)
+        try:
+            status, _, answer = wire.request(method, target, text)
+        except rig.BROKEN as error:
+            status, answer = 503, repr(error)
+        finally:
+            wire.close()
+        if status < 300:
+            return exact(answer)
+        assert status == 503 and time.monotonic() < deadline, (method, target, status, answer[:2000])
+        time.sleep(0.1)
+
+
 def define(place, name, streams, definition, **more):
-    return groups_rig.ask(place, "PUT", path(name), {"streams": streams, **definition, **more})
+    return ask(place, "PUT", path(name), {"streams": streams, **definition, **more})
 
 
 def status_of(place, name):
-    return groups_rig.ask(place, "GET", path(name))
+    return ask(place, "GET", path(name))
 
 
 def settled(place, name, build=None):
@@ -129,39 +144,31 @@ def settled(place, name, build=None):
 
 
 def until_settled(places, name, seconds, build=None):
-    """None, or what stands in the way when the time is over. A gateway that does not answer just now is asked again."""
+    """None, or what stands in the way when the time is over."""
     turn = itertools.cycle(places)
-
-    def done():
-        try:
-            return settled(next(turn), name, build)
-        except rig.BROKEN:
-            return False
-
-    return None if groups_rig.wait_for(done, seconds) else f"{name} is not done after {seconds} s: {status_of(places[0], name)}"
+    if groups_rig.wait_for(lambda: settled(next(turn), name, build), seconds, 0.02):
+        return None
+    return f"{name} is not done after {seconds} s: {status_of(places[0], name)}"
 
 
 def rebuild(place, name):
     """Begins; the number that the new build has."""
     before = status_of(place, name)["build"]
-    groups_rig.ask(place, "POST", path(name, "rebuild"), {})
+    ask(place, "POST", path(name, "rebuild"), {})
     return before + 1
 
 
 def states(place, name, **query):
     """key → (version, state), page by page."""
-    wire, found, after = rig.Wire(place), {}, None
+    found, after = {}, None
     while True:
         more = {"after": after} if after else {}
-        status, _, text = wire.request("GET", path(name, "state", limit=1000, **query, **more))
-        assert status == 200, text
-        page = exact(text)
+        page = ask(place, "GET", path(name, "state", limit=1000, **query, **more))
         for item in page["items"]:
             assert item["key"] not in found, f"{item['key']} comes on two pages"
             found[item["key"]] = (item["version"], item["state"])
         after = page["next"]
         if not after:
-            wire.close()
             return found
 
 
@@ -178,12 +185,6 @@ def differences(title, found, wanted, shown=5):
         yield f"{title}: {len(wrong)} of {len(wanted)} keys differ"
     for key in wrong[:shown]:
         yield f"{title}: {key} is {found.get(key)} and should be {wanted.get(key)}"
-
-
-def judged(gateway, place, title, projections, streams):
-    """Of name → SQL: what differs from a recomputation."""
-    return [text for name, sql in projections.items()
-            for text in differences(f"{title}, {name}", states(place, name), recomputed(gateway, sql, streams))]
 
 
 def resident(gateway):
