@@ -73,11 +73,14 @@ def fill(place, stream, total, customers, partitions=PARTITIONS):
 class Shop(threading.Thread):
     """Publishes all events over so many seconds, each batch again until one of the gateways accepts it."""
 
-    def __init__(self, places, stream, total, seconds, customers, batch=250):
+    def __init__(self, places, stream, total, seconds, customers, batch=250, first=0):
         super().__init__(daemon=True)
         self.wires, self.stream, self.total, self.seconds = [rig.Wire(place) for place in places], stream, total, seconds
-        self.customers, self.batch = customers, batch
+        self.customers, self.batch, self.first = customers, batch, first
         self.published, self.again, self.violations, self.halt = 0, 0, [], threading.Event()
+
+    def body(self, numbers):
+        return sales(numbers, self.customers)
 
     def run(self):
         began = time.monotonic()
@@ -86,7 +89,7 @@ class Shop(threading.Thread):
             time.sleep(max(0.0, began + self.seconds * self.published / self.total - time.monotonic()))
             try:
                 wire = self.wires[self.again % len(self.wires)]
-                status, _, text = wire.request("POST", f"/v1/streams/{self.stream}/events", sales(numbers, self.customers))
+                status, _, text = wire.request("POST", f"/v1/streams/{self.stream}/events", self.body([self.first + n for n in numbers]))
             except rig.BROKEN:
                 status, text = 503, b""
             if status in (200, 201):
