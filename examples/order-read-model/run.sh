@@ -18,8 +18,8 @@ weir() {                                            # weir METHOD URL [curl's ar
     curl -sS --fail-with-body -X "$method" "$url" -H "Authorization: Bearer $WEIR_TOKEN" -H 'Content-Type: application/json' "$@"
 }
 publish() {                                         # publish STREAM FILE prints the cursor after what was published
-    weir POST "$WEIR_URL/v1/streams/examples.$1/events" -H 'Content-Type: application/x-ndjson' --data-binary "@$2" \
-        -o /dev/null -D - | tr -d '\r' | sed -n 's/^[Ww]eir-[Cc]ursor: //p'
+    curl -sS --fail "$WEIR_URL/v1/streams/examples.$1/events" -H "Authorization: Bearer $WEIR_TOKEN" \
+        -H 'Content-Type: application/x-ndjson' --data-binary "@$2" -o /dev/null -D - | tr -d '\r' | sed -n 's/^[Ww]eir-[Cc]ursor: //p'
 }
 order() {                                           # order ID CURSOR: its state, once what is before the cursor has been folded
     weir GET "$orders/state/$1?wait=20s&at_least=$2"

@@ -17,7 +17,7 @@ SEED = int.from_bytes(os.urandom(4), "big")
 
 @pytest.fixture(scope="module")
 def gateways():
-    with groups_rig.Gateways() as both:
+    with groups_rig.Gateways({"WEIR_PROJECTIONS_LEASE": "1s"}) as both:
         yield both
         assert both.stop() == []
 
@@ -41,11 +41,12 @@ def test_who_has_published_reads_it(proved):
 
 
 def test_reads_never_fail_and_never_go_back_while_events_are_folded_anew(proved):
-    proved(projections_reads.rebuilt, SEED, events=10_000, customers=1000, lookers=4)
+    proved(projections_reads.rebuilt, SEED, events=4000, customers=400, lookers=2)
 
 
 def test_each_event_is_folded_once_while_gateways_are_killed(proved):
-    proved(projections_once.counted, SEED, total=4000, kills=2, seconds=1, customers=100, rebuilds=1, pause=(0.2, 0.5), frozen=0.1)
+    proved(projections_once.counted, SEED, total=3000, kills=1, seconds=0.7, customers=100, rebuilds=(1, 1),
+           pause=(0.2, 0.4), frozen=0.1)
 
 
 def test_another_gateway_takes_over_within_five_seconds(proved):

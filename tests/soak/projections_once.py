@@ -64,17 +64,17 @@ class Chaos:
         return f"{self.kills} kills, {self.sessions} times all sessions, {self.crashes} crashes of PostgreSQL, {self.freezes} freezes"
 
 
-def killed_rebuild(gateways, chaos, name, seconds):
+def killed_rebuild(gateways, chaos, name, seconds, kills):
     """None, or that it does not come to its end: killed again and again, then left alone."""
     build = shops.rebuild(gateways.places[0], name)
-    for _ in range(3):
+    for _ in range(kills):
         time.sleep(chaos.random.uniform(0.05, 0.8))
         chaos.kill()
     return shops.until_settled(gateways.places, name, seconds, build)
 
 
-def counted(gateways, seed, total=200_000, kills=20, seconds=40, customers=5000, rebuilds=3, pause=(0.5, 2.0), frozen=FROZEN):
-    """(violations, figures)"""
+def counted(gateways, seed, total=200_000, kills=20, seconds=40, customers=5000, rebuilds=(3, 3), pause=(0.5, 2.0), frozen=FROZEN):
+    """(violations, figures); `rebuilds`: how many, and how many kills in each."""
     chaos, places = Chaos(gateways, seed, frozen), gateways.places
     streams = [shops.named("north"), shops.named("south")]
     by_customer, by_region = shops.named("customers"), shops.named("regions")
@@ -95,8 +95,8 @@ def counted(gateways, seed, total=200_000, kills=20, seconds=40, customers=5000,
     wrong += [text for text in folded if text] + audit(gateways, "as folded", projections)
     if sum(one.published for one in all_shops) != total:
         wrong.append(f"{sum(one.published for one in all_shops)} of {total} events were published")
-    for n in range(rebuilds):
-        again = [killed_rebuild(gateways, chaos, name, 180) for name in projections]
+    for n in range(rebuilds[0]):
+        again = [killed_rebuild(gateways, chaos, name, 180, rebuilds[1]) for name in projections]
         wrong += [text for text in again if text] + audit(gateways, f"rebuild {n + 1}", projections)
     return wrong, {"gateways": len(places), "events": total, "until folded": f"{took:.1f} s", "what happened": chaos,
                    "publishes that were sent again": sum(one.again for one in all_shops),
