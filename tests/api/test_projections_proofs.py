@@ -50,7 +50,7 @@ def test_each_event_is_folded_once_while_gateways_are_killed(proved):
 
 
 def test_another_gateway_takes_over_within_five_seconds(proved):
-    proved(projections_takeover.run, rounds=2, kinds=("kill",), load=200)
+    proved(projections_takeover.run, rounds=2, kinds=("freeze",), load=400)
 
 
 # --- the checkers themselves --------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class Chaos:
             self.end_sessions()
         elif dice < 0.16:
             self.crash()
-        elif dice < 0.25 and len(self.gateways.places) > 1:
+        elif dice < 0.3 and len(self.gateways.places) > 1:
             self.freeze()
         else:
             self.kill()
