@@ -20,7 +20,7 @@ import hydrate
 import live
 import load
 import peers
-import projections
+import rebuild
 import report
 import schemas
 from goals import BATCHES, RATE
@@ -187,7 +187,7 @@ def main():
         table = chosen(ceiling(*stack.enter_context(load.nginx())) | publishing(gateway, tokens) | peers.in_postgres(gateway)
                        | groups.measurements(gateway, tokens["HS256"]) | redis.measurements() | fanout.measurements(fans)
                        | schemas.measurements(gateway, tokens["HS256"]) | hydrate.measurements(gateway, tokens["HS256"])
-                       | projections.measurements(gateway))
+                       | rebuild.measurements(gateway))
         for name in ("publish, 64", "pgbench INSERT, 64"):
             if name in table:
                 table[name].measure(1)           # warm

@@ -32,7 +32,7 @@ class Bench:
         with contextlib.closing(harness.Client(self.gateway, check=False)) as client:
             if not self.published:
                 client.create(STREAM, partitions=PARTITIONS)
-                with open(os.path.join(load.HERE, "projections.sql"), encoding="ascii") as f:
+                with open(os.path.join(load.HERE, "rebuild.sql"), encoding="ascii") as f:
                     harness.psql(self.gateway, f.read())
             for first in range(self.published, seconds * EVENTS, PUBLISH):
                 body = ",".join(f'{{{load.FIELDS},"subject":"customer-{n % SUBJECTS}"}}' for n in range(first, first + PUBLISH))

@@ -1,4 +1,4 @@
--- What an application does that keeps totals itself. All at once: one statement (projections.py). Or as events come: a worker that takes
+-- What an application does that keeps totals itself. All at once: one statement (rebuild.py). Or as events come: a worker that takes
 -- so many in a transaction, adds them to rows, and moves its position in the same transaction.
 create table bench.totals (
     key text primary key, orders bigint not null, revenue numeric not null, largest numeric not null);
