@@ -9,7 +9,7 @@
 
 /* Projections: states folded from events, by key. A build of a projection has a part for each partition of its streams. A gateway claims
  * a part (epoch + 1) and folds it step by step; a step is one transaction: the part's position, the states that it changed, and which
- * they were, all of it only if epoch and position still are what the gateway thinks. docs/decisions/0011-projections.md
+ * they were, all of it only if epoch and position still are what the gateway thinks. docs/decisions/0012-projections.md
  *
  * Calls that take a db block, on the connection's thread; what they return lives as long as the arena. */
 struct projections;
