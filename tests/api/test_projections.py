@@ -283,6 +283,16 @@ def test_a_rebuild_may_begin_later_than_the_definition(client, stream):
     assert value(client, stream, "k") == {"n": 1}
 
 
+def test_states_become_snapshots_of_their_subjects(client, stream):
+    client.create(stream)
+    define(client, stream, on={"A": [{"count": "/n"}]}, snapshot_every=3)
+    snapshot = f"/v1/streams/{stream}/subjects/k/snapshot"
+    for n in range(1, 8):
+        assert value(client, stream, "k", record(client, stream, ("A", "k", {}))) == {"n": n}
+        taken = client.get(snapshot)
+        assert (taken.json()["version"], taken.json()["state"]) == (n - n % 3, {"n": n - n % 3}) if n > 2 else taken.status == 404
+
+
 def test_a_projection_that_is_deleted_is_gone_and_begins_anew_when_it_is_made_again(client, stream):
     client.create(stream)
     define(client, stream, on={"A": [{"count": "/n"}]})

@@ -1,4 +1,6 @@
 """Changes of projections as an event stream."""
+import random
+import threading
 import time
 
 import harness
@@ -110,6 +112,20 @@ def test_the_stream_of_changes_ends_with_its_token_or_its_projection(gateway, cl
         assert short.end(10)[-1].json() == {"reason": "token-expired"}
 
 
+def test_the_stream_of_changes_ends_when_its_token_is_revoked(gateway, client, stream):
+    client.create(stream)
+    define(client, stream, on=COUNT)
+    record(client, stream, *[("A", f"k-{n}", {}) for n in range(1200)])
+    state(client, stream, "k-1199").expect(200)
+    with watch(gateway, stream, harness.mint(f"projection:{stream}", jti=stream), after="earliest") as feed:
+        feed.events(1)
+        client.post("/v1/revocations", {"jti": stream}).expect(201)
+        blocks = feed.end()
+        assert blocks[-1].event == "bye" and blocks[-1].json() == {"reason": "token-revoked"}
+        keys = [key for key, _, _ in told(blocks)]                               # whole blocks, and in order
+        assert keys == sorted(f"k-{n}" for n in range(1200))[1:len(keys) + 1]
+
+
 def test_a_ticket_opens_the_changes_and_nothing_else(gateway, client, stream):
     client.create(stream)
     define(client, stream, on=COUNT)
@@ -122,6 +138,35 @@ def test_a_ticket_opens_the_changes_and_nothing_else(gateway, client, stream):
         assert changes(feed, 1)[0] == {"k": ({"n": 1}, 1)}
     client.get(f"{path(stream, 'changes')}?ticket={ticket}", token="").problem(401, "invalid-token")
     client.post("/v1/tickets", {"url": url}, token=harness.mint("projection:other")).problem(403, "insufficient-scope")
+
+
+def test_a_reader_that_comes_and_goes_ends_with_the_states_that_there_are(gateway, client, stream):
+    client.create(stream, partitions=4)
+    define(client, stream, on=COUNT)
+    chance, publisher, last, known = random.Random(7), harness.Client(gateway), None, {}
+
+    def publish():
+        for _ in range(40):
+            record(publisher, stream, *[("A" if chance.random() < 0.9 else "Gone", f"k-{chance.randrange(30)}", {}) for _ in range(25)])
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    while True:
+        done = not thread.is_alive()
+        if done:
+            state(client, stream, "-")
+        with watch(gateway, stream, headers={"Last-Event-ID": last} if last else {}, after="latest" if last else "earliest") as feed:
+            blocks = feed.up_to_date() + ([] if done else [feed.next() for _ in range(chance.randrange(3))])
+        assert not [b for b in blocks if b.event == "gap"]
+        for key, value, version in told(blocks):
+            known[key] = (value, version)
+        last = ([b.id for b in blocks if b.id] or [last])[-1]
+        if done:
+            break
+    thread.join()
+    publisher.close()
+    items = client.get(path(stream, "state")).expect(200).json()["items"]
+    assert {key: v for key, v in known.items() if v != (None, 0)} == {i["key"]: (i["state"], i["version"]) for i in items}
 
 
 def test_changes_that_come_fast_are_told_as_the_last_one(gateway, client, stream):

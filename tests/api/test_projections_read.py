@@ -4,7 +4,7 @@ import time
 
 import harness
 import pytest
-from projections import define, path, record, state
+from projections import define, path, record, state, watch
 
 COUNT = {"A": [{"count": "/n"}]}
 
@@ -133,6 +133,13 @@ def test_a_page_tells_whole_states(client, shelf):
     assert client.get(path(shelf, "state", "b/07")).expect(200).json()["position"] == page["position"]
     for query in ({"limit": 0}, {"limit": 1001}, {"where": ["/a=1"] * 9}, {"where": "status=1"}, {"filter": "x"}):
         client.get(path(shelf, "state", **query)).problem(400, "bad-parameter")
+
+
+def test_changes_are_told_through_every_gateway(second, client, counted):
+    with watch(second, counted, harness.mint()) as feed:
+        feed.up_to_date()
+        record(client, counted, ("A", "l", {}))
+        assert [event for _, event in feed.events(1, 5)] == [{"key": "l", "state": {"n": 1}, "version": 1}]
 
 
 def test_who_waits_when_the_gateway_stops_is_told(second, client, counted, held):
