@@ -3,7 +3,6 @@
 
 #include "gateway/base/decimal.h"
 #include "gateway/base/decimal_sum.h"
-#include "gateway/base/json_edit.h"
 #include "gateway/base/utf8.h"
 #include "gateway/engine/fold_parts.h"
 
@@ -117,21 +116,12 @@ static enum fold_result set(struct change *c)
 
 static enum fold_result merge(struct change *c)
 {
-    const struct edit_limits limits = { JSON_DEPTH, SIZE_MAX };
-    struct slice old = scalar(c->node).p ? fold_node_text(c->tree, c->node) : SLICE("null"), merged;
-    enum edit_result r;
-
     if (!c->target->path.n && *c->value.p != '{')
         return refuse(c->operation, c->fault, "A state is an object; the event has none to merge into it.");
-    if (!old.p)
-        return FOLD_NO_MEMORY;
-    r = json_merge_patch(c->tree->arena, old, c->value, &limits, &merged, NULL);
-    if (r == EDIT_NO_MEMORY)
-        return FOLD_NO_MEMORY;
-    if (r)
+    if (!fold_merge(c->tree, c->node, c->value))
         return refuse(c->operation, c->fault, "The value cannot be merged at %.*s: it is nested too deep.",
                       SHOW(c->target->path.pointer));
-    return put(c, merged);
+    return FOLD_DONE;
 }
 
 static enum fold_result add(struct change *c, struct slice value)

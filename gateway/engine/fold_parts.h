@@ -166,6 +166,7 @@ enum fold_reach fold_reach(struct fold_tree *t, const struct fold_path *path, bo
 void fold_put(struct fold_tree *t, struct fold_node *n, struct slice text);      /* compact JSON, which lives as long as the arena */
 void fold_take_out(struct fold_tree *t, struct fold_node *parent, const struct fold_path *path, struct fold_node *n);
 void fold_append(struct fold_tree *t, struct fold_node *array, struct slice text, uint32_t cap); /* array: null, nothing or an array */
+bool fold_merge(struct fold_tree *t, struct fold_node *n, struct slice patch);   /* RFC 7396; false: nested too deep, or no memory */
 struct slice fold_node_text(struct fold_tree *t, const struct fold_node *n);     /* p == NULL: out of memory, or no value */
 void fold_roll_back(struct fold_tree *t);
 

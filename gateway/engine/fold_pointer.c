@@ -92,12 +92,66 @@ static void forget(struct walk *w, const struct fold_trie *t)
         forget(w, c);
 }
 
+/* ---- over what no pointer leads into: what is valid needs only its end ---- */
+
+static const char *string_end(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++)
+        p += *p == '\\';
+    return p + 1;
+}
+
+static const char *container_end(const char *p, const char *end)
+{
+    size_t depth = 0;
+
+    while (p < end) {
+        switch (*p) {
+        case '"':
+            p = string_end(p, end);
+            continue;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (!--depth)
+                return p + 1;
+            break;
+        default:
+            break;
+        }
+        p++;
+    }
+    return end;
+}
+
+/* Steps over one value. */
+static void skip(struct json *j)
+{
+    enum json_type type;
+    const char *p;
+
+    if (!json_peek(j, &type))
+        return;
+    p = j->p;
+    if (type == JSON_STRING)
+        p = string_end(p, j->end);
+    else if (type == JSON_OBJECT || type == JSON_ARRAY)
+        p = container_end(p, j->end);
+    else
+        while (p < j->end && *p != ',' && *p != '}' && *p != ']' && (unsigned char)*p > ' ')
+            p++;
+    j->p = p < j->end ? p : j->end;
+}
+
 static void walk(struct walk *w, const struct fold_trie *t);
 
 static void walk_object(struct walk *w, const struct fold_trie *t)
 {
     const struct fold_trie *c;
-    struct slice name, skipped;
+    struct slice name;
     bool escaped;
 
     json_object_begin(&w->j);
@@ -107,7 +161,7 @@ static void walk_object(struct walk *w, const struct fold_trie *t)
         for (c = t->child; c && !slice_eq(c->token.name, name);)
             c = c->next;
         if (!c) {
-            json_value(&w->j, &skipped);
+            skip(&w->j);
             continue;
         }
         forget(w, c);            /* the member may have come before */
@@ -118,7 +172,6 @@ static void walk_object(struct walk *w, const struct fold_trie *t)
 static void walk_array(struct walk *w, const struct fold_trie *t)
 {
     const struct fold_trie *c;
-    struct slice skipped;
     uint32_t i = 0;
 
     json_array_begin(&w->j);
@@ -128,7 +181,7 @@ static void walk_array(struct walk *w, const struct fold_trie *t)
         if (c)
             walk(w, c);
         else
-            json_value(&w->j, &skipped);
+            skip(&w->j);
     }
 }
 
@@ -137,7 +190,6 @@ static void walk(struct walk *w, const struct fold_trie *t)
 {
     enum json_type type;
     const char *begin;
-    struct slice scalar;
 
     if (!json_peek(&w->j, &type))
         return;
@@ -147,7 +199,7 @@ static void walk(struct walk *w, const struct fold_trie *t)
     else if (t->child && type == JSON_ARRAY)
         walk_array(w, t);
     else
-        json_value(&w->j, &scalar);
+        skip(&w->j);
     if (t->slot >= 0)
         w->found[t->slot] = (struct slice){ begin, (size_t)(w->j.p - begin) };
 }

@@ -1,6 +1,7 @@
+#include "gateway/base/json_edit.h"
 #include "gateway/engine/fold_parts.h"
 
-enum { FIRST_ROOM = 4, FIRST_UNDO = 16 };
+enum { FIRST_ROOM = 4, FIRST_UNDO = 16, MERGE_MEMBERS = 32, MERGE_DEPTH = 16 };
 
 static void *more(struct fold_tree *t, size_t n)
 {
@@ -277,15 +278,19 @@ static void take_out(struct fold_tree *t, struct fold_node *n, uint32_t index)
     n->n--;
 }
 
+static void take_out_all(struct fold_tree *t, struct fold_node *object, struct slice name)
+{
+    for (uint32_t i = object->n; i-- && !t->failed;)
+        if (slice_eq(object->name[i].name, name))
+            take_out(t, object, i);
+}
+
 void fold_take_out(struct fold_tree *t, struct fold_node *parent, const struct fold_path *path, struct fold_node *n)
 {
-    struct slice name = path->token[path->n - 1].name;
-
     if (parent->form == FOLD_ARRAY)
         take_out(t, parent, (uint32_t)(n - parent->child));
-    for (uint32_t i = parent->n; parent->form == FOLD_OBJECT && i-- && !t->failed;)
-        if (slice_eq(parent->name[i].name, name))
-            take_out(t, parent, i);
+    else
+        take_out_all(t, parent, path->token[path->n - 1].name);
 }
 
 void fold_append(struct fold_tree *t, struct fold_node *array, struct slice text, uint32_t cap)
@@ -303,4 +308,80 @@ void fold_append(struct fold_tree *t, struct fold_node *array, struct slice text
         t->bytes -= size_of(array->child) + 1;
         array->child++;
     }
+}
+
+/* ---- merging ---- */
+
+/* As a text, where there is too much to look for one by one. */
+static bool merge_text(struct fold_tree *t, struct fold_node *n, struct slice patch)
+{
+    const struct edit_limits limits = { JSON_DEPTH, SIZE_MAX };
+    struct slice old = is_nothing(n) ? SLICE("null") : fold_node_text(t, n), merged;
+    enum edit_result r = old.p ? json_merge_patch(t->arena, old, patch, &limits, &merged, NULL) : EDIT_NO_MEMORY;
+
+    t->failed = t->failed || r == EDIT_NO_MEMORY;
+    if (!r)
+        fold_put(t, n, merged);
+    return !r;
+}
+
+struct merge_member {
+    struct fold_token token;
+    struct slice value;
+};
+
+/* false: too many, or one twice. */
+static bool merge_members(struct fold_tree *t, struct slice patch, struct merge_member *ret, uint32_t *ret_n)
+{
+    struct slice inside, name, value;
+    struct json j;
+    bool escaped;
+
+    *ret_n = 0;
+    json_begin(&j, patch, JSON_DEPTH);
+    json_object_begin(&j);
+    while (json_object_next(&j, &inside, &escaped)) {
+        if (*ret_n == MERGE_MEMBERS || !json_unescape(t->arena, inside, escaped, &name))
+            return false;
+        for (uint32_t i = 0; i < *ret_n; i++)
+            if (slice_eq(ret[i].token.name, name))
+                return false;
+        json_value(&j, &value);
+        ret[(*ret_n)++] = (struct merge_member){ { .name = name, .raw = { inside.p - 1, inside.n + 2 } }, value };
+    }
+    return !j.error;
+}
+
+static bool merge(struct fold_tree *t, struct fold_node *n, struct slice patch, int depth)
+{
+    struct merge_member members[MERGE_MEMBERS];
+    struct fold_node *child;
+    uint32_t count;
+    bool ok = true;
+
+    if (*patch.p != '{') {
+        fold_put(t, n, patch);
+        return true;
+    }
+    if (depth == MERGE_DEPTH || !merge_members(t, patch, members, &count))
+        return merge_text(t, n, patch);
+    if (n->form == FOLD_ARRAY || (n->form == FOLD_TEXT && (!n->text.p || *n->text.p != '{')))
+        become_empty(t, n, FOLD_OBJECT);
+    if (!open_node(t, n))
+        return false;
+    for (uint32_t i = 0; i < count && ok && !t->failed; i++) {
+        if (*members[i].value.p == 'n') {
+            take_out_all(t, n, members[i].token.name);
+            continue;
+        }
+        child = member(n, members[i].token.name);
+        child = child ? child : add_child(t, n, &members[i].token);
+        ok = child && merge(t, child, members[i].value, depth + 1);
+    }
+    return ok;
+}
+
+bool fold_merge(struct fold_tree *t, struct fold_node *n, struct slice patch)
+{
+    return merge(t, n, patch, 0);
 }

@@ -36,4 +36,5 @@ def main():
     print(f"# {right} sums are right")
 
 
-main()
+if __name__ == "__main__":
+    main()
