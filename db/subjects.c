@@ -54,6 +54,7 @@ enum err db_subject_begin(struct db *db, int64_t stream_id, struct slice subject
     db_queue(db, &SUBJECT_LOOK, args);
     e = db_flush(db, r, 2, f);
     e = e ? e : take_look(&r[1], ret, f);
+    rows_free(&r[0]);
     rows_free(&r[1]);
     return e;
 }
@@ -77,6 +78,8 @@ enum err db_subject_page(struct db *db, int64_t stream_id, struct slice subject,
     if (ret_snapshot)
         *ret_snapshot = r[0];
     *ret_page = r[ret_snapshot ? 1 : 0];
+    if (last)
+        rows_free(&r[n - 1]);
     return e;
 }
 

@@ -5,11 +5,14 @@
 #include "gateway/http/assets.h"
 #include "handlers/handlers.h"
 
+#define PAGE_ARENA ((size_t)1 << 20) /* besides the events; what they point to is the database's result */
+
 enum format { FORMAT_PAGE, FORMAT_BATCH, FORMAT_NDJSON };
 static const char *const media[] = { "application/json", "application/cloudevents-batch+json", "application/x-ndjson" };
 
 /* What is read, and how it is answered. */
 struct asked {
+    struct arena *arena;       /* of the page: a request's own is bounded by what may be published */
     struct subject_spec spec;
     struct subject_page page;
     enum format format;
@@ -72,7 +75,7 @@ static enum err read_subject(struct request *rq, int64_t stream_id, void *asked)
 {
     struct asked *q = asked;
 
-    return subjects_read(rq->db, rq->arena, stream_id, &q->spec, &q->page, &rq->fault);
+    return subjects_read(rq->db, q->arena, stream_id, &q->spec, &q->page, &rq->fault);
 }
 
 /* Where the rest is. */
@@ -125,19 +128,10 @@ static void render(struct request *rq, const struct asked *q, struct buf *b)
         buf_printf(b, ",\"version\":%lld,\"up_to_date\":%s}", (long long)p->version, p->next > p->version ? "true" : "false");
 }
 
-static enum err answer(struct request *rq, struct reply *rp, struct asked *q)
+static enum err reply_page(struct request *rq, struct reply *rp, const struct asked *q)
 {
     struct buf b = { 0 };
-    enum err e;
 
-    q->spec.subject = request_path(rq, "subject");
-    q->spec.unless = known_version(rq);
-    q->spec.bytes = rq->config->read_page_bytes;
-    q->spec.scan = rq->config->read_scan_events;
-    q->spec.limit = rq->config->read_limit_max;
-    if ((e = request_query_int(rq, "limit", 1, rq->config->read_limit_max, &q->spec.limit)) ||
-        (e = on_subject(rq, read_subject, q)))
-        return e;
     if (reply_etag(rq, rp, etag_of(rq, q->page.version)))
         return OK;
     if (q->page.next <= q->page.version)
@@ -145,6 +139,26 @@ static enum err answer(struct request *rq, struct reply *rp, struct asked *q)
     render(rq, q, &b);
     metric_add(M_DELIVERED_EVENTS, (int64_t)q->page.n);
     return reply_bytes(rp, 200, media[q->format], &b);
+}
+
+static enum err answer(struct request *rq, struct reply *rp, struct asked *q)
+{
+    const struct config *c = rq->config;
+    enum err e;
+
+    q->spec.subject = request_path(rq, "subject");
+    q->spec.unless = known_version(rq);
+    q->spec.bytes = c->read_page_bytes;
+    q->spec.scan = c->read_scan_events;
+    q->spec.limit = c->read_limit_max;
+    if ((e = request_query_int(rq, "limit", 1, c->read_limit_max, &q->spec.limit)))
+        return e;
+    if (!(q->arena = arena_new(PAGE_ARENA + (size_t)q->spec.limit * sizeof *q->page.events)))
+        return ERR_NO_MEMORY;
+    if (!(e = on_subject(rq, read_subject, q)))
+        e = reply_page(rq, rp, q);
+    arena_free(q->arena);
+    return e;
 }
 
 enum err handle_read_subject(struct request *rq, struct reply *rp)

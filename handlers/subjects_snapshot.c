@@ -5,6 +5,8 @@
 #include "handlers/handlers.h"
 #include "handlers/subjects.h"
 
+#define STATE_ARENA ((size_t)128 << 20) /* twice the largest state that the configuration allows */
+
 static enum err malformed(struct request *rq, const struct json *j)
 {
     return fault(&rq->fault, ERR_BAD_JSON, "The body is not valid JSON at byte %zu: %s", (size_t)(j->p - j->start),
@@ -100,9 +102,16 @@ enum err handle_put_snapshot(struct request *rq, struct reply *rp)
     return reply_json(rp, p.first ? 201 : 200, &b);
 }
 
-static enum err get(struct request *rq, int64_t stream_id, void *row)
+struct getting {
+    struct arena *arena;         /* of the state, which may be larger than what may be sent now */
+    struct snapshot_row row;
+};
+
+static enum err get(struct request *rq, int64_t stream_id, void *arg)
 {
-    return subjects_snapshot_get(rq->db, rq->arena, stream_id, request_path(rq, "subject"), row, &rq->fault);
+    struct getting *g = arg;
+
+    return subjects_snapshot_get(rq->db, g->arena, stream_id, request_path(rq, "subject"), &g->row, &rq->fault);
 }
 
 /* Of its content: a version's state may be replaced. NULL: no memory. */
@@ -116,24 +125,31 @@ static const char *etag_of(struct request *rq, const struct snapshot_row *s)
     return arena_printf(rq->arena, "\"%lld-%016llx\"", (long long)s->version, (unsigned long long)start);
 }
 
-enum err handle_get_snapshot(struct request *rq, struct reply *rp)
+static enum err reply_snapshot(struct request *rq, struct reply *rp, const struct snapshot_row *s)
 {
-    struct snapshot_row row;
+    const char *etag = etag_of(rq, s);
     struct buf b = { 0 };
-    const char *etag;
-    enum err e;
 
-    if ((e = on_subject(rq, get, &row)))
-        return e;
-    if (!(etag = etag_of(rq, &row)))
+    if (!etag)
         return ERR_NO_MEMORY;
     if (reply_etag(rq, rp, etag))
         return OK;
-    buf_printf(&b, "{\"version\":%lld,\"state\":", (long long)row.version);
-    buf_slice(&b, row.state);
-    buf_member_time(&b, "updated", row.updated_us);
+    buf_printf(&b, "{\"version\":%lld,\"state\":", (long long)s->version);
+    buf_slice(&b, s->state);
+    buf_member_time(&b, "updated", s->updated_us);
     buf_char(&b, '}');
     return reply_json(rp, 200, &b);
+}
+
+enum err handle_get_snapshot(struct request *rq, struct reply *rp)
+{
+    struct getting g = { .arena = arena_new(STATE_ARENA) };
+    enum err e = g.arena ? on_subject(rq, get, &g) : ERR_NO_MEMORY;
+
+    if (!e)
+        e = reply_snapshot(rq, rp, &g.row);
+    arena_free(g.arena);
+    return e;
 }
 
 static enum err drop(struct request *rq, int64_t stream_id, void *unused)

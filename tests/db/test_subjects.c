@@ -383,7 +383,7 @@ static void a_deleted_stream_takes_its_snapshots_along(void **state)
     (void)state;
     gw.config.retention_batch = 4;
     for (int i = 0; i < 10; i++) {
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "s%d", i);
         publish_n(s, name, 1);
