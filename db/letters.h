@@ -81,6 +81,7 @@ enum err db_letters_count(struct db *db, struct arena *a, int64_t stream_id, con
 struct letter_group {
     struct slice name;
     int64_t group_id;
+    bool projection;           /* its name is projection:<name>; group_id is 0 */
 };
 enum err db_letters_groups(struct db *db, struct arena *a, int64_t stream_id, const uint8_t (*ids)[16], size_t n,
                            struct letter_group **ret, size_t *ret_n, struct fault *f);

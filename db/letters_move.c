@@ -22,7 +22,7 @@ enum err db_letters_groups(struct db *db, struct arena *a, int64_t stream_id, co
     if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
         e = ERR_NO_MEMORY;
     for (int i = 0; !e && i < r.n; i++) {
-        v[i] = (struct letter_group){ arena_slice(a, row_text(&r, i, 0)), row_null(&r, i, 1) ? -1 : row_int8(&r, i, 1) };
+        v[i] = (struct letter_group){ arena_slice(a, row_text(&r, i, 0)), row_null(&r, i, 1) ? -1 : row_int8(&r, i, 1), false };
         if (!v[i].name.p)
             e = ERR_NO_MEMORY;
     }

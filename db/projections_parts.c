@@ -25,6 +25,7 @@ const struct stmt STATES_UPDATE = { "states_update", SQL_STATES_UPDATE, STATES_A
 const struct stmt STATES_DELETE = { "states_delete", SQL_STATES_DELETE, "int8 int4 text[]", "" };
 const struct stmt LOOKUPS_REMOVE = { "lookups_remove", SQL_LOOKUPS_REMOVE, "int8 int4 int8[] text[]", "" };
 const struct stmt LOOKUPS_ADD = { "lookups_add", SQL_LOOKUPS_ADD, "int8 int4 int8[] text[]", "" };
+const struct stmt STATES_MIXED = { "states_mixed", SQL_STATES_MIXED, "int8 int4 text[]", "" };
 const struct stmt CHANGE_ADD = { "change_add", SQL_CHANGE_ADD, "int8 int4 int4 int8 text[]", "" };
 const struct stmt SKIPS_OF = { "skips_of", SQL_SKIPS_OF, "int8 int8 int4 int8 int8", "int8" };
 const struct stmt BUILD_FAIL = { "build_fail", SQL_BUILD_FAIL, PART_ID " int8 int8 text", "int4" };
@@ -211,6 +212,14 @@ static bool queue_deleted(struct db *db, struct arena *a, const struct step_writ
     return !w->deleted_n || db_queue_kept(db, a, &STATES_DELETE, args, sizeof args / sizeof *args);
 }
 
+static bool queue_mixed(struct db *db, struct arena *a, const struct step_write *w)
+{
+    const struct arg args[] = { arg_int8(w->id.projection_id), arg_int4(w->id.build),
+                                arg_text_array(a, w->mixed, sizeof *w->mixed, w->mixed_n) };
+
+    return !w->mixed_n || db_queue_kept(db, a, &STATES_MIXED, args, sizeof args / sizeof *args);
+}
+
 static bool queue_change(struct db *db, struct arena *a, const struct step_write *w)
 {
     const struct arg args[] = { arg_int8(w->id.projection_id), arg_int4(w->id.build), arg_int4(w->part), arg_int8(w->position),
@@ -230,14 +239,15 @@ static bool queue_notice(struct db *db, struct arena *a, const struct step_write
 size_t db_step_queue(struct db *db, struct arena *a, const struct step_write *w)
 {
     if (!queue_states(db, a, &STATES_UPDATE, w, &w->update) || !queue_deleted(db, a, w) ||
-        !queue_states(db, a, &STATES_INSERT, w, &w->insert) || !queue_lookups(db, a, &LOOKUPS_REMOVE, w, &w->lost) ||
+        !queue_states(db, a, &STATES_INSERT, w, &w->insert) || !queue_mixed(db, a, w) ||
+        !queue_lookups(db, a, &LOOKUPS_REMOVE, w, &w->lost) ||
         !queue_lookups(db, a, &LOOKUPS_ADD, w, &w->found) || !queue_change(db, a, w) || !queue_notice(db, a, w)) {
         db_rollback(db);
         return 0;
     }
     db_queue(db, &DB_COMMIT, NULL);
     return (size_t)(w->update.n > 0) + (w->deleted_n > 0) + (w->insert.n > 0) + (w->lost.n > 0) + (w->found.n > 0) +
-           (w->changed_n > 0) + (w->notice.p != NULL) + 1;
+           (w->changed_n > 0) + (w->mixed_n > 0) + (w->notice.p != NULL) + 1;
 }
 
 enum err db_skips_of(struct db *db, struct arena *a, const struct part_id *id, int64_t after, int64_t upto, int64_t **ret,

@@ -21,7 +21,7 @@ struct claim_row {
 
 extern const struct stmt MEMBER_BEAT, MEMBERS_FORGET, MEMBER_LEAVE, PARTS_MINE, PARTS_CLAIM, PART_RELEASE, PARTS_BEHIND,
     PART_GET, PART_ADVANCE, FROZEN_END, STATES_LOCK, STATES_INSERT, STATES_UPDATE, STATES_DELETE, LOOKUPS_REMOVE,
-    LOOKUPS_ADD, CHANGE_ADD, SKIPS_OF, BUILD_FAIL, SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILD_HOLD, PARTS_KEEP_FROM,
+    LOOKUPS_ADD, CHANGE_ADD, STATES_MIXED, SKIPS_OF, BUILD_FAIL, SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILD_HOLD, PARTS_KEEP_FROM,
     STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED, STATES_REMOVE, LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
 
 /* --- members; transactions of their own --- */
@@ -89,7 +89,8 @@ struct step_write {
     struct step_states insert, update;
     struct step_lookups found, lost; /* added, removed */
     struct slice *deleted, *changed;
-    size_t deleted_n, changed_n;
+    struct slice *mixed;       /* keys into which events were folded that did not come in order */
+    size_t deleted_n, changed_n, mixed_n;
     struct slice notice;
 };
 size_t db_step_queue(struct db *db, struct arena *a, const struct step_write *w);

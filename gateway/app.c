@@ -83,6 +83,7 @@ static bool start_engine(struct app *a)
            (a->groups = groups_new(c, &a->db, a->tail, a->streams, a->outbox)) &&
            (a->jobs = jobs_start(c, &a->db, a->audit, a->groups)) && (a->in->figures = figures_start(c, &a->db)) &&
            (a->projections = projections_start(c, &a->db, a->tail, a->streams)) &&
+           (a->checks = projection_checks_start(c, &a->db, a->projections)) &&
            (a->schemas = schemas_start(c, &a->db, a->outbox)) &&
            (a->schema_cache = schema_cache_new(c, a->schemas));
 }
@@ -181,6 +182,7 @@ void app_stop(struct app *a)
     pool_stop(a->in->pool);
     schema_cache_free(a->schema_cache);
     schemas_stop(a->schemas);
+    projection_checks_stop(a->checks);
     projections_stop(a->projections);
     jobs_stop(a->jobs);
     audit_free(a->audit);

@@ -7,6 +7,7 @@
 #include "gateway/engine/groups.h"
 #include "gateway/engine/jobs.h"
 #include "gateway/engine/outbox.h"
+#include "gateway/engine/projection_checks.h"
 #include "gateway/engine/projections.h"
 #include "gateway/engine/revocations.h"
 #include "gateway/engine/schema_cache.h"
@@ -27,6 +28,7 @@ struct app {
     struct audit *audit;
     struct jobs *jobs;
     struct projections *projections;
+    struct projection_checks *checks; /* of projections */
     struct schemas *schemas;
     struct schema_cache *schema_cache;
     struct app_internal *in; /* app.c's own */

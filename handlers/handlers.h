@@ -32,7 +32,7 @@ handler_fn handle_get_job;
 
 /* projections.c: all block; projection_state.c, projection_watch.c: do not */
 handler_fn handle_list_projections, handle_get_projection, handle_put_projection, handle_delete_projection;
-handler_fn handle_pause_projection, handle_resume_projection, handle_rebuild_projection;
+handler_fn handle_pause_projection, handle_resume_projection, handle_rebuild_projection, handle_verify_projection;
 handler_fn handle_get_projection_state, handle_list_projection_states, handle_watch_projection;
 
 /* groups.c, groups_status.c: all block */

@@ -4,11 +4,11 @@
 
 /* A job, as it is or as a stream of its changes. A stream asks the database by itself, on a worker: a job is done by any gateway. */
 #define LOOK_US (US_PER_S / 2)   /* between two looks: so at most two changes a second are told */
-#define LOOK_ARENA ((size_t)1 << 20)
+#define LOOK_ARENA ((size_t)8 << 20) /* what a verification has found is 1 MiB at most */
 
 struct watching {
     struct arena *arena;         /* of the last look, with job */
-    struct job_row job;
+    struct any_job job;
     enum err err;
     bool looked;                 /* a look was begun, and what it found has not been told */
     bool ending;                 /* the last block is in `out` */
@@ -38,7 +38,7 @@ static void look(struct request *rq)
     w->err = w->arena ? job_of_caller(rq, w->arena, &w->job) : ERR_NO_MEMORY;
     buf_reset(&w->found);
     if (!w->err)
-        job_render(&w->found, &w->job);
+        any_job_render(&w->found, &w->job);
     if (w->found.failed)
         w->err = ERR_NO_MEMORY;
 }
@@ -65,7 +65,7 @@ static void tell(struct watching *w)
     BUF_LIT(&w->out, "\n\n");
     w->found = w->told;
     w->told = now;
-    w->ending = w->job.state != JOB_RUNNING;
+    w->ending = any_job_state(&w->job) != JOB_RUNNING;
 }
 
 static const char *reason_to_end(const struct request *rq, const struct watching *w)

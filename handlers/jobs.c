@@ -183,33 +183,71 @@ enum err handle_discard_letters(struct request *rq, struct reply *rp)
     return make_job(rq, rp, JOB_DISCARD, "DeadLettersDiscardStarted");
 }
 
-/* Who has no right on its stream does not learn that it is there. */
-enum err job_of_caller(struct request *rq, struct arena *a, struct job_row *ret)
+int any_job_state(const struct any_job *j)
+{
+    return j->verifies ? j->check.state : j->letters.state;
+}
+
+void any_job_render(struct buf *b, const struct any_job *j)
+{
+    if (j->verifies)
+        projection_check_render(b, &j->check, true);
+    else
+        job_render(b, &j->letters);
+}
+
+/* Who has no right on its stream, or its projection, does not learn that it is there. */
+enum err job_of_caller(struct request *rq, struct arena *a, struct any_job *ret)
 {
     uint8_t id[16];
     enum err e = ERR_UNKNOWN_JOB;
 
-    if (uuid_parse(request_path(rq, "id"), id))
-        e = jobs_find(rq->db, a, id, ret, &rq->fault);
-    if (!e && !principal_may(rq->who, PERM_DLQ, ret->stream))
+    ret->verifies = false;
+    if (uuid_parse(request_path(rq, "id"), id) && (e = jobs_find(rq->db, a, id, &ret->letters, &rq->fault)) == ERR_UNKNOWN_JOB) {
+        e = db_check_find(rq->db, a, id, &ret->check, &ret->verifies, &rq->fault);
+        e = !e && !ret->verifies ? ERR_UNKNOWN_JOB : e;
+    }
+    if (!e && !principal_may(rq->who, ret->verifies ? PERM_PROJECTION : PERM_DLQ,
+                             ret->verifies ? ret->check.name : ret->letters.stream))
         e = ERR_UNKNOWN_JOB;
     return e == ERR_UNKNOWN_JOB ? fault(&rq->fault, e, "There is no such job.") : e;
+}
+
+static enum err cancel_check(struct request *rq, struct any_job *j, struct buf *changes)
+{
+    enum err e = projection_checks_cancel(rq->db, &j->check, &rq->fault);
+
+    if (!e) {
+        BUF_LIT(changes, "{\"projection\":");
+        buf_json_string(changes, j->check.name);
+        buf_char(changes, '}');
+    }
+    return e;
 }
 
 enum err handle_cancel_job(struct request *rq, struct reply *rp)
 {
     static const char *const types[] = { "DeadLettersRedriveCancelled", "DeadLettersDiscardCancelled" };
-    struct buf changes = { 0 };
-    struct job_row j;
+    struct buf changes = { 0 }, b = { 0 };
+    struct any_job j;
+    const char *type = "ProjectionVerificationCancelled";
     bool cancelled = false;
     enum err e;
 
     if ((e = job_of_caller(rq, rq->arena, &j)) || (e = audit_begin(rq->db, &rq->fault)))
         return e;
-    if (!(e = jobs_cancel(rq->db, rq->arena, &j, &cancelled, &rq->fault)))
-        job_describe(&changes, &j, true);
-    e = audited(rq, e, cancelled ? types[j.kind] : NULL, slice_of(path_of(rq, &j)), &changes);
-    return e ? e : reply_job(rp, 200, &j);
+    if (j.verifies) {
+        type = j.check.state == JOB_CANCELLED ? NULL : type;
+        e = cancel_check(rq, &j, &changes);
+    } else if (!(e = jobs_cancel(rq->db, rq->arena, &j.letters, &cancelled, &rq->fault))) {
+        job_describe(&changes, &j.letters, true);
+        type = cancelled ? types[j.letters.kind] : NULL;
+    }
+    if ((e = audited(rq, e, type, slice_of(arena_printf(rq->arena, "/v1/jobs/%.*s", (int)request_path(rq, "id").n,
+                                                        request_path(rq, "id").p)), &changes)))
+        return e;
+    any_job_render(&b, &j);
+    return reply_json(rp, 200, &b);
 }
 
 static bool visible(const void *who, struct slice stream)

@@ -76,6 +76,11 @@ static void put_projection(struct buf *b, const struct projection_status *s, boo
                (long long)(s->lag_us / US_PER_S), (long long)(s->lag_us % US_PER_S / 1000));
     put_raw(b, "error", s->active.error);
     put_rebuild(b, &s->building);
+    BUF_LIT(b, ",\"verified\":");
+    if (s->verified)
+        projection_check_render(b, &s->last_check, false);
+    else
+        BUF_LIT(b, "null");
     if (partitions)
         put_partitions(b, s);
     buf_member_time(b, "created", s->created_us);

@@ -50,8 +50,8 @@ const struct route routes[] = {
     { "discardDeadLetters", "POST", "/v1/streams/{stream}/dlq/discard", PERM_DLQ, MANAGE_BODY, true, handle_discard_letters,
       NULL },
     { "listJobs", "GET", "/v1/jobs", PERM_AUTHENTICATED, 0, true, handle_list_jobs, "limit after stream state" },
-    { "getJob", "GET", "/v1/jobs/{id}", PERM_DLQ, 0, false, handle_get_job, "ticket" },
-    { "cancelJob", "DELETE", "/v1/jobs/{id}", PERM_DLQ, 0, true, handle_cancel_job, NULL },
+    { "getJob", "GET", "/v1/jobs/{id}", PERM_DLQ | PERM_PROJECTION, 0, false, handle_get_job, "ticket" },
+    { "cancelJob", "DELETE", "/v1/jobs/{id}", PERM_DLQ | PERM_PROJECTION, 0, true, handle_cancel_job, NULL },
 
     { "listGroups", "GET", "/v1/streams/{stream}/groups", PERM_ANY, 0, true, handle_list_groups, "limit after" },
     { "getGroup", "GET", "/v1/streams/{stream}/groups/{group}", PERM_ANY, 0, true, handle_get_group, NULL },
@@ -73,6 +73,8 @@ const struct route routes[] = {
     { "pauseProjection", "POST", "/v1/projections/{projection}/pause", PERM_PROJECTION, 0, true, handle_pause_projection, NULL },
     { "resumeProjection", "POST", "/v1/projections/{projection}/resume", PERM_PROJECTION, MANAGE_BODY, true,
       handle_resume_projection, NULL },
+    { "verifyProjection", "POST", "/v1/projections/{projection}/verify", PERM_PROJECTION, 0, false,
+      handle_verify_projection, "wait" },
     { "rebuildProjection", "POST", "/v1/projections/{projection}/rebuild", PERM_PROJECTION, MANAGE_BODY, true,
       handle_rebuild_projection, NULL },
 

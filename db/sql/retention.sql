@@ -51,10 +51,13 @@ delete from weir.idempotency
  where ctid = any (array(select ctid from weir.idempotency where expires <= $1 order by expires limit $2 for update skip locked));
 
 -- name: letters_remove_closed
--- A batch of letters that were resolved or discarded before $1. Who changes one just now is not waited for.
+-- A batch of letters that were resolved or discarded before $1. Who changes one just now is not waited for. A projection's stay as long as
+-- it does: when it is built anew they say what to make of their events.
 delete from weir.dead_letters
- where ctid = any (array(select ctid from weir.dead_letters where state >= 2 and updated_at < $1
-                          order by updated_at limit $2 for update skip locked));
+ where ctid = any (array(select l.ctid from weir.dead_letters l
+                          where l.state >= 2 and l.updated_at < $1
+                            and not exists (select from weir.projections p where 'projection:' || p.name = l.group_name)
+                          order by l.updated_at limit $2 for update of l skip locked));
 
 -- name: letters_remove_parked
 -- A batch of letters that died before $1 and are parked since.

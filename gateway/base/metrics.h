@@ -70,7 +70,9 @@ enum metric {
     M_PROJECTION_FOLDED,         /* counter: events */
     M_PROJECTION_STEPS,          /* counter: transactions */
     M_PROJECTION_FAILURES,       /* counter: builds that stopped */
-    M_PROJECTION_SWAPS,          /* counter: builds that took another one's place */
+    M_PROJECTION_SWAPS,
+    M_PROJECTION_CHECKS,
+    M_PROJECTION_DRIFT,          /* counter: builds that took another one's place */
     M_RETENTION_REMOVED,         /* counter: events */
     M_RETENTION_LETTERS,         /* counter: dead letters */
     M_LOG_LINES,                 /* counter */

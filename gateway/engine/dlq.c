@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/engine/projection_letters.h"
+
 static void free_rows(void *rows)
 {
     rows_free(rows);
@@ -57,6 +59,13 @@ enum err dlq_summary(struct db *db, struct arena *a, int64_t stream_id, const st
 
 /* --- moving: parked letters, inside a transaction --- */
 
+static bool is_projection(struct slice group)
+{
+    const size_t n = sizeof PROJECTION_GROUP - 1;
+
+    return group.n > n && memcmp(group.p, PROJECTION_GROUP, n) == 0;
+}
+
 /* Locks and claims the groups, in the order of their ids; those that are there come to the front of v. */
 static enum err claim(struct db *db, struct arena *a, int64_t stream_id, struct letter_group *v, size_t n, size_t *ret_there,
                       struct fault *f)
@@ -65,17 +74,20 @@ static enum err claim(struct db *db, struct arena *a, int64_t stream_id, struct 
 
     for (size_t i = 0; i < n; i++) {
         struct letter_group g = v[i];
-        struct group_row row;
-        enum err e = g.group_id < 0 ? ERR_UNKNOWN_GROUP : db_group_lock(db, a, stream_id, g.name, &row, f);
+        struct group_row row = { 0 };
+        bool projection = is_projection(g.name);
+        enum err e = projection     ? projection_letters_claim(db, a, g.name, f) :
+                     g.group_id < 0 ? ERR_UNKNOWN_GROUP :
+                                      db_group_lock(db, a, stream_id, g.name, &row, f);
 
-        if (e == ERR_UNKNOWN_GROUP) {
+        if (e == ERR_UNKNOWN_GROUP || e == ERR_UNKNOWN_PROJECTION) {
             v[i].group_id = -1;
             continue;
         }
-        if (e || (e = db_group_claim(db, stream_id, row.group_id, f)))
+        if (e || (!projection && (e = db_group_claim(db, stream_id, row.group_id, f))))
             return e;
         v[i] = v[there];
-        v[there++] = (struct letter_group){ g.name, row.group_id };
+        v[there++] = (struct letter_group){ g.name, row.group_id, projection };
     }
     *ret_there = there;
     return OK;
@@ -104,7 +116,7 @@ static enum err tell(struct arena *a, const uint8_t (*ids)[16], size_t n, const 
         return ERR_NO_MEMORY;
     *ret = (struct letter_moves){ .fates = fates, .groups = there };
     for (size_t i = 0; i < group_n; i++)
-        if (groups[i].group_id >= 0)
+        if (groups[i].group_id >= 0 && !groups[i].projection)
             there[ret->group_n++] = groups[i].group_id;
     for (size_t i = 0; i < n; i++) {
         const struct letter_seen *s = bsearch(ids[i], seen, seen_n, sizeof *seen, by_id);
@@ -118,6 +130,49 @@ static enum err tell(struct arena *a, const uint8_t (*ids)[16], size_t n, const 
     return OK;
 }
 
+/* Those of projections, which the statement for groups has locked and left alone. */
+static enum err refold(struct db *db, struct arena *a, int64_t stream_id, const uint8_t (*ids)[16], size_t n,
+                       const struct letter_group *groups, size_t there, struct slice note, struct letter_seen *seen, size_t seen_n,
+                       struct fault *f)
+{
+    struct slice *names = arena_alloc(a, (there + 1) * sizeof *names);
+    struct rows r = { 0 };
+    size_t name_n = 0;
+    enum err e;
+
+    if (!names)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < there; i++)
+        if (groups[i].projection)
+            names[name_n++] = groups[i].name;
+    if (!name_n)
+        return OK;
+    e = db_letters_refold(db, a, stream_id, ids, n, names, name_n, note, &r, f);
+    for (int i = 0; !e && i < r.n; i++) {
+        struct letter_seen *s = bsearch(row_uuid(&r, i, 0), seen, seen_n, sizeof *seen, by_id);
+
+        if (s)
+            s->moved = true;
+    }
+    rows_free(&r);
+    return e;
+}
+
+/* How many of them are groups, which come to the front. */
+static size_t groups_first(struct letter_group *v, size_t n)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (!v[i].projection) {
+            struct letter_group g = v[i];
+
+            v[i] = v[k];
+            v[k++] = g;
+        }
+    return k;
+}
+
 enum err dlq_redrive(struct db *db, struct arena *a, int64_t stream_id, const uint8_t (*ids)[16], size_t n, struct slice note,
                      bool automatic, struct letter_moves *ret, struct fault *f)
 {
@@ -128,7 +183,9 @@ enum err dlq_redrive(struct db *db, struct arena *a, int64_t stream_id, const ui
 
     if ((e = db_letters_groups(db, a, stream_id, ids, n, &groups, &group_n, f)) ||
         (e = claim(db, a, stream_id, groups, group_n, &there, f)) ||
-        (e = db_letters_redrive(db, a, stream_id, ids, n, groups, there, note, automatic, &seen, &seen_n, f)))
+        (e = db_letters_redrive(db, a, stream_id, ids, n, groups, groups_first(groups, there), note, automatic, &seen, &seen_n,
+                                f)) ||
+        (e = refold(db, a, stream_id, ids, n, groups, there, note, seen, seen_n, f)))
         return e;
     return tell(a, ids, n, seen, seen_n, groups, group_n, ret);
 }

@@ -17,6 +17,9 @@ struct folder {
     struct arena *arena;
     struct projection_definition def;
     bool skips;                  /* events of the projection are passed over by hand */
+    struct slice group;          /* of its dead letters */
+    bool letters;                /* there were some */
+    int state;                   /* enum build_state */
 };
 struct folder *folder_ref(struct folder *f);
 void folder_unref(struct folder *f); /* NULL-safe */

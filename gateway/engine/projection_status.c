@@ -95,6 +95,8 @@ static enum err status_of(struct db *db, struct arena *a, const struct projectio
                 return e;
         }
     }
+    if (!e)
+        e = db_check_last(db, a, row->projection_id, &s->last_check, &s->verified, f);
     s->condition = s->active.error.p ? PROJECTION_FAILED :
                    s->paused ? PROJECTION_PAUSED :
                    s->building.build ? PROJECTION_REBUILDING : PROJECTION_RUNNING;

@@ -92,7 +92,8 @@ static enum err choose_events(struct step *s)
         case FOLD_PASSED:
             break;
         case FOLD_REFUSED:
-            refuse(s, ev, &why);
+            if (!step_bury(s, ev, &why))
+                refuse(s, ev, &why);
             break;
         case FOLD_NO_MEMORY:
             e = ERR_NO_MEMORY;
@@ -160,6 +161,7 @@ static enum err open_states(struct step *s, const struct rows *rows)
 /* ERR_DB_RETRY: the step has become shorter. */
 static enum err apply_events(struct step *s)
 {
+    s->letters.buried_n = s->letters.chosen_n;
     for (size_t i = 0; i < s->item_n; i++) {
         const struct event *ev = &s->page.events[s->items[i].at];
         struct keyed *x = &s->keys[s->items[i].key];
@@ -168,13 +170,15 @@ static enum err apply_events(struct step *s)
 
         if (r == FOLD_NO_MEMORY)
             return ERR_NO_MEMORY;
+        if (r == FOLD_REFUSED && step_bury(s, ev, &why))
+            continue;
         if (r == FOLD_REFUSED) {
             refuse(s, ev, &why);
             s->item_n = i;
             return ERR_DB_RETRY;
         }
         x->offset = ev->offset;
-        x->subject_version = ev->version;
+        x->subject_version = s->letters.redriven ? 0 : ev->version; /* a snapshot is of what came in order */
     }
     return OK;
 }
@@ -206,19 +210,24 @@ static enum err transact(struct step *s, bool *ret_ours)
     return e;
 }
 
+static bool is_work(const struct step *s)
+{
+    return s->to > s->from || s->letters.redriven;
+}
+
 /* The step up to an event that is refused, until there is none, or nothing before it. */
 static enum err fold_page(struct step *s, bool *ret_ours)
 {
     enum err e = ERR_DB_RETRY;
 
     *ret_ours = true;
-    for (int races = 0; (e == ERR_DB_RETRY || e == ERR_DB_UNIQUE) && races < RACES && s->to > s->from; races++) {
+    for (int races = 0; (e == ERR_DB_RETRY || e == ERR_DB_UNIQUE) && races < RACES && is_work(s); races++) {
         size_t before = s->item_n;
 
         e = transact(s, ret_ours);
         races -= s->item_n < before;
     }
-    return s->to == s->from && s->refused ? OK : e;
+    return !is_work(s) && s->refused ? OK : e;
 }
 
 /* --- failing --- */
@@ -319,9 +328,10 @@ static enum step_end go(struct step *s)
         return STEP_LOST;
     if (e == ERR_CURSOR_EXPIRED || e == ERR_CURSOR_UNKNOWN)
         return (e = fail_reading(s, e)) ? late(s, e) : STEP_LOST;
-    if (e || (e = choose_events(s)))
+    if (e || (e = step_letters_merge(s)) || (e = choose_events(s)))
         return late(s, e);
-    if (s->to > s->from) {
+    s->letters.chosen_n = s->letters.buried_n;
+    if (is_work(s)) {
         if ((e = fold_page(s, &ours)))
             return late(s, e);
         if (!ours)

@@ -1,6 +1,7 @@
 #ifndef WEIR_ENGINE_PROJECTION_STEP_H
 #define WEIR_ENGINE_PROJECTION_STEP_H
 
+#include "gateway/engine/projection_letters.h"
 #include "gateway/engine/projection_parts.h"
 
 /* A step while it is made: projection_step.c reads and folds, projection_write.c writes. */
@@ -36,6 +37,7 @@ struct step {
     bool moved;                  /* it is committed up to `to` */
     const struct event *refused; /* the step ends before it; NULL: none */
     struct fault why;
+    struct step_letters letters;
 };
 
 static inline const struct folder *folder_of(const struct step *s)

@@ -2,6 +2,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/log.h"
+#include "db/projection_letters.h"
 #include "gateway/engine/projection_parts.h"
 
 #define TICK_ARENA ((size_t)64 << 20)
@@ -21,6 +22,7 @@ static struct folder *folder_new(struct projections *p, struct db *db, const str
     }
     atomic_init(&x->refs, 1);
     if (!db_build_get(db, x->arena, id->projection_id, id->build, &build, &found, &x->skips, f) && found &&
+        !db_fold_group(db, x->arena, id->projection_id, id->build, &x->group, &x->letters, &x->state, f) &&
         !projection_definition_parse(x->arena, build.definition, (size_t)p->config->projections_state_bytes, &x->def, f))
         return x;
     if (found)
@@ -135,6 +137,10 @@ static enum err look(struct projections *p, struct arena *a, struct fault *f)
     if (!atomic_exchange(&p->look, false) && now < p->next_look_us)
         return OK;
     if ((e = db_parts_behind(p->db, a, p->owner, &v, &n, f)))
+        return e;
+    for (size_t i = 0; i < n; i++)
+        parts_wake(p, &v[i]);
+    if ((e = db_parts_redriven(p->db, a, p->owner, &v, &n, f)))
         return e;
     for (size_t i = 0; i < n; i++)
         parts_wake(p, &v[i]);

@@ -107,13 +107,16 @@ enum err step_write_states(struct step *s)
 {
     struct step_write w = { .id = s->part->id, .part = s->part->number, .position = s->to };
     char notice[128];
-    size_t n, snapshots;
+    size_t n, snapshots, letters;
     int len = snprintf(notice, sizeof notice, "p%lld:%lld:%d:%lld", (long long)s->part->id.projection_id,
                        (long long)s->part->id.stream_id, s->part->id.partition, (long long)s->to);
 
     if (s->build_state == BUILD_ACTIVE)
         w.notice = (struct slice){ notice, (size_t)len };
-    if (!sort_out(s, &w) || !queue_snapshots(s, &w, &snapshots) || !(n = db_step_queue(s->db, s->arena, &w)))
+    if (step_letters_mixed(s, &w.mixed, &w.mixed_n))
         return ERR_NO_MEMORY;
-    return db_flush(s->db, NULL, snapshots + n, &s->fault);
+    if (!sort_out(s, &w) || !queue_snapshots(s, &w, &snapshots) || step_letters_queue(s, &letters) ||
+        !(n = db_step_queue(s->db, s->arena, &w)))
+        return ERR_NO_MEMORY;
+    return db_flush(s->db, NULL, snapshots + letters + n, &s->fault);
 }

@@ -1,6 +1,7 @@
 #ifndef WEIR_ENGINE_PROJECTIONS_H
 #define WEIR_ENGINE_PROJECTIONS_H
 
+#include "db/projection_checks.h"
 #include "db/projections.h"
 #include "gateway/base/config.h"
 #include "gateway/engine/cursor_many.h"
@@ -186,6 +187,8 @@ struct projection_status {
     size_t part_n;
     struct slice position;       /* cursor; p == NULL: none of its streams exists */
     int64_t lag_events, lag_us;  /* offsets up to the heads; the age of the oldest of them */
+    bool verified;
+    struct check_row last_check; /* if verified: without what it found */
     int64_t created_us, updated_us;
 };
 enum err projections_get(struct db *db, struct arena *a, struct slice name, struct projection_status *ret, struct fault *f);

@@ -249,13 +249,20 @@ bool rights_allow_both(const struct rights *r, const struct rights *ceiling, uns
 
 void rights_write_one(unsigned action, struct slice pattern, struct buf *b)
 {
+    const char *before = "[\"";
+
+    if (!(action & ALL_ACTIONS))
+        return;
+    BUF_LIT(b, "{\"type\":\"weir\",\"actions\":");
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-        if (actions[i].perm != action)
+        if (!(actions[i].perm & action))
             continue;
-        buf_printf(b, "{\"type\":\"weir\",\"actions\":[\"%s\"],\"streams\":[", actions[i].name);
-        buf_json_string(b, pattern);
-        BUF_LIT(b, "]}");
+        buf_printf(b, "%s%s\"", before, actions[i].name);
+        before = ",\"";
     }
+    BUF_LIT(b, "],\"streams\":[");
+    buf_json_string(b, pattern);
+    BUF_LIT(b, "]}");
 }
 
 void rights_write(const struct rights *r, unsigned action, struct buf *b)
@@ -267,6 +274,6 @@ void rights_write(const struct rights *r, unsigned action, struct buf *b)
             continue;
         if (n++)
             buf_char(b, ',');
-        rights_write_one(action, r->v[i].pattern, b);
+        rights_write_one(r->v[i].actions & PERM_ADMIN ? action : r->v[i].actions & action, r->v[i].pattern, b);
     }
 }

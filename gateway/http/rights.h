@@ -32,7 +32,7 @@ bool rights_allow_all(const struct rights *r, unsigned action);
 bool rights_allow_any(const struct rights *r, unsigned action);
 /* An action on a name that both allow: each bit of `action` by itself, or else one right would complete another. */
 bool rights_allow_both(const struct rights *r, const struct rights *ceiling, unsigned action, struct slice name);
-/* Back into entries of authorization_details, separated by commas, of one action alone: never more than r grants of it. */
+/* Back into entries of authorization_details, separated by commas, of these actions alone: never more than r grants of them. */
 void rights_write(const struct rights *r, unsigned action, struct buf *b);
 void rights_write_one(unsigned action, struct slice pattern, struct buf *b);
 

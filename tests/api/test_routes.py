@@ -5,7 +5,7 @@ import re
 import yaml
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
-ROW = re.compile(r'\{ "(\w+)", "([A-Z]+)", "([^"]+)", PERM_(\w+), [^,]+, (?:true|false),\s*handle_\w+,\s*(?:NULL|"([^"]*)") \}')
+ROW = re.compile(r'\{ "(\w+)", "([A-Z]+)", "([^"]+)", PERM_(\w+)(?: \| PERM_\w+)*, [^,]+, (?:true|false),\s*handle_\w+,\s*(?:NULL|"([^"]*)") \}')
 
 
 def table():
