@@ -30,14 +30,17 @@ HARDEN_aarch64 := -mbranch-protection=standard
 HARDEN   := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection $(HARDEN_$(shell uname -m)) \
             -ftrivial-auto-var-init=zero
 FLAGS_release := -O2 $(HARDEN)
-FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FLAGS_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_asan    := -Og -g1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS_tsan    := -O1 -g1 -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cover   := -O0 --coverage
 FLAGS_fuzz    := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer
 CPPFLAGS := -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"' -I. -I$(GEN) $(MHD_CFLAGS) $(PKG_CFLAGS)
 CFLAGS   := -std=c11 -g -fPIE -pthread $(WARN) $(FLAGS_$(BUILD)) -ffile-prefix-map=$(CURDIR)=.
 LDFLAGS  := -pie -pthread -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack $(filter -fsanitize% --coverage,$(FLAGS_$(BUILD)))
 LIBS     := $(MHD_LIBS) $(PKG_LIBS) -lm
+# Programs of tests are many and run once: not optimized, and linked by the quicker linker where it is there.
+TEST_CFLAGS  := $(if $(filter fuzz,$(BUILD)),,-O0 -U_FORTIFY_SOURCE)
+TEST_LDFLAGS := $(LDFLAGS) $(if $(filter fuzz,$(BUILD)),,$(if $(shell which ld.gold 2>/dev/null),-fuse-ld=gold))
 
 # Sources by folder: a new file needs no entry here. Generated ones: SQL texts, migrations, embedded pages.
 GEN_SRC := $(GEN)/migrations.c $(GEN)/metaschemas.c $(if $(wildcard openapi/assets.py),$(GEN)/assets.c)
@@ -124,16 +127,17 @@ $(OBJ)/%.o: %.c $(OBJ)/flags | $(GEN)/sql.h need-mhd
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(OBJ)/tests/unit/%.o $(OBJ)/tests/db/%.o $(OBJ)/tests/fuzz/%.o: CFLAGS += $(TEST_CFLAGS)
 $(OUT)/tests/unit/%: $(OBJ)/tests/unit/%.o $(call shared_objs,unit) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(CC) $(TEST_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 $(OUT)/tests/db/%: $(OBJ)/tests/db/%.o $(call shared_objs,db) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(CC) $(TEST_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 # A fuzz target is replayed over its corpus by replay.c; in the variant fuzz libFuzzer drives it.
 $(OUT)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(if $(filter fuzz,$(BUILD)),,$(OBJ)/tests/support/replay.o) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(if $(filter fuzz,$(BUILD)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(CC) $(TEST_LDFLAGS) $(if $(filter fuzz,$(BUILD)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 $(OUT)/tests/bench/%: $(OBJ)/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -142,8 +146,8 @@ $(OUT)/tests/bench/%: $(OBJ)/tests/bench/%.o $(LIB)
 # Objects are rebuilt when the compiler or its flags change, and the archive when a source goes away.
 $(OBJ)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(subst ','\'',$(CPPFLAGS)) $(CFLAGS) $(LIB_OBJ)' | cmp -s - $@ || \
-	    echo '$(CC) $(subst ','\'',$(CPPFLAGS)) $(CFLAGS) $(LIB_OBJ)' > $@
+	@echo '$(CC) $(subst ','\'',$(CPPFLAGS)) $(CFLAGS) $(TEST_CFLAGS) $(LIB_OBJ)' | cmp -s - $@ || \
+	    echo '$(CC) $(subst ','\'',$(CPPFLAGS)) $(CFLAGS) $(TEST_CFLAGS) $(LIB_OBJ)' > $@
 .PHONY: FORCE need-mhd
 need-mhd:
 	@$(if $(MHD_LIBS),:,echo 'libmicrohttpd 1.0.1 or newer is missing: run `make deps` first' >&2; exit 1)

@@ -131,11 +131,23 @@ if [ -n "$want" ]; then
         apt_install $want || { cat "$log" >&2; die "apt-get install failed"; }
     fi
 fi
-have_mhd || build_mhd
-have_promtool || fetch_promtool || { [ "$(id -u)" = 0 ] && apt-get update -qq >"$log" 2>&1 && fetch_promtool; } ||
-    { cat "$log" >&2; say "promtool cannot be fetched: the tests of the alert rules will fail"; }
-npm_install openapi/viewer
-npm_install tests/identity
-npm_install tests/oracles
-npm_install tests/registry
-pip_install tests/registry
+
+# What is fetched and built from here on does not need one another: all at once, each with a log of its own.
+jobs=
+at_once() {
+    log=$tmp/log.$(echo "$*" | tr -c 'a-z\n' _)
+    "$@" &
+    jobs="$jobs $!"
+}
+libmicrohttpd() { have_mhd || build_mhd; }
+alert_checker() {
+    have_promtool || fetch_promtool || { [ "$(id -u)" = 0 ] && apt-get update -qq >"$log" 2>&1 && fetch_promtool; } ||
+        { cat "$log" >&2; say "promtool cannot be fetched: the tests of the alert rules will fail"; }
+}
+at_once libmicrohttpd
+at_once alert_checker
+for place in openapi/viewer tests/identity tests/oracles tests/registry; do at_once npm_install $place; done
+at_once pip_install tests/registry
+failed=0
+for job in $jobs; do wait "$job" || failed=1; done
+exit $failed

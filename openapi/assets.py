@@ -19,7 +19,7 @@ HTML, CSS, JS = "text/html; charset=utf-8", "text/css; charset=utf-8", "text/jav
 TEXT, SVG = "text/plain; charset=utf-8", "image/svg+xml"
 
 
-class Loader(yaml.SafeLoader):
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML 1.2's plain scalars, as far as it matters: dates are strings, only true and false are booleans."""
 
 

@@ -42,17 +42,27 @@ ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"te
 # Dealt out first, so that workers end together.
 LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "issuers",
                                        "readme")}
-PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 900, 4 * 3600
+LONG_UNITS = {f"test_{name}" for name in ("compat_hostile", "group_model", "jsonschema_hostile", "server_park", "webhook_payloads")}
+# What computes only: begun when the program is built, one after the other, with the time that the suites before them leave over.
+# Shown in their turn.
+EARLY = ("lint", "asan-build", "tsan-build")
+PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 1800, 4 * 3600
 
 
 class Result:
+    """Of tests; cpu: seconds of it that their processes took, wall: that they took."""
+
     def __init__(self, passed=0, failed=0):
-        self.passed, self.failed = passed, failed
+        self.passed, self.failed, self.cpu, self.wall = passed, failed, 0.0, 0.0
 
     def __iadd__(self, other):
         self.passed += other.passed
         self.failed += other.failed
+        self.cpu += other.cpu
         return self
+
+    def line(self, name):
+        return f"{name:12} {self.passed:5} passed {self.failed:4} failed {self.wall:7.1f} s {self.cpu:7.1f} s of CPU"
 
 
 RUNNING = set()                                  # children, of all threads
@@ -62,11 +72,27 @@ def say(text):
     print("  " + text, flush=True)
 
 
-def run(argv, seconds, env=None, line=None, show=say):
+def give_way(child):
+    """It runs when nobody else wants to, also where the kernel shares out by session first."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
+        with open(f"/proc/{child.pid}/autogroup", "w", encoding="ascii") as f:
+            f.write("19")
+
+
+def end_all():
+    for child in list(RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGTERM)
+
+
+def run(argv, seconds, result, env=None, line=None, show=say, idle=False):
     """Shows what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long."""
     child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     RUNNING.add(child)
+    if idle:
+        give_way(child)
     late = threading.Event()
 
     def stop():
@@ -81,7 +107,9 @@ def run(argv, seconds, env=None, line=None, show=say):
             show(text)
             if line:
                 line(text)
-        status = child.wait()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        result.cpu += used.ru_utime + used.ru_stime
     except BaseException:
         os.killpg(child.pid, signal.SIGTERM)
         child.wait()
@@ -93,10 +121,10 @@ def run(argv, seconds, env=None, line=None, show=say):
     if late.is_set():
         show(f"not ok - {argv[0]}: stopped after {seconds} s")
         return 124
-    return status
+    return child.returncode
 
 
-def tap(argv, seconds, env=None, show=say):
+def tap(argv, seconds, env=None, show=say, idle=False):
     """A program that prints ok/not ok lines; its exit status counts when it prints none, or ends badly without saying why."""
     result = Result()
 
@@ -107,7 +135,7 @@ def tap(argv, seconds, env=None, show=say):
             result.failed += match[1] == "not ok"
 
     try:
-        status = run(argv, seconds, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line, show)
+        status = run(argv, seconds, result, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line, show, idle)
     except FileNotFoundError:
         status = "no such file"
     if status and not result.failed:
@@ -118,10 +146,10 @@ def tap(argv, seconds, env=None, show=say):
     return result
 
 
-def make(*goals):
+def make(*goals, **how):
     jobs = len(os.sched_getaffinity(0))
     result = Result()
-    if run(["make", "--no-print-directory", "-s", f"-j{jobs}", *goals], BUILD_SECONDS):
+    if run(["make", "--no-print-directory", "-s", f"-j{jobs}", *goals], BUILD_SECONDS, result, **how):
         result.failed = 1
     else:
         result.passed = 1
@@ -145,9 +173,7 @@ def at_once(workers, fn, items):
             for one in pool.map(fn, items):
                 result += one
         except BaseException:
-            for child in list(RUNNING):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGTERM)
+            end_all()
             raise
     return result
 
@@ -157,16 +183,21 @@ def meets_threads(program):
         return re.search(r"pthread_t \w+\[|pthread_create|_fixture\.h|worker\.h", f.read())
 
 
+def unit_programs(build):
+    """Races are looked for where there are threads."""
+    return [program for program in programs(build, "unit") if build != "tsan" or meets_threads(program)]
+
+
 def unit(build):
-    """As many at once as there are cores, each shown whole when it has ended. Races are looked for where there are threads."""
+    """As many at once as there are cores, each shown whole when it has ended."""
     def one(program):
         lines = [f"# {program}"]
         result = tap([program], PROGRAM_SECONDS, show=lines.append)
         say("\n  ".join(lines))
         return result
 
-    chosen_ones = [program for program in programs(build, "unit") if build != "tsan" or meets_threads(program)]
-    return at_once(len(os.sched_getaffinity(0)), one, chosen_ones)
+    longest_first = sorted(unit_programs(build), key=lambda program: os.path.basename(program) not in LONG_UNITS)
+    return at_once(len(os.sched_getaffinity(0)), one, longest_first)
 
 
 def fuzz_name(program):
@@ -260,16 +291,19 @@ def api(build, tmp, paths, seconds=API_SECONDS, workers=0):
     """pytest; the counts are of its own report. Each worker has a gateway of its own, and takes a file when it has done one."""
     report = os.path.join(tempfile.mkdtemp(dir=tmp, prefix="report-"), f"{build}.xml")
     dealt = ["-n", str(workers), "--dist", "loadfile"] if workers else []
+    result = Result()
     status = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", f"--junitxml={report}", *dealt, *paths],
-                 seconds, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "1", **SANITIZED})
+                 seconds, result, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "", **SANITIZED})
     try:
         suite = xml.parse(report).getroot().find("testsuite")
     except (OSError, xml.ParseError):
-        return Result(0, 1)
+        result.failed = 1
+        return result
     count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
     show_slowest(suite)
-    return Result(count["tests"] - failed - count["skipped"], failed or int(status != 0))
+    result.passed, result.failed = count["tests"] - failed - count["skipped"], failed or int(status != 0)
+    return result
 
 
 def api_suite(build, tmp, names):
@@ -285,17 +319,17 @@ def api_files():
 def suites(tmp):
     return {
         "build": lambda: make("all", "tests"),
-        "lint": lambda: tap([PYTHON, "tests/support/lint.py"], PROGRAM_SECONDS),
+        "lint": lambda **how: tap([PYTHON, "tests/support/lint.py"], BUILD_SECONDS, **how),
         "unit": lambda: unit("release"),
         "db": lambda: database("release", tmp),
         "fuzz": lambda: corpus("release"),
         "api": lambda: api_suite("release", tmp, api_files()),
-        "asan-build": lambda: make("BUILD=asan", "all", "tests"),
+        "asan-build": lambda **how: make("BUILD=asan", "all", "tests", **how),
         "asan-unit": lambda: unit("asan"),
         "asan-db": lambda: database("asan", tmp),
         "asan-fuzz": lambda: corpus("asan"),
         "asan-api": lambda: api_suite("asan", tmp, ASAN_API),
-        "tsan-build": lambda: make("BUILD=tsan", "all", "unit-tests"),
+        "tsan-build": lambda **how: make("BUILD=tsan", "all", *unit_programs("tsan"), **how),
         "tsan-unit": lambda: unit("tsan"),
         "tsan-api": lambda: api_suite("tsan", tmp, TSAN_API),
     }
@@ -369,35 +403,79 @@ def chosen(args, tmp):
     return [(name, table[name]) for name in args or table]
 
 
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    os.chdir(ROOT)
-    tmp = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")
-    os.chmod(tmp, 0o755)                          # a server that drops root must get in
-    os.environ["PYTHONPYCACHEPREFIX"] = tmp
-    mode = next((arg for arg in sys.argv[1:] if arg.startswith("--")), "")
-    total, lines, broken = Result(), [], set()
+def timed(suite, **how):
+    began = time.monotonic()
     try:
-        for name, suite in chosen(sys.argv[1:], tmp):
+        result = suite(**how)
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        how.get("show", say)(f"not ok - {error}")
+        result = Result(0, 1)
+    result.wall = time.monotonic() - began
+    return result
+
+
+class Early:
+    """The suites of EARLY that were asked for, in a thread of their own."""
+
+    def __init__(self):
+        self.pool, self.begun = concurrent.futures.ThreadPoolExecutor(1), {}
+
+    def begin(self, suites_asked):
+        for name, suite in suites_asked:
+            if name in EARLY:
+                lines = []
+                self.begun[name] = lines, self.pool.submit(timed, suite, show=lines.append, idle=True)
+
+    def result(self, name, suite):
+        if name not in self.begun:
+            return timed(suite)
+        lines, future = self.begun[name]
+        result = future.result()
+        for line in lines:
+            say(line)
+        return result
+
+    def end(self):
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        end_all()
+
+
+def run_all(asked, mode):
+    """Shows each suite's line at the end; the sum of all."""
+    total, lines, broken, early = Result(), [], set(), Early()
+    try:
+        for name, suite in asked:
             # Suites of a variant hang on its build; those of a mode (--fuzz …) on the mode's.
             variant = mode or (name.partition("-")[0] if "-" in name else "build")
             if variant in broken and name != "lint":
                 lines.append(f"{name:12} not run: its build failed")
                 continue
             print(f"== {name}", flush=True)
-            began = time.monotonic()
-            try:
-                result = suite()
-            except (OSError, subprocess.SubprocessError, RuntimeError) as error:
-                print(f"  not ok - {name}: {error}", flush=True)
-                result = Result(0, 1)
+            result = early.result(name, suite)
             if name == "build" or name.endswith("-build"):
                 broken |= {variant} if result.failed else set()
+            if name == "build" and not result.failed:
+                early.begin(asked)
             total += result
-            lines.append(f"{name:12} {result.passed:5} passed {result.failed:4} failed {time.monotonic() - began:7.1f} s")
+            lines.append(result.line(name))
+    finally:
+        early.end()
+    print("\n".join(["==", *lines]))
+    return total
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.chdir(ROOT)
+    tmp = tempfile.mkdtemp(prefix="weir-test-", dir="/tmp")
+    os.chmod(tmp, 0o755)                          # a server that drops root must get in
+    os.environ["PYTHONPYCACHEPREFIX"] = tmp
+    began = time.monotonic()
+    try:
+        total = run_all(chosen(sys.argv[1:], tmp), next((arg for arg in sys.argv[1:] if arg.startswith("--")), ""))
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
-    print("\n".join(["==", *lines]))
+    print(f"{time.monotonic() - began:.0f} s, {total.cpu:.0f} s of CPU")
     print(f"{total.passed} passed, {total.failed} failed", flush=True)
     sys.exit(1 if total.failed or not total.passed else 0)
 
