@@ -72,12 +72,12 @@ def say(text):
     print("  " + text, flush=True)
 
 
-def give_way(child):
-    """It runs when nobody else wants to, also where the kernel shares out by session first."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
+def be_nice(child, value):
+    """A child and all that it started, also where the kernel shares out by session first. Back to 0 is for root only."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PGRP, child.pid, value)
         with open(f"/proc/{child.pid}/autogroup", "w", encoding="ascii") as f:
-            f.write("19")
+            f.write(str(value))
 
 
 def end_all():
@@ -86,13 +86,15 @@ def end_all():
             os.killpg(child.pid, signal.SIGTERM)
 
 
-def run(argv, seconds, result, env=None, line=None, show=say, idle=False):
-    """Shows what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long."""
+def run(argv, seconds, result, env=None, line=None, show=say, wanted=None):
+    """Shows what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long.
+    Until the event `wanted` it gives way to others."""
     child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    child.wanted = wanted
     RUNNING.add(child)
-    if idle:
-        give_way(child)
+    if wanted and not wanted.is_set():
+        be_nice(child, 19)
     late = threading.Event()
 
     def stop():
@@ -124,7 +126,7 @@ def run(argv, seconds, result, env=None, line=None, show=say, idle=False):
     return child.returncode
 
 
-def tap(argv, seconds, env=None, show=say, idle=False):
+def tap(argv, seconds, env=None, show=say, wanted=None):
     """A program that prints ok/not ok lines; its exit status counts when it prints none, or ends badly without saying why."""
     result = Result()
 
@@ -135,7 +137,7 @@ def tap(argv, seconds, env=None, show=say, idle=False):
             result.failed += match[1] == "not ok"
 
     try:
-        status = run(argv, seconds, result, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line, show, idle)
+        status = run(argv, seconds, result, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line, show, wanted)
     except FileNotFoundError:
         status = "no such file"
     if status and not result.failed:
@@ -319,11 +321,11 @@ def api_files():
 def suites(tmp):
     return {
         "build": lambda: make("all", "tests"),
-        "lint": lambda **how: tap([PYTHON, "tests/support/lint.py"], BUILD_SECONDS, **how),
         "unit": lambda: unit("release"),
         "db": lambda: database("release", tmp),
         "fuzz": lambda: corpus("release"),
         "api": lambda: api_suite("release", tmp, api_files()),
+        "lint": lambda **how: tap([PYTHON, "tests/support/lint.py"], BUILD_SECONDS, **how),
         "asan-build": lambda **how: make("BUILD=asan", "all", "tests", **how),
         "asan-unit": lambda: unit("asan"),
         "asan-db": lambda: database("asan", tmp),
@@ -423,13 +425,17 @@ class Early:
     def begin(self, suites_asked):
         for name, suite in suites_asked:
             if name in EARLY:
-                lines = []
-                self.begun[name] = lines, self.pool.submit(timed, suite, show=lines.append, idle=True)
+                lines, wanted = [], threading.Event()
+                self.begun[name] = lines, wanted, self.pool.submit(timed, suite, show=lines.append, wanted=wanted)
 
     def result(self, name, suite):
         if name not in self.begun:
             return timed(suite)
-        lines, future = self.begun[name]
+        lines, wanted, future = self.begun[name]
+        wanted.set()
+        for child in list(RUNNING):
+            if child.wanted is wanted:
+                be_nice(child, 0)
         result = future.result()
         for line in lines:
             say(line)
