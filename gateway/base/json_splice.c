@@ -48,7 +48,8 @@ bool splices_apply(const struct splices *s, struct buf *out)
         return false;
     for (size_t i = 0; i < n; i++) {
         buf_put(out, s->text.p + at, list[i].at - at);
-        buf_put(out, s->fresh.p + fresh, list[i].put);
+        if (list[i].put)         /* else there may be no `fresh` at all */
+            buf_put(out, s->fresh.p + fresh, list[i].put);
         at = list[i].at + list[i].cut;
         fresh += list[i].put;
     }
