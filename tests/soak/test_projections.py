@@ -3,6 +3,7 @@ import groups_rig
 import projections_once
 import projections_reads
 import projections_takeover
+import projections_verify
 import pytest
 from rig import SEED
 
@@ -27,3 +28,11 @@ def test_reads_never_fail_and_never_go_back_while_a_million_events_are_folded_an
 
 def test_another_gateway_takes_over_within_five_seconds(prove):
     prove(groups_rig.prove, projections_takeover.run)
+
+
+def test_verify_finds_what_was_changed_and_nothing_else(prove):
+    prove(groups_rig.prove, projections_verify.drift)
+
+
+def test_what_cannot_be_folded_is_one_letter_whatever_dies(prove):
+    prove(groups_rig.prove, projections_verify.letters, SEED)
