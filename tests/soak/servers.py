@@ -44,7 +44,7 @@ class Session:
     """A psql that is told what to do, and what it did: a transaction that stays open as long as one likes."""
 
     def __init__(self, url):
-        self.process = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([harness.PSQL, "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", url], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def say(self, sql):

@@ -41,7 +41,7 @@ ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"te
     "read", "registry", "slow_clients")]
 # Dealt out first, so that workers end together.
 LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "issuers",
-                                       "readme")}
+                                       "never_skipped", "readme", "supervision", "tickets", "tls", "validation", "validation_real")}
 LONG_UNITS = {f"test_{name}" for name in ("compat_hostile", "group_model", "jsonschema_hostile", "server_park", "webhook_payloads")}
 # What computes only: begun when the program is built, one after the other, with the time that the suites before them leave over.
 # Shown in their turn.
