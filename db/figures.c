@@ -5,6 +5,9 @@
 const struct stmt FIGURES_GROUPS = { "figures_groups", SQL_FIGURES_GROUPS, "int8", "text text int8 int8 int8 int8 int8" };
 const struct stmt FIGURES_LETTERS = { "figures_letters", SQL_FIGURES_LETTERS, "int8", "text text int8 int8 int8" };
 
+const struct stmt FIGURES_PROJECTIONS = { "figures_projections", SQL_FIGURES_PROJECTIONS, "int8",
+                                          "text int8 int8 bool bool int8" };
+
 static bool name(struct arena *a, const struct rows *r, int i, struct metric_group_name *ret)
 {
     *ret = (struct metric_group_name){ arena_slice(a, row_text(r, i, 0)), arena_slice(a, row_text(r, i, 1)) };
@@ -45,5 +48,28 @@ enum err db_figures(struct db *db, struct arena *a, int64_t max, struct metric_g
         e = ERR_NO_MEMORY;
     rows_free(&r[0]);
     rows_free(&r[1]);
+    return e;
+}
+
+enum err db_figures_projections(struct db *db, struct arena *a, int64_t max, struct metric_projection **ret, size_t *ret_n,
+                                int64_t *ret_all, struct fault *f)
+{
+    const struct arg args[] = { arg_int8(max) };
+    struct rows r = { 0 };
+    struct metric_projection *v = NULL;
+    enum err e = db_exec(db, &FIGURES_PROJECTIONS, args, &r, f);
+
+    if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
+        e = ERR_NO_MEMORY;
+    for (int i = 0; !e && i < r.n; i++) {
+        v[i] = (struct metric_projection){ arena_slice(a, row_text(&r, i, 0)), row_int8(&r, i, 1), row_int8(&r, i, 2),
+                                           row_bool(&r, i, 3), row_bool(&r, i, 4) };
+        if (!v[i].name.p)
+            e = ERR_NO_MEMORY;
+    }
+    *ret = v;
+    *ret_n = e ? 0 : (size_t)r.n;
+    *ret_all = !e && r.n ? row_int8(&r, 0, 5) : 0;
+    rows_free(&r);
     return e;
 }

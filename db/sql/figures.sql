@@ -51,3 +51,28 @@ select k.stream, k.group_name, k.parked, k.poison, k.groups
           join weir.streams s on s.stream_id = d.stream_id and not s.deleted
          order by d.parked desc, s.name, d.group_name limit $1) as k
  order by k.stream, k.group_name;
+
+-- name: figures_projections
+-- The $1 projections with the largest lag, of how many: what is read of them. Failed ones first: they fall behind without an end.
+select k.name, k.lag, greatest(0, extract(epoch from clock_timestamp() - e.recorded) * 1000000)::int8 as age, k.failed, k.paused,
+       k.projections
+  from (select p.name, p.projection_id, p.build, p.paused, b.error is not null as failed, a.lag, count(*) over () as projections
+          from weir.projections p
+          join weir.projection_builds b on b.projection_id = p.projection_id and b.build = p.build
+         cross join lateral (select coalesce(sum(greatest(h.head - t.position, 0)), 0)::int8 as lag
+                               from weir.projection_parts t
+                               join weir.partitions h on h.stream_id = t.stream_id and h.partition = t.partition
+                              where t.projection_id = p.projection_id and t.build = p.build) as a
+         order by failed desc, a.lag desc, p.name limit $1) as k
+ cross join lateral (
+    select min(y.recorded) as recorded
+      from weir.projection_parts t
+      join weir.partitions h on h.stream_id = t.stream_id and h.partition = t.partition and h.head > t.position
+     cross join lateral (select greatest(t.position + 1, h.earliest) as "offset") as o
+     cross join lateral (select m.month::timestamp as month from weir.partition_months m
+                          where m.stream_id = t.stream_id and m.partition = t.partition and m.first_offset <= o."offset"
+                          order by m.month desc limit 1) as m
+      join weir.events y on y.stream_id = t.stream_id and y.partition = t.partition and y."offset" = o."offset"
+                        and y.recorded >= m.month at time zone 'UTC' and y.recorded < (m.month + interval '1 month') at time zone 'UTC'
+     where t.projection_id = k.projection_id and t.build = k.build) as e
+ order by k.name;

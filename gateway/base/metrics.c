@@ -153,5 +153,6 @@ void metrics_render(struct buf *out)
             buf_printf(out, "%s %" PRId64 "\n", metric_rows[m].name, get(&cells[m].v));
     }
     metrics_groups(out);
+    metrics_projections(out);
     metrics_process(out);
 }

@@ -112,6 +112,14 @@ struct metric_groups {
 };
 bool metrics_groups_set(const struct metric_groups *groups, int64_t unix_us); /* copies; any thread. false: no memory */
 
+/* Of projections, likewise: with the label projection, by name. */
+struct metric_projection {
+    struct slice name;
+    int64_t lag_events, lag_us;
+    bool failed, paused;
+};
+bool metrics_projections_set(const struct metric_projection *v, size_t n, int64_t dropped, int64_t unix_us);
+
 void metrics_render(struct buf *out); /* Prometheus text 0.0.4 with HELP and TYPE, and process_* figures from /proc */
 
 #endif

@@ -23,6 +23,7 @@ extern const struct metric_row metric_row_requests, metric_row_request_seconds, 
 
 void metric_head(struct buf *out, const struct metric_row *row); /* HELP and TYPE */
 void metrics_groups(struct buf *out);                            /* weir_group_*, weir_dlq_*: metrics_groups_set */
+void metrics_projections(struct buf *out);                       /* weir_projection_*: metrics_projections_set */
 void metrics_process(struct buf *out);                           /* process_*: what /proc tells */
 
 #endif

@@ -7,7 +7,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/worker.h"
 
-#define GROUP_BYTES 1024 /* of memory for the figures of one: two names, of its lag and of its letters */
+#define GROUP_BYTES 1536 /* of memory for the figures of one: two names, of its lag and of its letters; of a projection its name */
 #define REST 19          /* times as long as a collection took it rests */
 
 struct figures {
@@ -16,6 +16,18 @@ struct figures {
     struct ticker *ticker; /* NULL: never */
     int64_t rest_until_us; /* monotonic */
 };
+
+static enum err collect_projections(struct figures *s, struct arena *a, struct fault *f)
+{
+    struct metric_projection *v;
+    int64_t all;
+    size_t n;
+    enum err e = db_figures_projections(s->db, a, s->config->metrics_groups_max, &v, &n, &all, f);
+
+    if (e)
+        return e;
+    return metrics_projections_set(v, n, all - (int64_t)n, clock_unix_us()) ? OK : ERR_NO_MEMORY;
+}
 
 static enum err collect(void *figures, bool *ret_more)
 {
@@ -33,10 +45,12 @@ static enum err collect(void *figures, bool *ret_more)
     e = a ? db_figures(s->db, a, s->config->metrics_groups_max, &groups, &f) : ERR_NO_MEMORY;
     if (!e && !metrics_groups_set(&groups, clock_unix_us()))
         e = ERR_NO_MEMORY;
+    if (!e)
+        e = collect_projections(s, a, &f);
     arena_free(a);
     s->rest_until_us = clock_mono_us() + REST * (clock_mono_us() - began);
     if (e && e != ERR_DATABASE_UNAVAILABLE)
-        log_warn("the figures of consumer groups are not collected", L_STR("why", f.detail));
+        log_warn("the figures of consumer groups and projections are not collected", L_STR("why", f.detail));
     return e;
 }
 
