@@ -255,9 +255,9 @@ const struct config_row config_rows[] = {
 
     BOOL("metrics.public", metrics_public, "false", "Serve /metrics without a token."),
     TIME("metrics.groups_period", metrics_groups_period_us, "15s", 0, HOUR,
-         "How often the figures of consumer groups and dead letters are collected; 0s: never."),
+         "How often the figures of consumer groups, dead letters and projections are collected; 0s: never."),
     INT("metrics.groups_max", metrics_groups_max, "1000", 1, 100000,
-        "Most groups with figures: those with the largest lag, and those with the most dead letters."),
+        "Most groups, and projections, with figures: those with the largest lag, and groups with the most dead letters."),
     BOOL("outbound.allow_private", outbound_allow_private, "false",
          "Webhooks and sagas may call private, loopback and link-local addresses."),
     WORD("log.level", log_level, "info", 1, "debug info warn error off", "Least level that is logged."),

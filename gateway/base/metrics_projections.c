@@ -10,7 +10,8 @@ enum family { LAG_EVENTS, LAG_SECONDS, FAILED, PAUSED, DROPPED, COLLECTED, FAMIL
 static const struct metric_row rows[FAMILIES] = {
     [LAG_EVENTS] = { "weir_projection_lag_events", GAUGE, "Events that a projection has not folded.", NULL },
     [LAG_SECONDS] = { "weir_projection_lag_seconds", GAUGE, "Age of the oldest of these.", NULL },
-    [FAILED] = { "weir_projection_failed", GAUGE, "Whether (1) the projection stands at an event that cannot be folded, or read.", NULL },
+    [FAILED] = { "weir_projection_failed", GAUGE,
+                 "Whether (1) the projection stands at an event that cannot be folded, or read.", NULL },
     [PAUSED] = { "weir_projection_paused", GAUGE, "Whether (1) the projection is paused.", NULL },
     [DROPPED] = { "weir_projection_series_dropped", GAUGE, "Projections without figures, beyond metrics.groups_max.", NULL },
     [COLLECTED] = { "weir_projection_figures_timestamp_seconds", GAUGE,

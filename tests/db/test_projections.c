@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "db/figures.h"
 #include "gateway/engine/audit.h"
 #include "tests/db/projections_support.h"
 
@@ -115,6 +116,40 @@ static void two_gateways_fold_each_event_once_while_one_comes_and_goes(void **st
     stream_unref(s);
 }
 
+#define FROM_HEAD "{\"streams\":[\"told\"],\"key\":\"subject\",\"on\":{\"*\":[{\"count\":\"/n\"}]},\"start\":\"latest\""
+
+static void figures_tell_of_those_that_are_the_furthest_behind(void **state)
+{
+    struct stream *s = stream_here(&gw, "told", 2, US_PER_S);
+    struct metric_projection *v;
+    int64_t all;
+    size_t n;
+
+    (void)state;
+    define("told", COUNTING("told"));
+    define("told-latest", FROM_HEAD "}");
+    count(s, 6, 2);
+    define("told-later", FROM_HEAD ",\"paused\":true}");
+    side_do("update weir.projection_parts set position = position + 1 where projection_id = (select projection_id from"
+            " weir.projections where name = 'told-latest')");
+    assert_ok(db_figures_projections(gw.db, scratch, 2, &v, &n, &all, NULL));
+    assert_int_equal(all, 3);
+    assert_int_equal(n, 2);
+    assert_true(slice_is(v[0].name, "told") && slice_is(v[1].name, "told-latest"));
+    assert_int_equal(v[0].lag_events, 12);
+    assert_int_equal(v[1].lag_events, 10);
+    assert_true(v[0].lag_us > 0 && !v[0].failed && !v[0].paused);
+    side_do("update weir.projection_builds set error = '{}' where projection_id = (select projection_id from weir.projections"
+            " where name = 'told-later')");
+    assert_ok(db_figures_projections(gw.db, scratch, 2, &v, &n, &all, NULL));
+    assert_true(slice_is(v[1].name, "told-later"));
+    assert_true(v[1].failed && v[1].paused && v[1].lag_events == 0 && v[1].lag_us == 0);
+    forget("told");
+    forget("told-latest");
+    forget("told-later");
+    stream_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +157,7 @@ int main(void)
         cmocka_unit_test(a_rebuild_takes_the_place_of_what_is_read),
         cmocka_unit_test(an_event_that_cannot_be_folded_stops_until_it_is_passed_over),
         cmocka_unit_test(two_gateways_fold_each_event_once_while_one_comes_and_goes),
+        cmocka_unit_test(figures_tell_of_those_that_are_the_furthest_behind),
     };
 
     return cmocka_run_group_tests(tests, start, projections_close);
