@@ -7,7 +7,6 @@
 #include "gateway/engine/error_mask.h"
 #include "gateway/engine/projection_step.h"
 
-#define REDRIVEN_MAX 100 /* letters in one step */
 #define REASON "fold-failed"
 
 static struct event event_of(const struct step *s, const struct fold_letter *l)

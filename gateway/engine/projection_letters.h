@@ -9,6 +9,8 @@
  * builds take a letter's event where it was resolved, and pass over what is parked or discarded. docs/projections.md */
 #define PROJECTION_GROUP "projection:"
 
+#define REDRIVEN_MAX 100 /* letters in one step */
+
 struct step;
 
 /* Of a step. */

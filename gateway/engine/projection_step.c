@@ -346,7 +346,7 @@ static enum step_end go(struct step *s)
         return (e = fail_build(s)) ? late(s, e) : STEP_LOST;
     if (s->to >= s->part->upto)
         return STEP_LOST; /* as far as it shall come */
-    return s->page.up_to_date ? STEP_IDLE : STEP_MORE;
+    return s->page.up_to_date && s->letters.redriven < REDRIVEN_MAX ? STEP_IDLE : STEP_MORE;
 }
 
 /* What became of the last step? */

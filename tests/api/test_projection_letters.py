@@ -33,7 +33,7 @@ def make(client, stream, **more):
 
 
 def letters(client, dlq, group, **query):
-    return client.get(f"{dlq}?group={group}" + "".join(f"&{k}={v}" for k, v in query.items())).expect(200).json()["items"]
+    return client.get(f"{dlq}?limit=1000&group={group}" + "".join(f"&{k}={v}" for k, v in query.items())).expect(200).json()["items"]
 
 
 def state(client, path, key="a"):
@@ -94,13 +94,13 @@ def test_a_rebuild_takes_what_was_repaired_and_passes_over_the_rest(client, stre
 
 def test_many_letters_are_redriven_by_a_job(client, stream):
     path, dlq, group = make(client, stream)
-    pay(client, stream, *["bad"] * 30, subject="k")
+    pay(client, stream, *["bad"] * 130, subject="k")
     folded(client, path)
     harness.psql(client.gateway, f"""update weir.dead_letters set data = '{{"amount":2}}'::text::bytea where group_name = '{group}'""")
     job = client.post(f"{dlq}/redrive", {"filter": {"group": group}}).expect(202).json()
     until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "done")
-    until(lambda: len(letters(client, dlq, group, state="resolved")) == 30)
-    assert state(client, path, "k") == ({"sum": 60, "n": 30}, 30)
+    until(lambda: len(letters(client, dlq, group, state="resolved")) == 130)
+    assert state(client, path, "k") == ({"sum": 260, "n": 130}, 130)
 
 
 def test_letters_of_a_projection_that_is_gone_can_only_be_discarded(client, stream):
