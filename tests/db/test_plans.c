@@ -5,6 +5,7 @@
 #include "db/groups.h"
 #include "db/jobs.h"
 #include "db/letters.h"
+#include "db/projection_letters.h"
 #include "db/projections_parts.h"
 #include "db/publish.h"
 #include "db/read.h"
@@ -204,6 +205,8 @@ static const struct hot {
     { &GROUP_OLDEST, "(7, '{0,1}', '{500,501}')", "events_" },
     { &LETTERS_REMOVE_CLOSED, "(now() - interval '1 day', 10)", "dead_letters" },
     { &LETTERS_REMOVE_PARKED, "(now() - interval '1 day', 10)", "dead_letters" },
+    { &FOLD_LETTERS, "('g1', 7, 0, 10, 20, 10, 100)", "dead_letters" },
+    { &LETTERS_REFOLD, "(7, array[md5('x')::uuid, md5('y')::uuid], '{g1}', '')", "dead_letters" },
     { &LETTERS_FIT, "(7, array[md5('x')::uuid, md5('y')::uuid])", "dead_letters" },
     { &AUTO_MATCH, "(7, 'g1', 3, 1000000, 50, 0::int2)", "dead_letters" },
     { &JOB_TAKE, "", "jobs" },
@@ -397,7 +400,8 @@ static void every_table_of_a_stream_has_its_id_in_every_key(void **state)
                               " and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname ="
                               " 'stream_id')"
                               " and c.relname not in ('audit', 'migrations', 'revocations', 'revocations_clock', 'settings',"
-                              " 'projections', 'projection_builds', 'projection_changes', 'projection_lookups',"
+                              " 'projections', 'projection_builds', 'projection_changes', 'projection_checks',"
+                              " 'projection_lookups',"
                               " 'projection_members', 'projection_states',"
                               " 'tickets', 'registry', 'schemas', 'schema_subjects', 'schema_versions', 'schema_references',"
                               " 'contracts', 'contract_reads')"), 0); /* small: they stay in one place, or are copied to all */
@@ -418,7 +422,7 @@ static void every_table_of_a_projection_has_its_id_in_every_key(void **state)
 {
     (void)state;
     assert_int_equal(side_int("select count(*) from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname ="
-                              " 'projection_id' where c.relnamespace = 'weir'::regnamespace and c.relkind = 'r'"), 7);
+                              " 'projection_id' where c.relnamespace = 'weir'::regnamespace and c.relkind = 'r'"), 8);
     assert_int_equal(side_int("select count(*) from pg_index i join pg_class c on c.oid = i.indrelid join pg_attribute a on"
                               " a.attrelid = c.oid and a.attname = 'projection_id' where c.relnamespace = 'weir'::regnamespace and"
                               " i.indisunique and not a.attnum = any(i.indkey) and c.relname <> 'projections'"), 0);
