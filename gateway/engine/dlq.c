@@ -178,7 +178,7 @@ enum err dlq_redrive(struct db *db, struct arena *a, int64_t stream_id, const ui
 {
     struct letter_group *groups;
     struct letter_seen *seen;
-    size_t group_n, there, seen_n;
+    size_t group_n, there = 0, seen_n;
     enum err e;
 
     if ((e = db_letters_groups(db, a, stream_id, ids, n, &groups, &group_n, f)) ||
