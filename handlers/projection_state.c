@@ -36,7 +36,7 @@ struct asking {
     bool reached, found;
     const char *stopped;                  /* why it does not go on; NULL: it does */
     char position[CURSOR_TEXT];           /* "": none */
-    char etag[PROJECTION_ETAG + 2];
+    char etag[PROJECTION_ETAG + 4];       /* W/"…" */
     struct buf body;
     const char *next;                     /* `after` of the next page; NULL: there is none */
 };
@@ -63,8 +63,8 @@ static void put_one(struct asking *q, const struct projection_view *v, const str
 {
     if (!(q->found = s->key.p != NULL))
         return;
-    q->etag[0] = '"';
-    q->etag[projection_etag(s, q->etag + 1) + 1] = '"';
+    memcpy(q->etag, "W/\"", 3); /* weak: of the state; the position beside it moves on */
+    q->etag[projection_etag(v, s, q->etag + 3) + 3] = '"';
     projection_put_state(&q->body, s);
     projection_put_position(&q->body, v);
     buf_char(&q->body, '}');
@@ -165,7 +165,7 @@ static void look(struct request *rq)
 
 static enum err reply_state(struct request *rq, struct reply *rp, struct asking *q)
 {
-    bool fresh = etag_listed(request_header(rq, "If-None-Match"), q->etag);
+    bool fresh = etag_listed(request_header(rq, "If-None-Match"), q->etag + 2);
     enum err e;
 
     if (!q->found)

@@ -166,19 +166,28 @@ static enum err keep(struct watching *w, const struct projection_view *v, const 
     return OK;
 }
 
-/* Where the caller wants to go on; a mark of another build says that what was read is not any more. */
+/* Where the caller wants to go on. A mark says that it was read here: of another build, or of streams that are not those of now, it is
+ * a gap and no mistake, so that a reader that comes back is told as one that had stayed. */
 static enum err find_start(struct request *rq, struct watching *w, struct arena *a, const struct projection_view *view,
                            int64_t **ret_pos, bool *ret_gap)
 {
     struct slice text = projection_without_mark(w->start);
+    bool marked = w->start.n > text.n;
+    unsigned char bytes[CURSOR_BYTES];
     char mark[PROJECTION_MARK];
-    enum err e = projection_positions(a, view, text, ret_pos, &rq->fault);
+    enum err e = OK;
 
     mark_of(view, mark);
-    *ret_gap = w->start.n > text.n && !slice_is((struct slice){ text.p + text.n, w->start.n - text.n }, mark);
-    if (*ret_gap)
-        *ret_pos = view->pos;
-    return e;
+    *ret_gap = marked && !slice_is((struct slice){ text.p + text.n, w->start.n - text.n }, mark) && cursor_unseal(text, bytes);
+    if (!*ret_gap) {
+        e = projection_positions(a, view, text, ret_pos, &rq->fault);
+        *ret_gap = marked && (e == ERR_CURSOR_FOREIGN || e == ERR_CURSOR_UNKNOWN || e == ERR_CURSOR_PARTIAL);
+    }
+    if (!*ret_gap)
+        return e;
+    rq->fault = (struct fault){ 0 };
+    *ret_pos = view->pos;
+    return OK;
 }
 
 static enum err look_begin(struct request *rq, struct watching *w, struct arena *a)
@@ -198,7 +207,8 @@ static enum err look_begin(struct request *rq, struct watching *w, struct arena 
     w->told = w->phase == CHANGES;
     w->more = true;
     BUF_LIT(&w->out, "retry: 2000\n");
-    put_id(w);
+    if (!gap) /* who hears of the new position without the gap would pass over it */
+        put_id(w);
     BUF_LIT(&w->out, "\n");
     if (gap) {
         snprintf(from, sizeof from, "%.*s", (int)w->start.n, w->start.p);

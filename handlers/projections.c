@@ -4,7 +4,7 @@
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
 
-#define LIST_MAX 1000
+#define LIST_MAX 100 /* each takes several statements */
 #define LIST_DEFAULT 100
 
 /* --- as JSON --- */
@@ -271,9 +271,11 @@ static enum err bad(struct request *rq, const char *pointer, const char *why)
 
 static enum err resume_step(struct request *rq, struct change *c)
 {
-    c->type = "ProjectionResumed";
-    return projections_resume(rq->app->projections, rq->db, rq->arena, c->name, c->has_skip ? &c->skip : NULL, &c->done,
-                              &rq->fault);
+    enum err e = projections_resume(rq->app->projections, rq->db, rq->arena, c->name, c->has_skip ? &c->skip : NULL, &c->done,
+                                    &rq->fault);
+
+    c->type = c->done.resumed ? "ProjectionResumed" : NULL;
+    return e;
 }
 
 enum err handle_resume_projection(struct request *rq, struct reply *rp)

@@ -340,6 +340,7 @@ enum err projections_resume(struct projections *p, struct db *db, struct arena *
         e = db_build_set(db, &m.builds[i], f);
     }
     m.row.paused = false;
+    ret->resumed = true;
     if (e || (e = db_projection_update(db, &m.row, f)))
         return e;
     return projection_tell(db, m.row.projection_id, f);

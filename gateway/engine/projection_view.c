@@ -233,9 +233,10 @@ enum err projections_state(struct db *db, struct arena *a, struct slice name, st
     return e ? e : projection_view_make(a, &row, ret_view);
 }
 
-size_t projection_etag(const struct projection_state *s, char out[PROJECTION_ETAG])
+size_t projection_etag(const struct projection_view *v, const struct projection_state *s, char out[PROJECTION_ETAG])
 {
-    return (size_t)snprintf(out, PROJECTION_ETAG, "%d-%d-%lld", s->build, s->last_part, (long long)s->last_offset);
+    return (size_t)snprintf(out, PROJECTION_ETAG, "%lld-%d-%d-%lld", (long long)v->projection_id, s->build, s->last_part,
+                            (long long)s->last_offset);
 }
 
 /* Pages, as their states are looked at. */

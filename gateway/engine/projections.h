@@ -31,6 +31,7 @@ struct projection_change {
     struct slice before, after;  /* definitions, JSON; p == NULL: there was none, or is none */
     bool created;
     bool paused_before;
+    bool resumed;                /* it was paused or had failed, and goes on */
     int32_t build;               /* a build that was begun by it; 0: none */
     int32_t instead_of;          /* a build that had not yet caught up and was given up for it; 0: none */
 };
@@ -110,9 +111,10 @@ bool projection_reached(const struct projection_view *v, const struct projection
 /* One state with where the projection stood. ret->key.p == NULL: the key has none. */
 enum err projections_state(struct db *db, struct arena *a, struct slice name, struct slice key, struct projection_view *ret_view,
                            struct projection_state *ret, struct fault *f);
-/* Build, part and offset of the last change, without quotes: equal for equal states only. Returns its length. */
-#define PROJECTION_ETAG 64
-size_t projection_etag(const struct projection_state *s, char out[PROJECTION_ETAG]);
+/* Incarnation and build of the projection, part and offset of the last change, without quotes: equal for equal states only. Returns its
+ * length. */
+#define PROJECTION_ETAG 80
+size_t projection_etag(const struct projection_view *v, const struct projection_state *s, char out[PROJECTION_ETAG]);
 
 /* Pages of states, by key. A page ends early when `budget` rows were looked at or it is `bytes` large; then next is set. where: as requests
  * write it, "/status=open" (fold.h: ERR_BAD_PARAMETER); all of them have to hold. */

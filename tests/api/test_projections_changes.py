@@ -82,6 +82,33 @@ def test_who_reads_another_build_than_before_is_told(gateway, client, stream):
         assert not told(late.up_to_date())
 
 
+def test_who_comes_back_after_the_streams_have_changed_is_told(gateway, client, stream):
+    more = f"{stream}.more"
+    client.create(stream)
+    client.create(more)
+    define(client, stream, on=COUNT)
+
+    def come_back(last):
+        """As an EventSource does; the place to come back to later."""
+        with watch(gateway, stream, headers={"Last-Event-ID": last}) as feed:
+            blocks = feed.up_to_date()
+        gaps = [b for b in blocks if b.event == "gap"]
+        assert [g.json() for g in gaps] == [{"from": last, "to": gaps[0].id}]
+        assert blocks.index(gaps[0]) == [b.id is not None for b in blocks].index(True)   # no position before it is told
+        return blocks[-1].id
+
+    with watch(gateway, stream) as feed:
+        one = feed.up_to_date()[-1].id
+    client.put(path(stream), {"streams": [stream, more], "key": "subject", "on": COUNT}).expect(200)
+    deadline = time.monotonic() + 10 * harness.SLOW
+    while client.get(path(stream)).expect(200).json()["build"] == 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    both = come_back(one)
+    client.request("DELETE", f"/v1/streams/{more}").expect(204)                          # of the same build
+    come_back(both)
+
+
 def test_changes_that_are_forgotten_are_a_gap(gateway, client, stream):
     client.create(stream)
     define(client, stream, on=COUNT)
