@@ -13,13 +13,13 @@ const struct stmt MEMBER_BEAT = { "member_beat", SQL_MEMBER_BEAT, "int8 int8", "
 const struct stmt MEMBERS_FORGET = { "members_forget", SQL_MEMBERS_FORGET, "", "" };
 const struct stmt MEMBER_LEAVE = { "member_leave", SQL_MEMBER_LEAVE, "int8", "" };
 const struct stmt PARTS_MINE = { "parts_mine", SQL_PARTS_MINE, "int8", PART_ID " int8" };
-const struct stmt PARTS_CLAIM = { "parts_claim", SQL_PARTS_CLAIM, "int8 int8", PART_ID " int4 int8 int8 int8 int8 text int2" };
+const struct stmt PARTS_CLAIM = { "parts_claim", SQL_PARTS_CLAIM, "int8 int8", PART_ID " int4 int8 int8 int8 int8 int8 text int2" };
 const struct stmt PART_RELEASE = { "part_release", SQL_PART_RELEASE, PART_ID " int8 int8", "" };
 const struct stmt PARTS_BEHIND = { "parts_behind", SQL_PARTS_BEHIND, "int8", PART_ID };
 const struct stmt PART_GET = { "part_get", SQL_PART_GET, PART_ID, "int8 int8" };
-const struct stmt PART_ADVANCE = { "part_advance", SQL_PART_ADVANCE, PART_ID " int8 int8 int8 int8", "int2" };
+const struct stmt PART_ADVANCE = { "part_advance", SQL_PART_ADVANCE, PART_ID " int8 int8 int8 int8 bool", "int2" };
 const struct stmt FROZEN_END = { "frozen_end", SQL_FROZEN_END, "text", "text" };
-const struct stmt STATES_LOCK = { "states_lock", SQL_STATES_LOCK, "int8 int4 text[]", "text text int8 int4" };
+const struct stmt STATES_LOCK = { "states_lock", SQL_STATES_LOCK, "int8 int4 text[] int8", "text text int8 int4" };
 const struct stmt STATES_INSERT = { "states_insert", SQL_STATES_INSERT, STATES_ARGS, "" };
 const struct stmt STATES_UPDATE = { "states_update", SQL_STATES_UPDATE, STATES_ARGS, "" };
 const struct stmt STATES_DELETE = { "states_delete", SQL_STATES_DELETE, "int8 int4 text[]", "" };
@@ -94,10 +94,11 @@ enum err db_parts_claim(struct db *db, struct arena *a, int64_t owner, int64_t l
     if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
         e = ERR_NO_MEMORY;
     for (int i = 0; !e && i < r.n; i++) {
-        v[i] = (struct claim_row){ read_id(&r, i), row_int4(&r, i, 4), row_int8(&r, i, 5), row_int8(&r, i, 6),
-                                   row_null(&r, i, 7) ? INT64_MAX : row_int8(&r, i, 7), row_int8(&r, i, 8),
-                                   arena_slice(a, row_text(&r, i, 9)),
-                                   row_int2(&r, i, 10) };
+        v[i] = (struct claim_row){
+            .id = read_id(&r, i), .part = row_int4(&r, i, 4), .first = row_int8(&r, i, 5), .target = row_int8(&r, i, 6),
+            .position = row_int8(&r, i, 7), .upto = row_null(&r, i, 8) ? INT64_MAX : row_int8(&r, i, 8),
+            .epoch = row_int8(&r, i, 9), .stream = arena_slice(a, row_text(&r, i, 10)), .build_state = row_int2(&r, i, 11),
+        };
         if (!v[i].stream.p)
             e = ERR_NO_MEMORY;
     }
@@ -149,10 +150,12 @@ enum err db_step_begin(struct db *db, struct arena *a, const struct step_row *s,
                        bool *ret_moved, int *ret_build_state, struct rows *ret_rows, struct fault *f)
 {
     char idle[24];
-    const struct arg advance[] = { ID_ARGS(&s->id), arg_int8(s->epoch), arg_int8(s->from), arg_int8(s->to), arg_int8(s->folded) };
+    const struct arg advance[] = { ID_ARGS(&s->id), arg_int8(s->epoch), arg_int8(s->from), arg_int8(s->to), arg_int8(s->folded),
+                                   arg_bool(s->begins) };
     const struct arg frozen[] = { arg_text((struct slice){ idle, (size_t)snprintf(idle, sizeof idle, "%lld",
                                                                                    (long long)(s->idle_us / 1000)) }) };
-    const struct arg lock[] = { arg_int8(s->id.projection_id), arg_int4(s->id.build), arg_text_array(a, keys, sizeof *keys, n) };
+    const struct arg lock[] = { arg_int8(s->id.projection_id), arg_int4(s->id.build), arg_text_array(a, keys, sizeof *keys, n),
+                                arg_int8(s->bytes) };
     struct rows r[4] = { 0 };
     enum err e;
 

@@ -14,15 +14,16 @@ struct part_id {
 struct claim_row {
     struct part_id id;
     int32_t part;              /* its number */
-    int64_t first, position, upto, epoch;
+    int64_t first, target, position, upto, epoch;
     struct slice stream;       /* its name */
     int build_state;           /* enum build_state */
 };
 
 extern const struct stmt MEMBER_BEAT, MEMBERS_FORGET, MEMBER_LEAVE, PARTS_MINE, PARTS_CLAIM, PART_RELEASE, PARTS_BEHIND,
     PART_GET, PART_ADVANCE, FROZEN_END, STATES_LOCK, STATES_INSERT, STATES_UPDATE, STATES_DELETE, LOOKUPS_REMOVE,
-    LOOKUPS_ADD, CHANGE_ADD, STATES_MIXED, SKIPS_OF, BUILD_FAIL, SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILD_HOLD, PARTS_KEEP_FROM,
-    STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED, STATES_REMOVE, LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
+    LOOKUPS_ADD, CHANGE_ADD, STATES_MIXED, SKIPS_OF, BUILD_FAIL, SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILDS_RELEASE,
+    CHANGES_DROP, BUILD_HOLD, PARTS_KEEP_FROM, STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED, STATES_REMOVE,
+    LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
 
 /* --- members; transactions of their own --- */
 
@@ -45,7 +46,7 @@ enum err db_part_get(struct db *db, const struct part_id *id, int64_t *ret_posit
 
 /* A state of a step, before it. */
 struct locked_state {
-    struct slice key, state;   /* as long as the rows */
+    struct slice key, state;   /* as long as the rows; state.p == NULL: it is beyond the bytes */
     int64_t version;
     int32_t part;
 };
@@ -56,6 +57,8 @@ struct step_row {
     struct part_id id;
     int64_t epoch, from, to;   /* positions */
     int64_t folded;            /* events */
+    bool begins;               /* at `to`, since nothing before is kept */
+    int64_t bytes;             /* of states at most; one at least */
     int64_t idle_us;
 };
 enum err db_step_begin(struct db *db, struct arena *a, const struct step_row *s, const struct slice *keys, size_t n,
@@ -112,6 +115,7 @@ struct swap_row {
 };
 enum err db_swap_candidates(struct db *db, struct arena *a, struct swap_row **ret, size_t *ret_n, struct fault *f);
 enum err db_builds_forsaken(struct db *db, int64_t held_us, int64_t *ret_n, struct fault *f); /* held for longer: not any more */
+enum err db_builds_release(struct db *db, int64_t projection_id, struct fault *f); /* none of the projection's is held */
 enum err db_build_hold(struct db *db, int64_t projection_id, int32_t build, bool held, struct fault *f);
 enum err db_parts_keep_from(struct db *db, int64_t projection_id, int32_t build, struct fault *f);
 

@@ -10,6 +10,8 @@ const struct stmt PARTS_FORGET = { "parts_forget", SQL_PARTS_FORGET, "", "" };
 const struct stmt BUILDS_RETIRED = { "builds_retired", SQL_BUILDS_RETIRED, "", "int8 int4" };
 const struct stmt STATES_REMOVE = { "states_remove", SQL_STATES_REMOVE, "int8 int4 int8", "" };
 const struct stmt LOOKUPS_DROP = { "lookups_drop", SQL_LOOKUPS_DROP, "int8 int4 int8", "" };
+const struct stmt CHANGES_DROP = { "changes_drop", SQL_CHANGES_DROP, "int8 int4 int8", "" };
+const struct stmt BUILDS_RELEASE = { "builds_release", SQL_BUILDS_RELEASE, "int8", "" };
 const struct stmt BUILD_REMOVE = { "build_remove", SQL_BUILD_REMOVE, "int8 int4", "" };
 const struct stmt CHANGES_TRIM = { "changes_trim", SQL_CHANGES_TRIM, "int8 int4 int4 int8 int8 int8", "int8" };
 
@@ -39,6 +41,13 @@ enum err db_builds_forsaken(struct db *db, int64_t held_us, int64_t *ret_n, stru
     *ret_n = r.n;
     rows_free(&r);
     return e;
+}
+
+enum err db_builds_release(struct db *db, int64_t projection_id, struct fault *f)
+{
+    const struct arg args[] = { arg_int8(projection_id) };
+
+    return db_exec(db, &BUILDS_RELEASE, args, NULL, f);
 }
 
 enum err db_build_hold(struct db *db, int64_t projection_id, int32_t build, bool held, struct fault *f)
@@ -79,16 +88,18 @@ enum err db_parts_forget(struct db *db, struct fault *f)
 /* The build goes when nothing of it is left. */
 static enum err remove_some(struct db *db, int64_t projection_id, int32_t build, int64_t batch, struct fault *f)
 {
+    static const struct stmt *const rows_of[] = { &STATES_REMOVE, &LOOKUPS_DROP, &CHANGES_DROP };
     const struct arg args[] = { arg_int8(projection_id), arg_int4(build), arg_int8(batch) };
-    struct rows r = { 0 };
-    enum err e = db_exec(db, &STATES_REMOVE, args, &r, f);
+    int64_t removed = 0;
+    enum err e = OK;
 
-    int64_t removed = e ? batch : r.affected;
+    for (size_t i = 0; !e && removed < batch && i < sizeof rows_of / sizeof *rows_of; i++) {
+        struct rows r = { 0 };
 
-    rows_free(&r);
-    if (!e && removed < batch && !(e = db_exec(db, &LOOKUPS_DROP, args, &r, f)))
+        e = db_exec(db, rows_of[i], args, &r, f);
         removed = r.affected;
-    rows_free(&r);
+        rows_free(&r);
+    }
     return e || removed == batch ? e : db_exec(db, &BUILD_REMOVE, args, NULL, f);
 }
 

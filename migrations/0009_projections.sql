@@ -21,6 +21,7 @@ create table weir.projection_builds (
     held          timestamptz,                     -- since then nobody folds it: another is to be compared with it; null: not held
     created       timestamptz not null,
     updated       timestamptz not null,            -- last time that state, error or held changed
+    parts         integer  not null default 0,     -- numbers of parts that were given
     primary key (projection_id, build)
 );
 

@@ -64,10 +64,15 @@ update weir.projection_parts t set epoch = t.epoch + 1, owner = 0
  where t.projection_id = f.projection_id and t.build = f.build and t.stream_id = f.stream_id and t.partition = f.partition;
 
 -- name: parts_add
+-- A number is never given again: changes and ETags of a stream that was deleted bear its parts' numbers.
+with numbers as (
+    update weir.projection_builds set parts = parts + cardinality($3::int8[]) where projection_id = $1 and build = $2
+    returning parts - cardinality($3::int8[]) as next
+)
 insert into weir.projection_parts (projection_id, build, stream_id, partition, part, first, position, target, kept)
-select $1, $2, u.stream_id, u.partition, n.last + u.ord, u.first, u.first, u.target, u.first
+select $1, $2, u.stream_id, u.partition, n.next + u.ord - 1, u.first, u.first, u.target, u.first
   from unnest($3::int8[], $4::int4[], $5::int8[], $6::int8[]) with ordinality as u (stream_id, partition, first, target, ord)
- cross join (select coalesce(max(part), -1) as last from weir.projection_parts where projection_id = $1 and build = $2) as n
+ cross join numbers n
 on conflict do nothing;
 
 -- name: parts_of
@@ -153,14 +158,15 @@ select c.part, c.position, k.key
  order by c.came, c.part, c.position;
 
 -- name: swap_candidates
--- Builds that could take the place of what is read, and how far they are behind it (a part that it has not: behind where it began).
+-- Builds that could take the place of what is read, and how far they are behind it, or behind the heads when they began: what is read may
+-- stand still.
 select n.projection_id, n.build, p.build as active, o.held, coalesce(d.behind, 0)::int8 as behind,
        coalesce(extract(epoch from now() - o.held) * 1000000, 0)::int8 as held_for
   from weir.projection_builds n
   join weir.projections p on p.projection_id = n.projection_id and not p.paused
   join weir.projection_builds o on o.projection_id = p.projection_id and o.build = p.build
  cross join lateral (
-    select sum(greatest(coalesce(t.position, x.target) - x.position, 0)) as behind
+    select sum(greatest(greatest(coalesce(t.position, 0), x.target) - x.position, 0)) as behind
       from weir.projection_parts x
       left join weir.projection_parts t on t.projection_id = x.projection_id and t.build = p.build and t.stream_id = x.stream_id
                                        and t.partition = x.partition
@@ -172,6 +178,10 @@ select n.projection_id, n.build, p.build as active, o.held, coalesce(d.behind, 0
 update weir.projection_builds b set held = null, updated = now()
  where b.held < now() - $1::int8 * interval '1 microsecond' and b.state <> 2
 returning b.projection_id;
+
+-- name: builds_release
+-- What they waited for is given up.
+update weir.projection_builds set held = null, updated = now() where projection_id = $1 and held is not null;
 
 -- name: build_hold
 update weir.projection_builds set held = case when $3 then coalesce(held, now()) end, updated = now()
@@ -207,13 +217,20 @@ delete from weir.projection_states
 delete from weir.projection_lookups
  where ctid = any (array(select ctid from weir.projection_lookups where projection_id = $1 and build = $2 limit $3));
 
+-- name: changes_drop
+delete from weir.projection_changes
+ where ctid = any (array(select ctid from weir.projection_changes where projection_id = $1 and build = $2 limit $3));
+
 -- name: build_remove
+-- Only when nothing of it is left: another gateway may be removing it too.
 with parts as (
     delete from weir.projection_parts where projection_id = $1 and build = $2
-), changes as (
-    delete from weir.projection_changes where projection_id = $1 and build = $2
 )
-delete from weir.projection_builds where projection_id = $1 and build = $2 and state = 2;
+delete from weir.projection_builds
+ where projection_id = $1 and build = $2 and state = 2
+   and not exists (select from weir.projection_states where projection_id = $1 and build = $2)
+   and not exists (select from weir.projection_lookups where projection_id = $1 and build = $2)
+   and not exists (select from weir.projection_changes where projection_id = $1 and build = $2);
 
 -- name: changes_trim
 -- A batch of the oldest changes of a part: those that came more than $4 microseconds ago, and what is beyond the newest $5 steps.

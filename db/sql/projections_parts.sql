@@ -40,7 +40,7 @@ with free as (
 update weir.projection_parts t set epoch = t.epoch + 1, owner = $1
   from free f
  where t.projection_id = f.projection_id and t.build = f.build and t.stream_id = f.stream_id and t.partition = f.partition
-returning t.projection_id, t.build, t.stream_id, t.partition, t.part, t.first, t.position, t.upto, t.epoch, f.name, f.state;
+returning t.projection_id, t.build, t.stream_id, t.partition, t.part, t.first, t.target, t.position, t.upto, t.epoch, f.name, f.state;
 
 -- name: part_release
 update weir.projection_parts set owner = 0
@@ -59,7 +59,8 @@ select position, epoch from weir.projection_parts
 
 -- name: part_advance
 -- The fence: no row when another gateway has claimed the part, or somebody has stopped it.
-update weir.projection_parts set position = $7, folded = folded + $8
+-- $9: it begins there, as what stood before is not kept any more.
+update weir.projection_parts set position = $7, folded = folded + $8, first = case when $9 then $7 else first end
  where projection_id = $1 and build = $2 and stream_id = $3 and partition = $4 and epoch = $5 and position = $6
 returning (select b.state from weir.projection_builds b where b.projection_id = $1 and b.build = $2) as build_state;
 
@@ -68,11 +69,14 @@ returning (select b.state from weir.projection_builds b where b.projection_id = 
 select set_config('idle_in_transaction_session_timeout', $1, true) as frozen;
 
 -- name: states_lock
--- Key by key, in their order: a build begins without statistics, and any other plan would read all of it.
-select s.key, s.state, s.version, s.part
-  from unnest($3::text[]) as u (key)
+-- Key by key, in their order: a build begins without statistics, and any other plan would read all of it. Beyond $4 bytes of states there
+-- are none; the first one comes always.
+select s.key, case when sum(octet_length(s.state)) over (order by u.n rows unbounded preceding) - octet_length(s.state) < $4
+                   then s.state end as state, s.version, s.part
+  from unnest($3::text[]) with ordinality as u (key, n)
  cross join lateral (select x.key, x.state, x.version, x.part from weir.projection_states x
-                      where x.projection_id = $1 and x.build = $2 and x.key = u.key for update) as s;
+                      where x.projection_id = $1 and x.build = $2 and x.key = u.key for update) as s
+ order by u.n;
 
 -- name: states_insert
 -- Of keys that were not there; should another part have made one meanwhile it fails.

@@ -139,7 +139,9 @@ enum err build_retire(struct db *db, struct arena *a, struct build_row *b, struc
 
     b->state = BUILD_RETIRED;
     b->held = false;
-    return e ? e : db_build_set(db, b, f);
+    if (e || (e = db_build_set(db, b, f)))
+        return e;
+    return db_builds_release(db, b->projection_id, f);
 }
 
 /* --- put --- */
@@ -198,6 +200,7 @@ static enum err change_build(struct projections *p, struct db *db, struct arena 
         ret->instead_of = m->building->build;
         if ((e = build_retire(db, a, m->building, f)) || (e = folded_of(p, a, m->active, &folded, f)))
             return e;
+        m->active->held = false;
         same = slice_eq(folded, def->folded) ? m->active : NULL;
     }
     if (same) {

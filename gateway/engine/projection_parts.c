@@ -87,7 +87,9 @@ bool parts_add(struct projections *p, const struct claim_row *claim, struct stre
     }
     *part = (struct fold_part){ .id = claim->id, .number = claim->part, .epoch = claim->epoch, .upto = claim->upto, .stream = s,
                                 .folder = f, .batch = FIRST_BATCH, .position = claim->position,
-                                .fresh = claim->position == claim->first, .queue = claim->build_state != BUILD_ACTIVE };
+                                .first = claim->first,
+                                .fresh = claim->position == claim->first && claim->first < claim->target,
+                                .queue = claim->build_state != BUILD_ACTIVE };
     pthread_mutex_lock(&p->lock);
     at = bucket_of(p, part->id.stream_id, part->id.partition);
     part->chain = *at;

@@ -33,7 +33,8 @@ struct fold_part {
     struct folder *folder;       /* a reference */
     size_t batch;                /* events of the next step */
     bool doubt;                  /* what became of the last step is not known */
-    bool fresh;                  /* nothing was folded yet */
+    int64_t first;               /* it was folded from the next offset on */
+    bool fresh;                  /* nothing was folded yet of what was there when the build began */
     int queue;                   /* of projections.queues: 0: what is read, 1: what is only being built */
     /* under projections.lock */
     int64_t position;            /* written by the thread that runs it */

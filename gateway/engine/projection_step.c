@@ -46,7 +46,8 @@ static enum err read_events(struct step *s)
     pos[spec.only] = s->from;
     e = read_page(s->db, s->arena, s->part->stream, &spec, &s->page, &s->fault);
     s->to = s->page.pos[spec.only];
-    if (e == ERR_CURSOR_EXPIRED && s->part->fresh && folder_of(s)->def.from != READ_LATEST) { /* it begins with what there is */
+    if (e == ERR_CURSOR_EXPIRED && s->part->fresh) { /* it begins with what there is */
+        s->begins = true;
         s->page.n = 0;
         return OK;
     }
@@ -143,6 +144,8 @@ static enum err open_states(struct step *s, const struct rows *rows)
         if (at < rows->n)
             db_locked_state(rows, at, &row);
         x->there = row.key.p && slice_eq(row.key, x->key);
+        if (x->there && !row.state.p)
+            return ERR_NO_MEMORY; /* more than a step may hold: the next one is smaller */
         if (!x->there)
             row = (struct locked_state){ 0 };
         at += x->there;
@@ -188,7 +191,8 @@ static enum err apply_events(struct step *s)
 static struct step_row row_of(const struct step *s)
 {
     return (struct step_row){ .id = s->part->id, .epoch = s->part->epoch, .from = s->from, .to = s->to,
-                              .folded = (int64_t)s->item_n, .idle_us = s->p->config->projections_lease_us };
+                              .folded = (int64_t)s->item_n, .idle_us = s->p->config->projections_lease_us,
+                              .begins = s->begins, .bytes = s->p->config->projections_batch_bytes };
 }
 
 static enum err transact(struct step *s, bool *ret_ours)
@@ -260,15 +264,17 @@ static enum err fail_build(struct step *s)
     describe(s, &b);
     if (b.failed)
         return ERR_NO_MEMORY;
+    row.epoch++; /* of the fence */
     if (!(e = db_exec(s->db, &DB_BEGIN, NULL, NULL, &s->fault)) &&
+        !(e = db_parts_fence(s->db, s->arena, row.id.projection_id, &row.id.build, 1, &s->fault)) &&
         !(e = db_build_fail(s->db, &row, (struct slice){ b.p, b.n }, &failed, &s->fault)) && failed &&
-        !(e = db_parts_fence(s->db, s->arena, row.id.projection_id, &row.id.build, 1, &s->fault)))
+        !(e = db_builds_release(s->db, row.id.projection_id, &s->fault)))
         e = projection_tell(s->db, row.id.projection_id, &s->fault);
-    if (!e)
+    if (!e && failed)
         e = db_exec(s->db, &DB_COMMIT, NULL, NULL, &s->fault);
-    if (e)
+    if (e || !failed)
         db_rollback(s->db);
-    else if (failed)
+    if (!e && failed)
         log_warn("a projection has failed", L_INT("projection", row.id.projection_id), L_SLICE("stream", s->part->stream->row.name),
                  L_INT("partition", row.id.partition), L_STR("why", s->why.detail));
     if (!e && failed)
@@ -291,13 +297,14 @@ static enum err fail_reading(struct step *s, enum err e)
 
 /* --- one step --- */
 
+/* Whatever it was, a smaller step may do: one that takes longer than the lease is ended by PostgreSQL. */
 static enum step_end late(struct step *s, enum err e)
 {
-    if (e == ERR_NO_MEMORY && s->part->batch > 1) {
-        s->part->batch /= 4;
-        s->part->batch += !s->part->batch;
+    bool smaller = s->part->batch > 1;
+
+    s->part->batch = s->part->batch / 2 + (s->part->batch < 2);
+    if (e == ERR_NO_MEMORY && smaller)
         return STEP_MORE;
-    }
     s->part->doubt = true;
     if (e != ERR_DATABASE_UNAVAILABLE && e != ERR_DB_RETRY && e != ERR_DB_UNIQUE && e != ERR_OUTCOME_UNKNOWN)
         log_error("a step of a projection failed", L_INT("projection", s->part->id.projection_id), L_INT("err", e),
@@ -337,6 +344,7 @@ static enum step_end go(struct step *s)
         if (!ours)
             return STEP_LOST;
         s->moved = true;
+        s->part->first = s->begins ? s->to : s->part->first;
         adapt(s, clock_mono_us() - began);
         metric_add(M_PROJECTION_FOLDED, (int64_t)s->item_n);
         metric_add(M_PROJECTION_STEPS, 1);
@@ -366,6 +374,7 @@ enum step_end projection_step(struct projections *p, struct fold_part *part, str
     enum step_end end = STEP_LATE;
     bool ours = true;
 
+    *ret_position = s.from;
     if (!(s.arena = arena_new((size_t)(8 * p->config->projections_batch_bytes + 32 * p->config->projections_state_bytes) + SPARE)))
         return STEP_LATE;
     s.to = s.from;

@@ -34,6 +34,7 @@ struct step {
     size_t item_n, key_n;
     int64_t from, to;
     int build_state;
+    bool begins;                 /* the part begins at `to`: nothing before is kept */
     bool moved;                  /* it is committed up to `to` */
     const struct event *refused; /* the step ends before it; NULL: none */
     struct fault why;

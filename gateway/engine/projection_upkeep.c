@@ -71,8 +71,8 @@ static enum err hold(struct projections *p, struct arena *a, const struct swap_r
     bool found;
     enum err e = begin(p->db, a, c->projection_id, &row, &found, f);
 
-    if (!e && found && row.build == c->active && !(e = db_build_hold(p->db, c->projection_id, c->active, held, f)) &&
-        !(e = db_parts_fence(p->db, a, c->projection_id, &c->active, 1, f)))
+    if (!e && found && row.build == c->active && !(e = db_parts_fence(p->db, a, c->projection_id, &c->active, 1, f)) &&
+        !(e = db_build_hold(p->db, c->projection_id, c->active, held, f)))
         e = projection_tell(p->db, c->projection_id, f);
     return end(p->db, e, f);
 }

@@ -79,6 +79,14 @@ static bool sort_out(struct step *s, struct step_write *w)
 }
 
 /* Of subjects that have come past a multiple of `snapshot_every` events, their states as snapshots. How many statements. */
+/* Does the state hold all of its subject's events? Not where some were removed, passed over, or died before. */
+static bool is_whole(const struct step *s, const struct keyed *x)
+{
+    if (s->part->first != 0 || folder_of(s)->skips)
+        return false;
+    return !folder_of(s)->def.dlq || x->state->version == x->subject_version;
+}
+
 static bool queue_snapshots(struct step *s, const struct step_write *w, size_t *ret_n)
 {
     int64_t every = s->build_state == BUILD_ACTIVE ? folder_of(s)->def.snapshot_every : 0;
@@ -93,6 +101,8 @@ static bool queue_snapshots(struct step *s, const struct step_write *w, size_t *
         struct slice text;
 
         if (!x->offset || !x->state->exists || !x->subject_version || x->version / every == x->state->version / every)
+            continue;
+        if (!is_whole(s, x))
             continue;
         if (!fold_text(x->state, &text))
             return false;

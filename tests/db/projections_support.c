@@ -29,6 +29,7 @@ int projections_open(const char *database)
     manager->streams = gw.streams;
     for (int i = 0; i < 2; i++)
         manager->queues[i].last = &manager->queues[i].first;
+    manager->db = db_new(&gw.db_config);
     manager->owner = 1;
     pthread_mutex_init(&manager->lock, NULL);
     pthread_mutex_init(&manager->watch_lock, NULL);

@@ -215,15 +215,16 @@ static const struct hot {
     { &JOB_LIST, "(md5('x')::uuid, null, null, 10)", "jobs" },
     { &JOB_MOVE, "(7, md5('x')::uuid, 0::int2, 1, 1, 0, md5('x')::uuid, null, now(), now())", "jobs" },
     { &JOBS_FORGET, "(now() - interval '400 h', 10)", "jobs" },
-    { &PART_ADVANCE, "(7, 1, 8, 2, 1, 500, 510, 10)", "projection_parts" },
+    { &PART_ADVANCE, "(7, 1, 8, 2, 1, 500, 510, 10, false)", "projection_parts" },
     { &PART_GET, "(7, 1, 8, 2)", "projection_parts" },
-    { &STATES_LOCK, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
+    { &STATES_LOCK, "(7, 1, '{k1,k77,nobody}', 10000)", "projection_states" },
     { &STATES_DELETE, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
     { &STATE_GET, "('p7', 'k5')", "projection_states" },
     { &STATES_PAGE, "(7, 1, 'k1', 'k', 'l', 10, 10000)", "projection_states" },
     { &STATES_FOUND, "(7, 1, 'k1', 'k', 'l', 10, 10000, '{7,8}')", "projection_lookups" },
     { &LOOKUPS_REMOVE, "(7, 1, '{7,7}', '{k7,k57}')", "projection_lookups" },
     { &LOOKUPS_DROP, "(7, 1, 10)", "projection_lookups" },
+    { &CHANGES_DROP, "(7, 1, 10)", "projection_changes" },
     { &STATES_OF, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
     { &STATES_REMOVE, "(7, 1, 10)", "projection_states" },
     { &PROJECTION_VIEW_PARTS, "('p7')", "projection_parts" },
@@ -360,7 +361,7 @@ static void a_plan_made_while_the_log_was_small_is_good_for_a_large_one(void **s
 static void a_build_without_statistics_is_found_by_its_keys(void **state)
 {
     static const struct hot fresh[] = {
-        { &STATES_LOCK, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
+        { &STATES_LOCK, "(7, 1, '{k1,k77,nobody}', 10000)", "projection_states" },
         { &STATES_UPDATE, "(7, 1, 0, '{k1,k2}', '{a,b}', '{2,2}', '{501,502}')", NULL },
         { &STATES_DELETE, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
         { &STATES_OF, "(7, 1, '{k1,k77,nobody}')", "projection_states" },

@@ -201,8 +201,8 @@ static void what_retention_took_away_is_told_and_not_passed_over(void **state)
     struct fold_part *part;
 
     (void)state;
-    define("short", COUNTING("short"));
     count(s, 1, 6);
+    define("short", COUNTING("short"));
     side_do("update weir.partitions set earliest = 3 where stream_id = %lld", (long long)s->row.stream_id);
     side_do("delete from weir.events where stream_id = %lld and \"offset\" < 3", (long long)s->row.stream_id);
     part = claimed(51);
@@ -227,7 +227,6 @@ static void a_build_that_is_behind_takes_no_place(void **state)
     bool more = false;
 
     (void)state;
-    manager->db = db_new(&gw.db_config);
     define("behind", COUNTING("behind"));
     count(s, 1, 6);
     part = claimed(61);
@@ -254,6 +253,175 @@ static void a_build_that_is_behind_takes_no_place(void **state)
     stream_unref(s);
 }
 
+static void a_stream_that_is_made_again_has_parts_of_its_own(void **state)
+{
+    struct stream *s = stream_here(&gw, "anew", 1, US_PER_S);
+    struct projection_change c;
+    struct fold_part *part;
+    bool more;
+
+    (void)state;
+    c = define("anew", COUNTING("anew"));
+    count(s, 1, 3);
+    part = claimed(71);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    assert_int_equal(part->number, 0);
+    let_go(part);
+    assert_ok(streams_delete(gw.streams, gw.db, SLICE("anew"), NULL));
+    streams_forget(gw.streams, s->row.stream_id);
+    stream_unref(s);
+    assert_ok(db_parts_forget(gw.db, NULL));
+    s = stream_here(&gw, "anew", 1, US_PER_S);
+    count(s, 1, 3);
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
+    part = claimed(71);
+    assert_int_equal(part->number, 1);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    assert_int_equal(folded("anew"), 6);
+    assert_int_equal(side_int("select count(*) from weir.projection_changes where projection_id = %lld",
+                              (long long)c.projection_id), 2);
+    assert_int_equal(side_int("select part from weir.projection_states where projection_id = %lld", (long long)c.projection_id),
+                     -1);
+    let_go(part);
+    forget("anew");
+    stream_unref(s);
+}
+
+#define SNAPSHOTS(stream)                                                                                              \
+    "{\"streams\":[\"" stream "\"],\"key\":\"subject\",\"snapshot_every\":2,\"on\":{\"Counted\":[{\"count\":\"/events\"}]}}"
+
+static void a_snapshot_holds_all_events_of_its_subject(void **state)
+{
+    struct stream *s = stream_here(&gw, "whole", 1, US_PER_S);
+    struct fold_part *part;
+
+    (void)state;
+    define("whole", SNAPSHOTS("whole"));
+    count(s, 1, 5);
+    part = claimed(81);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    let_go(part);
+    assert_int_equal(side_int("select version from weir.snapshots where stream_id = %lld", (long long)s->row.stream_id), 5);
+    forget("whole");
+    side_do("update weir.snapshots set version = 4");
+    side_do("update weir.partitions set earliest = 3 where stream_id = %lld", (long long)s->row.stream_id);
+    side_do("delete from weir.events where stream_id = %lld and \"offset\" < 3", (long long)s->row.stream_id);
+    define("whole", SNAPSHOTS("whole")); /* what it folds lacks the first two */
+    count(s, 1, 5);
+    part = claimed(81);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    let_go(part);
+    assert_int_equal(folded("whole"), 8);
+    assert_int_equal(side_int("select version from weir.snapshots where stream_id = %lld", (long long)s->row.stream_id), 4);
+    forget("whole");
+    stream_unref(s);
+}
+
+static void a_rebuild_is_not_read_before_it_has_folded_what_there_is(void **state)
+{
+    struct stream *s = stream_here(&gw, "empty", 1, US_PER_S);
+    struct fold_part *part;
+    bool more;
+
+    (void)state;
+    define("empty", COUNTING("empty"));
+    count(s, 1, 8);
+    side_do("update weir.partitions set earliest = 5 where stream_id = %lld", (long long)s->row.stream_id);
+    side_do("delete from weir.events where stream_id = %lld and \"offset\" < 5", (long long)s->row.stream_id);
+    act(rebuild, "empty"); /* it begins beyond what is read, which has folded nothing */
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
+    assert_int_equal(look("empty").build, 1);
+    part = claimed(91);
+    assert_int_equal(part->id.build, 2);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
+    assert_int_equal(look("empty").build, 2);
+    assert_int_equal(folded("empty"), 4);
+    let_go(part);
+    forget("empty");
+    stream_unref(s);
+}
+
+static void what_is_read_goes_on_when_its_successor_fails(void **state)
+{
+    struct stream *s = stream_here(&gw, "held", 1, US_PER_S);
+    struct fold_part *part;
+    bool more;
+
+    (void)state;
+    define("held", COUNTING("held"));
+    count(s, 1, 4);
+    part = claimed(101);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    let_go(part);
+    define("held", "{\"streams\":[\"held\"],\"key\":\"/data/none\",\"on\":{\"Counted\":[{\"count\":\"/events\"}]}}");
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
+    assert_int_equal(side_int("select count(*) from weir.projection_builds where held is not null"), 1);
+    part = claimed(101);
+    assert_int_equal(part->id.build, 2);
+    assert_int_equal(step(part, gw.db), STEP_LOST);
+    assert_int_equal(side_int("select count(*) from weir.projection_builds where error is not null and build = 2"), 1);
+    assert_int_equal(side_int("select count(*) from weir.projection_builds where held is not null"), 0);
+    let_go(part);
+    part = claimed(101);
+    assert_int_equal(part->id.build, 1);
+    let_go(part);
+    forget("held");
+    stream_unref(s);
+}
+
+static void a_retired_build_stays_until_nothing_of_it_is_left(void **state)
+{
+    struct stream *s = stream_here(&gw, "rest", 1, US_PER_S);
+    struct projection_change c;
+    struct fold_part *part;
+    struct arg args[3];
+    bool more = true;
+
+    (void)state;
+    define("rest", COUNTING("rest"));
+    count(s, 10, 1);
+    part = claimed(111);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    let_go(part);
+    c = act(projections_delete, "rest");
+    args[0] = arg_int8(c.projection_id);
+    args[1] = arg_int4(1);
+    assert_ok(db_exec(gw.db, &BUILD_REMOVE, args, NULL, NULL)); /* as a gateway that found its batch already removed */
+    assert_int_equal(side_int("select count(*) from weir.projection_builds where projection_id = %lld",
+                              (long long)c.projection_id), 1);
+    while (more)
+        assert_ok(db_retired_remove(gw.db, 3, &more, NULL));
+    assert_int_equal(side_int("select (select count(*) from weir.projection_builds) + (select count(*) from weir.projection_states)"
+                              " + (select count(*) from weir.projection_changes)"
+                              " + (select count(*) from weir.projection_parts)"), 0);
+    stream_unref(s);
+}
+
+static void a_step_holds_no_more_of_states_than_it_may(void **state)
+{
+    struct stream *s = stream_here(&gw, "large", 1, US_PER_S);
+    int64_t most = gw.config.projections_batch_bytes;
+    struct fold_part *part;
+    int steps = 0;
+
+    (void)state;
+    define("large", COUNTING("large"));
+    count(s, 100, 1);
+    part = claimed(121);
+    assert_int_equal(step(part, gw.db), STEP_IDLE);
+    count(s, 100, 1);
+    gw.config.projections_batch_bytes = 400; /* of about 2,000 */
+    while (step(part, gw.db) == STEP_MORE)
+        steps++;
+    gw.config.projections_batch_bytes = most;
+    assert_in_range(steps, 5, 200);
+    assert_int_equal(folded("large"), 200);
+    let_go(part);
+    forget("large");
+    stream_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +431,12 @@ int main(void)
         cmocka_unit_test(parts_that_make_one_key_at_once_lose_nothing),
         cmocka_unit_test(what_retention_took_away_is_told_and_not_passed_over),
         cmocka_unit_test(a_build_that_is_behind_takes_no_place),
+        cmocka_unit_test(a_stream_that_is_made_again_has_parts_of_its_own),
+        cmocka_unit_test(a_snapshot_holds_all_events_of_its_subject),
+        cmocka_unit_test(a_rebuild_is_not_read_before_it_has_folded_what_there_is),
+        cmocka_unit_test(what_is_read_goes_on_when_its_successor_fails),
+        cmocka_unit_test(a_step_holds_no_more_of_states_than_it_may),
+        cmocka_unit_test(a_retired_build_stays_until_nothing_of_it_is_left),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
