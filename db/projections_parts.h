@@ -22,8 +22,8 @@ struct claim_row {
 extern const struct stmt MEMBER_BEAT, MEMBERS_FORGET, MEMBER_LEAVE, PARTS_MINE, PARTS_CLAIM, PART_RELEASE, PARTS_BEHIND,
     PART_GET, PART_ADVANCE, FROZEN_END, STATES_LOCK, STATES_INSERT, STATES_UPDATE, STATES_DELETE, LOOKUPS_REMOVE,
     LOOKUPS_ADD, CHANGE_ADD, STATES_MIXED, SKIPS_OF, BUILD_FAIL, SWAP_CANDIDATES, BUILDS_FORSAKEN, BUILDS_RELEASE,
-    CHANGES_DROP, BUILD_HOLD, PARTS_KEEP_FROM, STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED, STATES_REMOVE,
-    LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
+    LOCKS_WAIT, CHANGES_DROP, BUILD_HOLD, PARTS_KEEP_FROM, STREAMS_WITHOUT_PARTS, PARTS_FORGET, BUILDS_RETIRED,
+    STATES_REMOVE, LOOKUPS_DROP, BUILD_REMOVE, CHANGES_TRIM;
 
 /* --- members; transactions of their own --- */
 
@@ -115,6 +115,7 @@ struct swap_row {
 };
 enum err db_swap_candidates(struct db *db, struct arena *a, struct swap_row **ret, size_t *ret_n, struct fault *f);
 enum err db_builds_forsaken(struct db *db, int64_t held_us, int64_t *ret_n, struct fault *f); /* held for longer: not any more */
+enum err db_wait_for_locks(struct db *db, int64_t us, struct fault *f); /* no longer in this transaction: ERR_DB_RETRY */
 enum err db_builds_release(struct db *db, int64_t projection_id, struct fault *f); /* none of the projection's is held */
 enum err db_build_hold(struct db *db, int64_t projection_id, int32_t build, bool held, struct fault *f);
 enum err db_parts_keep_from(struct db *db, int64_t projection_id, int32_t build, struct fault *f);

@@ -1,4 +1,7 @@
 #include "db/projections_parts.h"
+
+#include <stdio.h>
+
 #include "sql.h"
 
 const struct stmt SWAP_CANDIDATES = { "swap_candidates", SQL_SWAP_CANDIDATES, "", "int8 int4 int4 timestamptz int8 int8" };
@@ -10,6 +13,7 @@ const struct stmt PARTS_FORGET = { "parts_forget", SQL_PARTS_FORGET, "", "" };
 const struct stmt BUILDS_RETIRED = { "builds_retired", SQL_BUILDS_RETIRED, "", "int8 int4" };
 const struct stmt STATES_REMOVE = { "states_remove", SQL_STATES_REMOVE, "int8 int4 int8", "" };
 const struct stmt LOOKUPS_DROP = { "lookups_drop", SQL_LOOKUPS_DROP, "int8 int4 int8", "" };
+const struct stmt LOCKS_WAIT = { "locks_wait", SQL_LOCKS_WAIT, "text", "text" };
 const struct stmt CHANGES_DROP = { "changes_drop", SQL_CHANGES_DROP, "int8 int4 int8", "" };
 const struct stmt BUILDS_RELEASE = { "builds_release", SQL_BUILDS_RELEASE, "int8", "" };
 const struct stmt BUILD_REMOVE = { "build_remove", SQL_BUILD_REMOVE, "int8 int4", "" };
@@ -41,6 +45,14 @@ enum err db_builds_forsaken(struct db *db, int64_t held_us, int64_t *ret_n, stru
     *ret_n = r.n;
     rows_free(&r);
     return e;
+}
+
+enum err db_wait_for_locks(struct db *db, int64_t us, struct fault *f)
+{
+    char ms[24];
+    const struct arg args[] = { arg_text((struct slice){ ms, (size_t)snprintf(ms, sizeof ms, "%lld", (long long)(us / 1000)) }) };
+
+    return db_exec(db, &LOCKS_WAIT, args, NULL, f);
 }
 
 enum err db_builds_release(struct db *db, int64_t projection_id, struct fault *f)

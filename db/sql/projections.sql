@@ -203,6 +203,10 @@ select b.projection_id, b.build, s.stream_id, s.partitions
 
 -- name: parts_forget
 -- Of streams that were deleted.
+with skips as (
+    delete from weir.projection_skips k
+     where not exists (select from weir.streams s where s.stream_id = k.stream_id and not s.deleted)
+)
 delete from weir.projection_parts t
  where not exists (select from weir.streams s where s.stream_id = t.stream_id and not s.deleted);
 

@@ -68,6 +68,9 @@ returning (select b.state from weir.projection_builds b where b.projection_id = 
 -- Who stands still within a transaction for so many milliseconds loses it: its locks would keep the next one out.
 select set_config('idle_in_transaction_session_timeout', $1, true) as frozen;
 
+-- name: locks_wait
+select set_config('lock_timeout', $1, true) as wait;
+
 -- name: states_lock
 -- Key by key, in their order: a build begins without statistics, and any other plan would read all of it. Beyond $4 bytes of states there
 -- are none; the first one comes always.

@@ -55,7 +55,7 @@ struct projections {
     pthread_t *threads;
     size_t thread_n;
     atomic_bool look;            /* heads may have moved unseen */
-    int64_t next_look_us, next_upkeep_us; /* monotonic; the coordinator's */
+    int64_t next_look_us, next_upkeep_us, hold_again_us; /* monotonic; the coordinator's */
 
     pthread_mutex_t lock;        /* guards what follows */
     pthread_cond_t changed;

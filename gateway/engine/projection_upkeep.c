@@ -9,6 +9,8 @@
 #define TRIM_BATCH 1000          /* steps of which the changes are forgotten */
 #define TIDY_US (10 * US_PER_S)  /* between two looks for what is to be forgotten */
 #define HOLD_US (5 * US_PER_S)   /* what is read is held for so long at most, until the one to take its place has caught up */
+#define REST_US (30 * US_PER_S)  /* and after it was in vain not again for so long */
+#define LOCK_US (US_PER_S / 2)   /* a lock is waited for: the same thread says that this gateway lives */
 #define HELD_PAUSE_NS 5000000    /* between two looks meanwhile */
 
 /* COMMIT, or ROLLBACK with e. */
@@ -27,7 +29,9 @@ static enum err begin(struct db *db, struct arena *a, int64_t projection_id, str
     enum err e = db_exec(db, &DB_BEGIN, NULL, NULL, f);
 
     *ret_found = false;
-    return e ? e : db_projection_lock_id(db, a, projection_id, ret, ret_found, f);
+    if (e || (e = db_wait_for_locks(db, LOCK_US, f)))
+        return e;
+    return db_projection_lock_id(db, a, projection_id, ret, ret_found, f);
 }
 
 /* --- streams that came and went --- */
@@ -134,6 +138,22 @@ static enum err swap(struct projections *p, struct arena *a, const struct swap_r
     return OK;
 }
 
+/* Does it wait for a moment that is near? */
+static enum err look_at(struct projections *p, struct arena *a, const struct swap_row *c, bool *ret_waits, struct fault *f)
+{
+    int64_t now = clock_mono_us();
+    bool near = c->behind <= p->config->projections_batch_events && now >= p->hold_again_us;
+
+    *ret_waits |= c->behind == 0 || c->held || near;
+    if (c->behind == 0)
+        return swap(p, a, c, f);
+    if (c->held && c->held_us > HOLD_US) {
+        p->hold_again_us = now + REST_US;
+        return hold(p, a, c, false, f);
+    }
+    return !c->held && near ? hold(p, a, c, true, f) : OK;
+}
+
 static enum err swap_builds(struct projections *p, struct arena *a, bool *ret_more, struct fault *f)
 {
     struct swap_row *v;
@@ -141,17 +161,8 @@ static enum err swap_builds(struct projections *p, struct arena *a, bool *ret_mo
     size_t n;
     enum err e = db_swap_candidates(p->db, a, &v, &n, f);
 
-    for (size_t i = 0; !e && i < n; i++) {
-        const struct swap_row *c = &v[i];
-
-        if (c->behind == 0)
-            e = swap(p, a, c, f);
-        else if (!c->held && c->behind <= p->config->projections_batch_events)
-            e = hold(p, a, c, true, f);
-        else if (c->held && c->held_us > HOLD_US)
-            e = hold(p, a, c, false, f);
-        waits |= c->behind == 0 || c->behind <= p->config->projections_batch_events;
-    }
+    for (size_t i = 0; !e && i < n; i++)
+        e = look_at(p, a, &v[i], &waits, f);
     if (waits && !e) {
         nanosleep(&(struct timespec){ .tv_nsec = HELD_PAUSE_NS }, NULL);
         *ret_more = true;

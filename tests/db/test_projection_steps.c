@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/base/clock.h"
 #include "tests/db/projections_support.h"
 
 /* Steps by hand: who may write, and what is written. */
@@ -422,6 +423,31 @@ static void a_step_holds_no_more_of_states_than_it_may(void **state)
     stream_unref(s);
 }
 
+static void a_projection_that_somebody_changes_does_not_hold_up_the_others(void **state)
+{
+    struct stream *s = stream_here(&gw, "busy", 1, US_PER_S);
+    struct db *other = db_new(&gw.db_config);
+    const int32_t build = 1;
+    struct projection_change c;
+    int64_t began;
+    bool more;
+
+    (void)state;
+    c = define("busy", COUNTING("busy"));
+    act(rebuild, "busy");
+    assert_ok(db_exec(other, &DB_BEGIN, NULL, NULL, NULL));
+    assert_ok(db_parts_fence(other, scratch, c.projection_id, &build, 1, NULL));
+    began = clock_mono_us();
+    assert_int_equal(projections_upkeep(manager, scratch, &more, NULL), ERR_DB_RETRY);
+    assert_in_range(clock_mono_us() - began, 0, 3 * US_PER_S);
+    db_rollback(other);
+    assert_ok(projections_upkeep(manager, scratch, &more, NULL));
+    assert_int_equal(look("busy").build, 2);
+    db_free(other);
+    forget("busy");
+    stream_unref(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_rebuild_is_not_read_before_it_has_folded_what_there_is),
         cmocka_unit_test(what_is_read_goes_on_when_its_successor_fails),
         cmocka_unit_test(a_step_holds_no_more_of_states_than_it_may),
+        cmocka_unit_test(a_projection_that_somebody_changes_does_not_hold_up_the_others),
         cmocka_unit_test(a_retired_build_stays_until_nothing_of_it_is_left),
     };
 
