@@ -3,7 +3,7 @@
 #include "sql.h"
 
 const struct stmt FOLD_GROUP = { "fold_group", SQL_FOLD_GROUP, "int8 int4", "text bool int2" };
-const struct stmt FOLD_LETTERS = { "fold_letters", SQL_FOLD_LETTERS, "text int8 int4 int8 int8 int8 int8",
+const struct stmt FOLD_LETTERS = { "fold_letters", SQL_FOLD_LETTERS, "text int8 int4 int8 int8 int8 int8 int8",
                                    "uuid int2 int8 timestamptz text text text text int8 text int2 bytea" };
 const struct stmt LETTERS_REFOLD = { "letters_refold", SQL_LETTERS_REFOLD, "int8 uuid[] text[] text", "uuid" };
 const struct stmt PARTS_REDRIVEN = { "parts_redriven", SQL_PARTS_REDRIVEN, "int8", "int8 int4 int8 int4" };
@@ -53,7 +53,7 @@ enum err db_fold_letters(struct db *db, struct arena *a, const struct part_id *p
                          int64_t upto, int64_t redriven, int64_t limit, struct fold_letter **ret, size_t *ret_n, struct fault *f)
 {
     const struct arg args[] = { arg_text(group), arg_int8(part->stream_id), arg_int4(part->partition), arg_int8(after),
-                                arg_int8(upto), arg_int8(redriven), arg_int8(limit) };
+                                arg_int8(upto), arg_int8(redriven), arg_int8(limit), arg_int8(part->projection_id) };
     struct rows r = { 0 };
     struct fold_letter *v = NULL;
     enum err e = db_exec(db, &FOLD_LETTERS, args, &r, f);

@@ -24,6 +24,9 @@ create index projection_checks_due on weir.projection_checks (due) where state =
 create index projection_checks_by_id on weir.projection_checks (job_id);
 create index projection_checks_ended on weir.projection_checks (updated) where state > 0;
 
+-- Letters of a projection that was deleted: another one of its name folds the events as they are.
+alter table weir.dead_letters add column orphaned boolean not null default false;
+
 -- Dead letters that were given back to projections.
 create index dead_letters_refold on weir.dead_letters (stream_id, partition)
  where state = 1 and group_name >= 'projection:' and group_name < 'projection;';

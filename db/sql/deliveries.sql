@@ -185,7 +185,8 @@ select $1, u.letter_id, $3, u.partition, u."offset", u.key, 0, u.reason, u.error
 on conflict (stream_id, group_name, partition, "offset") do update
    set state = 0, reason = excluded.reason, error = excluded.error, error_type = excluded.error_type,
        error_masked = excluded.error_masked, fingerprint = excluded.fingerprint, attempts = l.attempts || ',' || excluded.attempts,
-       dead_at = excluded.dead_at, updated_at = excluded.updated_at;
+       dead_at = excluded.dead_at, updated_at = excluded.updated_at, orphaned = false,
+       data = case when l.orphaned then excluded.data else l.data end, original = case when not l.orphaned then l.original end;
 
 -- name: letters_park
 -- Redriven letters that died again. One that dies of the same is poison.

@@ -28,9 +28,11 @@ update weir.projections set build = $2, paused = $3, definition = $4, updated = 
 -- Builds that belong to no projection are removed as retired ones are, batch by batch.
 with skips as (
     delete from weir.projection_skips where projection_id = $1
-), letters as ( -- nobody folds what was redriven
-    update weir.dead_letters l set state = 0, updated_at = now()
-      from weir.projections p where p.projection_id = $1 and l.group_name = 'projection:' || p.name and l.state = 1
+), letters as ( -- nobody folds what was redriven; another projection of the name has nothing to do with them
+    update weir.dead_letters l
+       set state = case when l.state = 1 then 0 else l.state end, orphaned = true,
+           updated_at = case when l.state = 1 then now() else l.updated_at end
+      from weir.projections p where p.projection_id = $1 and l.group_name = 'projection:' || p.name and not l.orphaned
 ), builds as (
     update weir.projection_builds set state = 2, updated = now() where projection_id = $1
 )

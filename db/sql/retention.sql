@@ -56,7 +56,7 @@ delete from weir.idempotency
 delete from weir.dead_letters
  where ctid = any (array(select l.ctid from weir.dead_letters l
                           where l.state >= 2 and l.updated_at < $1
-                            and not exists (select from weir.projections p where 'projection:' || p.name = l.group_name)
+                            and (l.orphaned or not exists (select from weir.projections p where 'projection:' || p.name = l.group_name))
                           order by l.updated_at limit $2 for update of l skip locked));
 
 -- name: letters_remove_parked

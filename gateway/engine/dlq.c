@@ -102,7 +102,7 @@ static bool is_deleted(const struct letter_group *groups, size_t n, struct slice
 {
     for (size_t i = 0; i < n; i++)
         if (slice_eq(groups[i].name, name))
-            return groups[i].group_id < 0;
+            return groups[i].group_id < 0 || groups[i].projection; /* it is one's of that name that was deleted */
     return false; /* it was not parked when the groups were looked up */
 }
 

@@ -87,7 +87,7 @@ enum err projection_checks_begin(const struct config *c, struct db *db, struct a
                                .build = row.build };
     uuid_parse(slice_of(id), ret->job_id);
     if ((e = db_build_get(db, a, row.projection_id, row.build, &active, &found, &skips, f)) || !found ||
-        (e = make_scratch(c, db, a, &active, &scratch, f)))
+        (e = db_parts_fence(db, a, row.projection_id, &row.build, 1, f)) || (e = make_scratch(c, db, a, &active, &scratch, f)))
         return e ? e : ERR_DB_RETRY;
     ret->scratch = scratch.build;
     if ((e = db_check_add(db, ret, f)))
@@ -103,9 +103,12 @@ enum err projection_checks_cancel(struct db *db, struct check_row *c, struct fau
 
     if (c->state == JOB_CANCELLED)
         return OK;
+    if ((e = db_build_hold(db, c->projection_id, c->build, false, f)))
+        return e;
     c->state = JOB_CANCELLED;
-    e = db_check_end(db, c, &ended, f);
-    return e || ended ? e : fault(f, ERR_CONFLICT, "The job has ended.");
+    if ((e = db_check_end(db, c, &ended, f)) || !ended)
+        return e ? e : fault(f, ERR_CONFLICT, "The job has ended.");
+    return projection_tell(db, c->projection_id, f);
 }
 
 void projection_check_render(struct buf *b, const struct check_row *c, bool found)
@@ -156,13 +159,14 @@ static enum err move_on(struct projection_checks *k, struct arena *a, const stru
 {
     const int32_t both[] = { c->build, c->scratch };
     struct projection_row row;
-    bool found = false;
+    bool found = false, runs = true;
     enum err e = db_exec(k->db, &DB_BEGIN, NULL, NULL, f);
 
     if (!e && !(e = db_projection_lock_id(k->db, a, c->projection_id, &row, &found, f)) && found && row.build == c->build &&
         !(e = db_parts_fence(k->db, a, c->projection_id, both, 2, f)) &&
         !(e = db_build_hold(k->db, c->projection_id, c->build, held, f)) &&
-        !(e = db_check_follow(k->db, c->projection_id, c->build, c->scratch, f)))
+        !(e = db_check_follow(k->db, c->projection_id, c->build, c->scratch, f)) &&
+        !(e = db_check_due(k->db, c, TAKEN_US, &runs, f)) && !(e = runs ? OK : ERR_DB_RETRY)) /* it was cancelled: nothing is held */
         e = projection_tell(k->db, c->projection_id, f);
     if (!(e = end(k->db, e, f)))
         projections_poke(k->projections, c->projection_id);
@@ -267,7 +271,7 @@ static enum err one_step(struct projection_checks *k, struct arena *a, struct ch
         return finish(k, c, JOB_CANCELLED, "Another build is read now: verify that one.", f);
     if (now.error.p) {
         why_stopped(a, now.error, why);
-        return finish(k, c, JOB_FAILED, why, f);
+        return (e = let_go(k, a, c, f)) ? e : finish(k, c, JOB_FAILED, why, f);
     }
     if (now.rest == 0 && now.uneven == 0 && now.held) {
         e = compare(k, a, c, &even, f);

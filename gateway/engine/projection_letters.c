@@ -18,20 +18,17 @@ static struct event event_of(const struct step *s, const struct fold_letter *l)
     };
 }
 
-/* What the step folds instead of an event of the log that has a letter. *ret_kept: nothing if not. */
-static enum err replace(struct step *s, size_t i, struct event *to, bool *ret_kept)
+/* What the step folds instead of an event of the log that has a letter. False: nothing. */
+static bool replace(struct step *s, size_t i, struct event *to)
 {
     struct step_letters *x = &s->letters;
 
-    *ret_kept = x->v[i].state == LETTER_RESOLVED || x->v[i].state == LETTER_REDRIVEN;
-    if (!*ret_kept)
-        return OK;
-    if (x->v[i].state == LETTER_REDRIVEN && folder_of(s)->state != BUILD_ACTIVE)
-        return ERR_DB_RETRY;
+    if (x->v[i].state != LETTER_RESOLVED && x->v[i].state != LETTER_REDRIVEN)
+        return false;
     *to = event_of(s, &x->v[i]);
     if (x->v[i].state == LETTER_REDRIVEN)
         x->folded[i] = to;
-    return OK;
+    return true;
 }
 
 static enum err merge(struct step *s)
@@ -39,7 +36,6 @@ static enum err merge(struct step *s)
     struct step_letters *x = &s->letters;
     struct event *out = arena_alloc(s->arena, (s->page.n + x->n + 1) * sizeof *out);
     size_t n = 0, i = 0;
-    enum err e = OK;
 
     if (!out)
         return ERR_NO_MEMORY;
@@ -48,20 +44,20 @@ static enum err merge(struct step *s)
         x->folded[i] = &out[n];
     }
     x->redriven = n;
-    for (size_t k = 0; !e && k < s->page.n; k++) {
+    for (size_t k = 0; k < s->page.n; k++) {
         bool kept = true;
 
         while (i < x->n && x->v[i].offset < s->page.events[k].offset)
             i++;
         if (i < x->n && x->v[i].offset == s->page.events[k].offset)
-            e = replace(s, i, &out[n], &kept);
+            kept = replace(s, i, &out[n]);
         else
             out[n] = s->page.events[k];
         n += kept;
     }
     s->page.events = out;
     s->page.n = n;
-    return e;
+    return OK;
 }
 
 enum err step_letters_merge(struct step *s)
@@ -214,27 +210,9 @@ enum err step_letters_mixed(struct step *s, struct slice **ret, size_t *ret_n)
 
 enum err projection_letters_claim(struct db *db, struct arena *a, struct slice group, struct fault *f)
 {
-    static const char why[] = "A dead letter was redriven, which this build has passed over: begin it again.";
     const size_t skip = sizeof PROJECTION_GROUP - 1;
     struct projection_row row;
-    struct build_row *v;
-    char at[CLOCK_TEXT];
-    const char *error;
-    size_t n;
     enum err e = db_projection_lock(db, a, (struct slice){ group.p + skip, group.n - skip }, &row, f);
 
-    if (!e)
-        e = db_builds_of(db, a, row.projection_id, &v, &n, f);
-    clock_format(clock_unix_us(), at);
-    if (!(error = arena_printf(a, "{\"stream\":null,\"partition\":null,\"offset\":null,\"id\":null,\"type\":null,\"detail\":\"%s\","
-                                  "\"at\":\"%s\"}", why, at)))
-        e = e ? e : ERR_NO_MEMORY;
-    for (size_t i = 0; !e && i < n; i++) {
-        if (v[i].build == row.build || v[i].error.p)
-            continue;
-        v[i].error = slice_of(error);
-        if (!(e = db_build_set(db, &v[i], f)) && !(e = db_parts_fence(db, a, row.projection_id, &v[i].build, 1, f)))
-            e = projection_tell(db, row.projection_id, f);
-    }
-    return e;
+    return e ? e : projection_tell(db, row.projection_id, f);
 }

@@ -363,6 +363,8 @@ enum err projections_rebuild(struct projections *p, struct db *db, struct arena 
     if ((e = projection_definition_parse(a, m.row.definition, (size_t)p->config->projections_state_bytes, &def, f)))
         return e;
     fresh.projection_id = m.row.projection_id;
+    if ((e = fence(db, a, &m, f)))
+        return e;
     if (m.building) {
         ret->instead_of = m.building->build;
         if ((e = build_retire(db, a, m.building, f)))

@@ -1,4 +1,5 @@
 """Events that a projection cannot fold become dead letters of the group projection:<name>, and come back repaired."""
+import json
 import time
 
 import harness
@@ -111,3 +112,62 @@ def test_letters_of_a_projection_that_is_gone_can_only_be_discarded(client, stre
     client.request("DELETE", path).expect(204)
     client.post(f"{one}/redrive", {}).problem(409, "conflict")
     client.post(f"{one}/discard", {}).expect(200)
+
+
+def test_another_projection_of_its_name_folds_the_events_of_its_letters_anew(client, stream):
+    path, dlq, group = make(client, stream)
+    pay(client, stream, 1, "two", 3, "four")
+    folded(client, path)
+    four, two = (f"{dlq}/{e['id']}" for e in letters(client, dlq, group))
+    client.request("PATCH", two, {"amount": 100}, content_type="application/merge-patch+json").expect(200)
+    client.post(f"{two}/redrive", {}).expect(200)
+    until(lambda: client.get(two).json()["state"] == "resolved")
+    client.request("DELETE", path).expect(204)
+    client.put(path, {"streams": [stream], "key": "subject", "on": {"Paid": [{"append": {"/all": {"from": "/data/amount"}}}]}}).expect(201)
+    folded(client, path)
+    assert state(client, path) == ({"all": [1, "two", 3, "four"]}, 4)
+    client.post(f"{four}/redrive", {}).problem(409, "conflict")                        # what became of them is told, no more
+    client.request("DELETE", path).expect(204)
+    client.put(path, {"streams": [stream], **BOOK}).expect(201)
+    folded(client, path)
+    assert state(client, path) == ({"sum": 4, "n": 2}, 2)
+    assert [(e["state"], e["event"]["data"]["amount"]) for e in letters(client, dlq, group)] == [("parked", "four"), ("parked", "two")]
+    client.request("PATCH", four, {"amount": 4}, content_type="application/merge-patch+json").expect(200)
+    client.post(f"{four}/redrive", {}).expect(200)
+    until(lambda: state(client, path) == ({"sum": 8, "n": 3}, 3))
+
+
+def test_a_letter_redriven_while_another_build_is_made_waits_for_it(client, stream):
+    path, dlq, group = make(client, stream)
+    pay(client, stream, 1, "two", 3)
+    folded(client, path)
+    two = f"{dlq}/{letters(client, dlq, group)[0]['id']}"
+    client.publish(stream, [{"type": "Noted", "subject": "a", "data": {}}])
+    client.put(path, {"streams": [stream], **BOOK, "on_error": "stop",
+                      "on": {**BOOK["on"], "Noted": [{"set": {"/note": {"from": "/data/note"}}}]}}).expect(200)
+    error = until(lambda: ((now := client.get(path).json())["rebuild"] or {}).get("error"))
+    client.request("PATCH", two, {"amount": 2}, content_type="application/merge-patch+json").expect(200)
+    client.post(f"{two}/redrive", {}).expect(200)
+    time.sleep(0.7)
+    assert client.get(two).json()["state"] == "redriven"
+    client.post(f"{path}/resume", {"skip": {k: error[k] for k in ("stream", "partition", "offset")}}).expect(200)
+    until(lambda: (now := client.get(path).json())["build"] == 2 and not now["rebuild"])
+    until(lambda: client.get(two).json()["state"] == "resolved")
+    assert state(client, path) == ({"sum": 6, "n": 3}, 3)
+
+
+def test_a_redriven_letter_does_not_keep_a_rebuild_from_what_has_failed(client, gateway, stream):
+    path, dlq, group = make(client, stream)
+    pay(client, stream, 1, "two", 3)
+    folded(client, path)
+    one = f"{dlq}/{letters(client, dlq, group)[0]['id']}"
+    why = {"stream": stream, "partition": 0, "offset": "1", "id": None, "type": None, "detail": "as if by retention", "at": "2026-01-01T00:00:00.000000Z"}
+    named = f"select projection_id from weir.projections where name = '{path.rpartition('/')[2]}'"
+    harness.psql(gateway, f"""update weir.projection_builds set error = '{json.dumps(why)}' where projection_id = ({named});
+                              update weir.projection_parts set epoch = epoch + 1, owner = 0 where projection_id = ({named})""")
+    client.request("PATCH", one, {"amount": 2}, content_type="application/merge-patch+json").expect(200)
+    client.post(f"{one}/redrive", {}).expect(200)
+    client.post(f"{path}/rebuild", {}).expect(202)
+    until(lambda: client.get(path).json()["build"] == 2)
+    until(lambda: client.get(one).json()["state"] == "resolved")
+    assert state(client, path) == ({"sum": 6, "n": 3}, 3)

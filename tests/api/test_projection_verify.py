@@ -1,5 +1,6 @@
 """What a projection holds is compared with what its events make."""
 import time
+import uuid
 
 import harness
 import pytest
@@ -136,3 +137,27 @@ def test_it_is_verified_by_itself(client, gateway, stream):
         assert time.monotonic() < until
         time.sleep(0.1)
     assert (last["automatic"], last["state"], last["drifted"]) == (True, "done", 1)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+def test_what_is_read_goes_on_at_once_when_its_verification_is_given_up(client, gateway, book, how):
+    """A check that holds what is read, as it does before it compares, and does not come to that."""
+    name, job, stream = book.rpartition("/")[2], str(uuid.uuid4()), client.get(book).json()["streams"][0]
+    error = """'{"detail":"as if an event could not be folded"}'""" if how == "failed" else "null"
+    harness.psql(gateway, f"""
+        update weir.projection_builds b set held = now() from weir.projections p where b.projection_id = p.projection_id and p.name = '{name}';
+        update weir.projection_parts t set epoch = epoch + 1, owner = 0 from weir.projections p
+         where t.projection_id = p.projection_id and p.name = '{name}';
+        insert into weir.projection_builds (projection_id, build, state, definition, streams, error, created, updated)
+        select projection_id, 50, 3, definition, array['{stream}'], {error}, now(), now() from weir.projections where name = '{name}';
+        insert into weir.projection_checks (projection_id, job_id, name, state, automatic, build, scratch, created, updated, due)
+        select projection_id, '{job}', name, 0, false, build, 50, now(), now(), now() + interval '{5 if how == "cancelled" else 0} minutes'
+          from weir.projections where name = '{name}'""")
+    if how == "cancelled":
+        client.request("DELETE", f"/v1/jobs/{job}").expect(200)
+    until = time.monotonic() + 2 * harness.SLOW
+    client.publish(stream, {"type": "Paid", "subject": "a-00", "data": {"amount": 1}})
+    while client.get(f"{book}/state/a-00").json()["version"] == 10:
+        assert time.monotonic() < until, client.get(book).json()
+        time.sleep(0.02)
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == how

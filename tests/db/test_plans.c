@@ -205,7 +205,7 @@ static const struct hot {
     { &GROUP_OLDEST, "(7, '{0,1}', '{500,501}')", "events_" },
     { &LETTERS_REMOVE_CLOSED, "(now() - interval '1 day', 10)", "dead_letters" },
     { &LETTERS_REMOVE_PARKED, "(now() - interval '1 day', 10)", "dead_letters" },
-    { &FOLD_LETTERS, "('g1', 7, 0, 10, 20, 10, 100)", "dead_letters" },
+    { &FOLD_LETTERS, "('g1', 7, 0, 10, 20, 10, 100, 7)", "dead_letters" },
     { &LETTERS_REFOLD, "(7, array[md5('x')::uuid, md5('y')::uuid], '{g1}', '')", "dead_letters" },
     { &LETTERS_FIT, "(7, array[md5('x')::uuid, md5('y')::uuid])", "dead_letters" },
     { &AUTO_MATCH, "(7, 'g1', 3, 1000000, 50, 0::int2)", "dead_letters" },
