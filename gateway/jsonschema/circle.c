@@ -31,6 +31,8 @@ static const struct block *next_call(struct cursor *w)
                 return op->u.branches->list[i];
             if ((op->code == OP_CALL || op->code == OP_NOT) && i == 0)
                 return op->u.block;
+            if (op->code == OP_DYNAMIC && op->u.dynamic->n < 2 && i == 0) /* it can lead to this place alone */
+                return op->u.dynamic->otherwise;
             if (op->code == OP_DEPENDENT && op->u.dependent->block && i == 0)
                 return op->u.dependent->block;
             while (op->code == OP_IF && i < 3) {

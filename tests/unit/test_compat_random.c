@@ -52,8 +52,10 @@ static void put_documents(struct buf *line, struct slice old_text, struct slice 
         schema_document(&one, root, root, 4);
         struct slice document = { one.p, one.n };
 
-        if (compatible && after && takes(before, document) && !takes(after, document))
-            fail_msg("%.*s to %.*s breaks %.*s", (int)old_text.n, old_text.p, (int)new_text.n, new_text.p, (int)one.n, one.p);
+        if (compatible && after && takes(before, document) && !takes(after, document)) {
+            printf("%.*s\nto %.*s\nbreaks %.*s\n", (int)old_text.n, old_text.p, (int)new_text.n, new_text.p, (int)one.n, one.p);
+            fail(); /* with a message cmocka would cut them */
+        }
         buf_str(line, i ? "," : "");
         buf_slice(line, document);
     }

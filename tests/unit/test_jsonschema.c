@@ -91,6 +91,12 @@ static void a_reference_that_leads_nowhere_or_round_is_refused(void **state)
             "/items/$ref", "circle");
     refused("{\"allOf\":[{\"anyOf\":[{\"type\":\"null\"},{\"$ref\":\"#\"}]}]}", "", "never end");
     refused("{\"properties\":{\"a\":{\"not\":{\"$ref\":\"#/properties/a\"}}}}", "/properties/a", "never end");
+    refused("{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$dynamicAnchor\":\"n\","
+            "\"not\":{\"$dynamicRef\":\"#n\"}}",
+            "", "never end");
+    refused("{\"$schema\":\"https://json-schema.org/draft/2019-09/schema\",\"$recursiveAnchor\":true,"
+            "\"anyOf\":[{\"$recursiveRef\":\"#\"}]}",
+            "", "never end");
     assert_true(valid("{\"properties\":{\"a\":{\"$ref\":\"#\"}},\"type\":\"object\"}", "{\"a\":{\"a\":{}}}"));
 }
 
