@@ -259,7 +259,7 @@ static void a_stream_that_is_made_again_has_parts_of_its_own(void **state)
     struct stream *s = stream_here(&gw, "anew", 1, US_PER_S);
     struct projection_change c;
     struct fold_part *part;
-    bool more;
+    bool more = false;
 
     (void)state;
     c = define("anew", COUNTING("anew"));
@@ -322,7 +322,7 @@ static void a_rebuild_is_not_read_before_it_has_folded_what_there_is(void **stat
 {
     struct stream *s = stream_here(&gw, "empty", 1, US_PER_S);
     struct fold_part *part;
-    bool more;
+    bool more = false;
 
     (void)state;
     define("empty", COUNTING("empty"));
@@ -347,7 +347,7 @@ static void what_is_read_goes_on_when_its_successor_fails(void **state)
 {
     struct stream *s = stream_here(&gw, "held", 1, US_PER_S);
     struct fold_part *part;
-    bool more;
+    bool more = false;
 
     (void)state;
     define("held", COUNTING("held"));
@@ -430,7 +430,7 @@ static void a_projection_that_somebody_changes_does_not_hold_up_the_others(void 
     const int32_t build = 1;
     struct projection_change c;
     int64_t began;
-    bool more;
+    bool more = false;
 
     (void)state;
     c = define("busy", COUNTING("busy"));
