@@ -117,10 +117,11 @@ enum err db_states_of(struct db *db, struct arena *a, int64_t projection_id, int
 struct change_row {
     int32_t part;
     int64_t position;
+    int32_t refold;            /* the how-manieth step that stayed at the position; 0: the one that came there */
     struct slice key;
 };
 enum err db_changes_read(struct db *db, struct arena *a, int64_t projection_id, int32_t build, const int32_t *parts,
-                         const int64_t *positions, size_t n, int64_t steps, int64_t keys, struct change_row **ret, size_t *ret_n,
-                         struct fault *f);
+                         const int64_t *positions, const int32_t *told, size_t n, int64_t steps, int64_t keys,
+                         struct change_row **ret, size_t *ret_n, struct fault *f);
 
 #endif

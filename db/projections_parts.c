@@ -26,7 +26,7 @@ const struct stmt STATES_DELETE = { "states_delete", SQL_STATES_DELETE, "int8 in
 const struct stmt LOOKUPS_REMOVE = { "lookups_remove", SQL_LOOKUPS_REMOVE, "int8 int4 int8[] text[]", "" };
 const struct stmt LOOKUPS_ADD = { "lookups_add", SQL_LOOKUPS_ADD, "int8 int4 int8[] text[]", "" };
 const struct stmt STATES_MIXED = { "states_mixed", SQL_STATES_MIXED, "int8 int4 text[]", "" };
-const struct stmt CHANGE_ADD = { "change_add", SQL_CHANGE_ADD, "int8 int4 int4 int8 text[]", "" };
+const struct stmt CHANGE_ADD = { "change_add", SQL_CHANGE_ADD, "int8 int4 int4 int8 text[] bool", "" };
 const struct stmt SKIPS_OF = { "skips_of", SQL_SKIPS_OF, "int8 int8 int4 int8 int8", "int8" };
 const struct stmt BUILD_FAIL = { "build_fail", SQL_BUILD_FAIL, PART_ID " int8 int8 text", "int4" };
 
@@ -226,7 +226,7 @@ static bool queue_mixed(struct db *db, struct arena *a, const struct step_write 
 static bool queue_change(struct db *db, struct arena *a, const struct step_write *w)
 {
     const struct arg args[] = { arg_int8(w->id.projection_id), arg_int4(w->id.build), arg_int4(w->part), arg_int8(w->position),
-                                arg_text_array(a, w->changed, sizeof *w->changed, w->changed_n) };
+                                arg_text_array(a, w->changed, sizeof *w->changed, w->changed_n), arg_bool(w->stays) };
 
     return !w->changed_n || db_queue_kept(db, a, &CHANGE_ADD, args, sizeof args / sizeof *args);
 }

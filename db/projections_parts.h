@@ -89,6 +89,7 @@ struct step_write {
     struct part_id id;
     int32_t part;
     int64_t position;
+    bool stays;                /* where it was: only what was redriven is folded */
     struct step_states insert, update;
     struct step_lookups found, lost; /* added, removed */
     struct slice *deleted, *changed;

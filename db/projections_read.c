@@ -11,7 +11,7 @@ const struct stmt STATES_PAGE = { "states_page", SQL_STATES_PAGE, "int8 int4 tex
 const struct stmt STATES_FOUND = { "states_found", SQL_STATES_FOUND, "int8 int4 text text text int8 int8 int8[]",
                                    STATE_COLUMNS " int8" };
 const struct stmt STATES_OF = { "states_of", SQL_STATES_OF, "int8 int4 text[]", STATE_COLUMNS };
-const struct stmt CHANGES_READ = { "changes_read", SQL_CHANGES_READ, "int8 int4 int4[] int8[] int8 int8", "int4 int8 text" };
+const struct stmt CHANGES_READ = { "changes_read", SQL_CHANGES_READ, "int8 int4 int4[] int8[] int8 int8 int4[]", "int4 int8 int4 text" };
 
 static bool take(struct arena *a, const struct rows *r, int row, int col, struct slice *ret)
 {
@@ -146,11 +146,12 @@ enum err db_states_of(struct db *db, struct arena *a, int64_t projection_id, int
 }
 
 enum err db_changes_read(struct db *db, struct arena *a, int64_t projection_id, int32_t build, const int32_t *parts,
-                         const int64_t *positions, size_t n, int64_t steps, int64_t keys, struct change_row **ret, size_t *ret_n,
-                         struct fault *f)
+                         const int64_t *positions, const int32_t *told, size_t n, int64_t steps, int64_t keys,
+                         struct change_row **ret, size_t *ret_n, struct fault *f)
 {
     const struct arg args[] = { arg_int8(projection_id), arg_int4(build), arg_int4_array(a, parts, sizeof *parts, n),
-                                arg_int8_array(a, positions, sizeof *positions, n), arg_int8(steps), arg_int8(keys) };
+                                arg_int8_array(a, positions, sizeof *positions, n), arg_int8(steps), arg_int8(keys),
+                                arg_int4_array(a, told, sizeof *told, n) };
     struct rows r = { 0 };
     struct change_row *v = NULL;
     enum err e = db_exec(db, &CHANGES_READ, args, &r, f);
@@ -158,8 +159,8 @@ enum err db_changes_read(struct db *db, struct arena *a, int64_t projection_id, 
     if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
         e = ERR_NO_MEMORY;
     for (int i = 0; !e && i < r.n; i++) {
-        v[i] = (struct change_row){ row_int4(&r, i, 0), row_int8(&r, i, 1), SLICE_NONE };
-        if (!take(a, &r, i, 2, &v[i].key))
+        v[i] = (struct change_row){ row_int4(&r, i, 0), row_int8(&r, i, 1), row_int4(&r, i, 2), SLICE_NONE };
+        if (!take(a, &r, i, 3, &v[i].key))
             e = ERR_NO_MEMORY;
     }
     *ret = v;

@@ -139,7 +139,7 @@ static void put_up_to_date(struct watching *w)
 /* --- looks; on a worker --- */
 
 /* What the next look has to know of this one, whose arena goes. */
-static enum err keep(struct watching *w, const struct projection_view *v, const int64_t *pos)
+static enum err keep(struct watching *w, const struct projection_view *v, const int64_t *pos, const int32_t *told)
 {
     struct projection_view k = { .projection_id = v->projection_id, .build = v->build, .stream_n = v->stream_n, .n = v->n };
     struct arena *a = arena_new(KEEP_ARENA);
@@ -149,9 +149,12 @@ static enum err keep(struct watching *w, const struct projection_view *v, const 
         return ERR_NO_MEMORY;
     k.streams = arena_alloc(a, (v->stream_n + 1) * sizeof *k.streams);
     k.pos = arena_alloc(a, (v->n + 1) * sizeof *k.pos);
-    good = k.streams && k.pos;
+    k.told = arena_zalloc(a, (v->n + 1) * sizeof *k.told);
+    good = k.streams && k.pos && k.told;
     if (good)
         memcpy(k.pos, pos, v->n * sizeof *k.pos);
+    if (good && told)
+        memcpy(k.told, told, v->n * sizeof *k.told);
     for (size_t i = 0; good && i < v->stream_n; i++) {
         k.streams[i] = v->streams[i];
         good = (k.streams[i].name = arena_slice(a, v->streams[i].name)).p;
@@ -199,7 +202,7 @@ static enum err look_begin(struct request *rq, struct watching *w, struct arena 
     enum err e;
 
     if ((e = projections_look(rq->db, a, w->name, &view, &rq->fault)) ||
-        (w->start.p && (e = find_start(rq, w, a, &view, &pos, &gap))) || (e = keep(w, &view, pos ? pos : view.pos)))
+        (w->start.p && (e = find_start(rq, w, a, &view, &pos, &gap))) || (e = keep(w, &view, pos ? pos : view.pos, NULL)))
         return e;
     if (!(w->watch = projections_watch(rq->app->projections, view.projection_id, NULL, wake, w)))
         return ERR_NO_MEMORY;
@@ -275,7 +278,7 @@ static enum err look_changes(struct request *rq, struct watching *w, struct aren
     if (view.projection_id != w->view.projection_id)
         return ERR_UNKNOWN_PROJECTION;
     position(&w->view, from);
-    if ((e = keep(w, &view, c.pos)))
+    if ((e = keep(w, &view, c.pos, c.told)))
         return e;
     w->more = c.gap || !c.up_to_date;
     if (c.gap)

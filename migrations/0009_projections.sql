@@ -77,9 +77,10 @@ create table weir.projection_changes (
     build         integer  not null,
     part          integer  not null,
     position      bigint   not null,               -- after the step
+    refold        integer  not null,               -- 0, or the how-manieth step that stays at the position: of redriven letters
     at            timestamptz not null,
     keys          text[]   not null,
-    primary key (projection_id, build, part, position)
+    primary key (projection_id, build, part, position, refold)
 );
 
 -- Events that were passed over by hand, in every build.

@@ -146,18 +146,20 @@ select s.key, s.state, s.version, s.build, s.part, s.last_part, s.last_offset
                       where x.projection_id = $1 and x.build = $2 and x.key = u.key offset 0) as s;
 
 -- name: changes_read
--- The keys of the next steps of each part ($3, after $4), in the order in which they came, until there are $6 keys; whole steps.
-select c.part, c.position, k.key
-  from (select q.*, sum(cardinality(q.keys)) over (order by q.came, q.part, q.position rows unbounded preceding)
+-- The keys of the next steps of each part ($3, after $4, and of those that stayed there after $7), in the order in which they came, until
+-- there are $6 keys; whole steps.
+select c.part, c.position, c.refold, k.key
+  from (select q.*, sum(cardinality(q.keys)) over (order by q.came, q.part, q.position, q.refold rows unbounded preceding)
                     - cardinality(q.keys) as before
-          from (select n.*, max(n.at) over (partition by n.part order by n.position) as came
-                  from unnest($3::int4[], $4::int8[]) as u (part, after)
+          from (select n.*, max(n.at) over (partition by n.part order by n.position, n.refold) as came
+                  from unnest($3::int4[], $4::int8[], $7::int4[]) as u (part, after, told)
                  cross join lateral (select * from weir.projection_changes x
-                                      where x.projection_id = $1 and x.build = $2 and x.part = u.part and x.position > u.after
-                                      order by x.position limit $5) as n) as q) as c
+                                      where x.projection_id = $1 and x.build = $2 and x.part = u.part
+                                        and (x.position, x.refold) > (u.after, u.told)
+                                      order by x.position, x.refold limit $5) as n) as q) as c
  cross join lateral unnest(c.keys) as k (key)
  where c.before < $6
- order by c.came, c.part, c.position;
+ order by c.came, c.part, c.position, c.refold;
 
 -- name: swap_candidates
 -- Builds that could take the place of what is read, and how far they are behind it, or behind the heads when they began: what is read may
@@ -239,20 +241,23 @@ delete from weir.projection_builds
    and not exists (select from weir.projection_changes where projection_id = $1 and build = $2);
 
 -- name: changes_trim
--- A batch of the oldest changes of a part: those that came more than $4 microseconds ago, and what is beyond the newest $5 steps.
+-- A batch of the oldest changes of a part: those that came more than $4 microseconds ago, and what is beyond the newest $5 steps. Who is
+-- where steps of redriven letters stayed cannot tell whether he has them: they go only after the part went on, and then he has a gap.
 with old as (
-    select x.position from weir.projection_changes x
+    select x.position, x.refold from weir.projection_changes x
      where x.projection_id = $1 and x.build = $2 and x.part = $3
        and (x.at < now() - $4::int8 * interval '1 microsecond'
             or x.position <= (select y.position from weir.projection_changes y
                                where y.projection_id = $1 and y.build = $2 and y.part = $3
                                order by y.position desc offset $5 limit 1))
-     order by x.position limit $6
+       and (x.refold = 0 or x.position < (select t.position from weir.projection_parts t
+                                          where t.projection_id = $1 and t.build = $2 and t.part = $3))
+     order by x.position, x.refold limit $6
 ), gone as (
     delete from weir.projection_changes x using old
-     where x.projection_id = $1 and x.build = $2 and x.part = $3 and x.position = old.position
+     where x.projection_id = $1 and x.build = $2 and x.part = $3 and x.position = old.position and x.refold = old.refold
 )
 update weir.projection_parts t set kept = greatest(t.kept, m.position)
-  from (select max(position) as position from old) as m
+  from (select max(position + (refold > 0)::int) as position from old) as m
  where t.projection_id = $1 and t.build = $2 and t.part = $3 and m.position is not null
 returning t.kept;

@@ -117,9 +117,12 @@ select $1, $2, u.hash, u.key from unnest($3::int8[], $4::text[]) as u (hash, key
 on conflict do nothing;
 
 -- name: change_add
--- A step that folds only what was redriven stays where it is.
-insert into weir.projection_changes as c (projection_id, build, part, position, at, keys) values ($1, $2, $3, $4, now(), $5)
-on conflict (projection_id, build, part, position) do update set at = excluded.at, keys = c.keys || excluded.keys;
+-- $6: the step folds only what was redriven, and stays where it is.
+insert into weir.projection_changes (projection_id, build, part, position, refold, at, keys)
+select $1, $2, $3, $4,
+       case when $6 then 1 + coalesce((select max(refold) from weir.projection_changes
+                                        where projection_id = $1 and build = $2 and part = $3 and position = $4), 0) else 0 end,
+       now(), $5;
 
 -- name: states_mixed
 update weir.projection_states set part = -1 where projection_id = $1 and build = $2 and key = any($3::text[]);

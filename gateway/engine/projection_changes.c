@@ -5,8 +5,8 @@
 
 #define STEPS 100                /* of a part in one answer */
 
-/* The reader's positions as the view of now has its parts; false: not all that came since is remembered. */
-static bool carry_over(const struct projection_changes_query *q, const struct projection_view *now, int64_t *pos)
+/* Where the reader is, as the view of now has its parts; false: not all that came since is remembered. */
+static bool carry_over(const struct projection_changes_query *q, const struct projection_view *now, int64_t *pos, int32_t *told)
 {
     const struct projection_view *seen = q->seen;
     bool known = !q->build || q->build == now->build;
@@ -20,6 +20,7 @@ static bool carry_over(const struct projection_changes_query *q, const struct pr
         known = k < seen->stream_n && seen->streams[k].partitions == s->partitions;
         for (size_t p = 0; known && p < (size_t)s->partitions; p++) {
             pos[s->first + p] = q->pos[seen->streams[k].first + p];
+            told[s->first + p] = seen->told ? seen->told[seen->streams[k].first + p] : 0;
             known = pos[s->first + p] >= now->kept[s->first + p];
         }
     }
@@ -70,14 +71,18 @@ static enum err states_of(struct db *db, struct arena *a, const struct projectio
 }
 
 /* Where the reader is when it has these: where the projection is, if that is all. */
-static void move(const struct projection_view *v, const struct change_row *rows, size_t n, bool all, int64_t *pos)
+static void move(const struct projection_view *v, const struct change_row *rows, size_t n, bool all, int64_t *pos, int32_t *told)
 {
-    if (all)
-        memcpy(pos, v->pos, v->n * sizeof *pos);
-    for (size_t i = 0; !all && i < n; i++)
+    for (size_t k = 0; all && k < v->n; k++) {
+        told[k] = v->pos[k] == pos[k] ? told[k] : 0;
+        pos[k] = v->pos[k];
+    }
+    for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < v->n; k++)
-            if (v->part[k] == rows[i].part)
+            if (v->part[k] == rows[i].part && (!all || pos[k] == rows[i].position)) {
                 pos[k] = rows[i].position;
+                told[k] = rows[i].refold;
+            }
 }
 
 /* Fewer steps of each part than were asked for, and fewer keys: there are no others. */
@@ -86,7 +91,8 @@ static bool is_all(const struct change_row *rows, size_t n, size_t keys)
     size_t steps = 0;
 
     for (size_t i = 0; i < n; i++)
-        steps += i == 0 || rows[i].part != rows[i - 1].part || rows[i].position != rows[i - 1].position;
+        steps += i == 0 || rows[i].part != rows[i - 1].part || rows[i].position != rows[i - 1].position ||
+                 rows[i].refold != rows[i - 1].refold;
     return n < keys && steps < STEPS;
 }
 
@@ -96,13 +102,14 @@ static enum err read_changes(struct db *db, struct arena *a, const struct projec
     struct change_row *rows;
     struct slice *keys;
     size_t n, key_n;
-    enum err e = db_changes_read(db, a, v->projection_id, v->build, v->part, ret->pos, v->n, STEPS, (int64_t)q->keys, &rows, &n, f);
+    enum err e = db_changes_read(db, a, v->projection_id, v->build, v->part, ret->pos, ret->told, v->n, STEPS, (int64_t)q->keys,
+                                 &rows, &n, f);
 
     if (e || !(keys = arena_alloc(a, (n + 1) * sizeof *keys)))
         return e ? e : ERR_NO_MEMORY;
     ret->up_to_date = is_all(rows, n, q->keys);
     key_n = distinct_keys(rows, n, q->prefix, keys);
-    move(v, rows, n, ret->up_to_date, ret->pos);
+    move(v, rows, n, ret->up_to_date, ret->pos, ret->told);
     return key_n ? states_of(db, a, v, keys, key_n, ret, f) : OK;
 }
 
@@ -115,11 +122,13 @@ enum err projections_changes(struct db *db, struct arena *a, struct slice name, 
     *ret = (struct projection_changes){ 0 };
     if (e)
         return e;
-    if (!(e = projection_view_make(a, &row, ret_view)) && !(ret->pos = arena_zalloc(a, (ret_view->n + 1) * sizeof *ret->pos)))
+    if (!(e = projection_view_make(a, &row, ret_view)) && (!(ret->pos = arena_zalloc(a, (ret_view->n + 1) * sizeof *ret->pos)) ||
+                                                           !(ret->told = arena_zalloc(a, (ret_view->n + 1) * sizeof *ret->told))))
         e = ERR_NO_MEMORY;
-    if (!e && !carry_over(q, ret_view, ret->pos)) {
+    if (!e && !carry_over(q, ret_view, ret->pos, ret->told)) {
         ret->gap = ret->up_to_date = true;
         memcpy(ret->pos, ret_view->pos, ret_view->n * sizeof *ret->pos);
+        memset(ret->told, 0, ret_view->n * sizeof *ret->told);
     } else if (!e) {
         e = read_changes(db, a, q, ret_view, ret, f);
     }

@@ -115,7 +115,8 @@ static bool queue_snapshots(struct step *s, const struct step_write *w, size_t *
 
 enum err step_write_states(struct step *s)
 {
-    struct step_write w = { .id = s->part->id, .part = s->part->number, .position = s->to };
+    struct step_write w = { .id = s->part->id, .part = s->part->number, .position = s->to,
+                            .stays = s->to == s->from };
     char notice[128];
     size_t n, snapshots, letters;
     int len = snprintf(notice, sizeof notice, "p%lld:%lld:%d:%lld", (long long)s->part->id.projection_id,

@@ -86,6 +86,7 @@ struct projection_view {
     int64_t *pos;                /* of each: the last offset folded */
     int32_t *part;               /* of each: its number in the build */
     int64_t *kept;               /* of each: changes after this one are remembered */
+    int32_t *told;               /* of a reader's view: how many steps that stayed at pos it has; NULL: none */
 };
 enum err projections_look(struct db *db, struct arena *a, struct slice name, struct projection_view *ret, struct fault *f);
 
@@ -146,6 +147,7 @@ struct projection_changes {
     struct projection_state *v;
     size_t n;
     int64_t *pos;                /* of the new view: where the reader is now */
+    int32_t *told;               /* there, as in a view */
     bool gap;                    /* not all is remembered, or another build is read now: pos are that one's, v is empty */
     bool up_to_date;
 };

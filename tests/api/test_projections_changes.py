@@ -216,3 +216,24 @@ def test_a_call_that_is_no_event_stream_is_refused(client, stream):
     client.get(path(stream, "changes"), headers={"Accept": "application/json"}).problem(406, "not-acceptable")
     for query in ({"after": "x"}, {"after": "x~00000000"}):
         client.get(path(stream, "changes", **query), headers={"Accept": "text/event-stream"}).problem(400, "bad-cursor")
+
+
+def test_what_a_redriven_letter_changes_is_told_although_the_position_stays(gateway, client, stream):
+    client.create(stream)
+    define(client, stream, on={"A": [{"increment": {"/n": {"from": "/data/n"}}}]}, on_error="dlq")
+    record(client, stream, ("A", "k", {"n": 1}), ("A", "k", {"n": "x"}), ("A", "l", {"n": "y"}), ("A", "m", {"n": 3}))
+    state(client, stream, "m").expect(200)
+    dlq = f"/v1/streams/{stream}/dlq"
+    l, k = (f"{dlq}/{e['id']}" for e in client.get(dlq).expect(200).json()["items"])
+    with watch(gateway, stream) as feed:
+        first = feed.next().id
+        assert not told(feed.up_to_date())
+        for letter, key, found in ((k, "k", {"n": 6}), (l, "l", {"n": 5})):
+            client.request("PATCH", letter, {"n": 5}, content_type="application/merge-patch+json").expect(200)
+            client.post(f"{letter}/redrive", {}).expect(200)
+            assert changes(feed, 1)[0] == {key: (found, 2 if key == "k" else 1)}
+    with watch(gateway, stream, headers={"Last-Event-ID": first}) as again:
+        assert told(again.up_to_date()) == [("k", {"n": 6}, 2), ("l", {"n": 5}, 1)]
+        record(client, stream, ("A", "m", {"n": 1}))
+        assert changes(again, 1)[0] == {"m": ({"n": 4}, 2)}
+        assert not [b for b in again.until(lambda b: b.comment == "keep-alive") if b.data]

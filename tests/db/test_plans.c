@@ -32,7 +32,7 @@ static void grow_projections(void)
             " from generate_series(1, 120) s, generate_series(1, 300) k");
     side_do("insert into weir.projection_lookups select projection_id, build, last_offset %% 50, key"
             " from weir.projection_states");
-    side_do("insert into weir.projection_changes select s, 1, p, k * 10, now() - (100 - k) * interval '1 s', '{k1,k2,k3}'"
+    side_do("insert into weir.projection_changes select s, 1, p, k * 10, 0, now() - (100 - k) * interval '1 s', '{k1,k2,k3}'"
             " from generate_series(1, 120) s, generate_series(0, 3) p, generate_series(1, 100) k");
     side_do("insert into weir.projection_skips select s, 1, 0, k, now() from generate_series(1, 200) s, generate_series(1, 50) k");
     side_do("vacuum analyze weir.projections, weir.projection_builds, weir.projection_parts, weir.projection_states,"
@@ -228,7 +228,7 @@ static const struct hot {
     { &STATES_OF, "(7, 1, '{k1,k77,nobody}')", "projection_states" },
     { &STATES_REMOVE, "(7, 1, 10)", "projection_states" },
     { &PROJECTION_VIEW_PARTS, "('p7')", "projection_parts" },
-    { &CHANGES_READ, "(7, 1, '{0,1,2,3}', '{900,950,990,1000}', 10, 100)", "projection_changes" },
+    { &CHANGES_READ, "(7, 1, '{0,1,2,3}', '{900,950,990,1000}', 10, 100, '{0,0,0,0}')", "projection_changes" },
     { &CHANGES_TRIM, "(7, 1, 0, 50000000, 90, 10)", "projection_changes" },
     { &SKIPS_OF, "(7, 1, 0, 10, 20)", "projection_skips" },
     { &RETENTION_REMOVE, "(7, 0, 1, 100, now() - interval '80 days')", "events_" },
@@ -368,7 +368,7 @@ static void a_build_without_statistics_is_found_by_its_keys(void **state)
         { &STATES_PAGE, "(7, 1, 'k1', 'k', 'l', 10, 10000)", "projection_states" },
         { &STATES_FOUND, "(7, 1, 'k1', 'k', 'l', 10, 10000, '{7,8}')", "projection_lookups" },
         { &LOOKUPS_REMOVE, "(7, 1, '{7,7}', '{k7,k57}')", "projection_lookups" },
-        { &CHANGES_READ, "(7, 1, '{0,1,2,3}', '{900,950,990,1000}', 10, 100)", "projection_changes" },
+        { &CHANGES_READ, "(7, 1, '{0,1,2,3}', '{900,950,990,1000}', 10, 100, '{0,0,0,0}')", "projection_changes" },
     };
 
     (void)state;
