@@ -377,7 +377,7 @@ static void a_build_without_statistics_is_found_by_its_keys(void **state)
             " 'weir.projection_changes'::regclass)");
     side_do("insert into weir.projection_states select 7, 1, 'k' || k, '', 1, 0, 0, k from generate_series(1, 5000) k");
     side_do("insert into weir.projection_lookups select 7, 1, last_offset, key from weir.projection_states");
-    side_do("insert into weir.projection_changes select 7, 1, p, k, now(), '{k1}' from generate_series(0, 3) p,"
+    side_do("insert into weir.projection_changes select 7, 1, p, k, 0, now(), '{k1}' from generate_series(0, 3) p,"
             " generate_series(1, 1000) k");
     for (size_t i = 0; i < COUNT(fresh); i++) {
         char *plan = plan_of(fresh[i].s, fresh[i].values);
