@@ -11,7 +11,8 @@ const struct stmt STATES_PAGE = { "states_page", SQL_STATES_PAGE, "int8 int4 tex
 const struct stmt STATES_FOUND = { "states_found", SQL_STATES_FOUND, "int8 int4 text text text int8 int8 int8[]",
                                    STATE_COLUMNS " int8" };
 const struct stmt STATES_OF = { "states_of", SQL_STATES_OF, "int8 int4 text[]", STATE_COLUMNS };
-const struct stmt CHANGES_READ = { "changes_read", SQL_CHANGES_READ, "int8 int4 int4[] int8[] int8 int8 int4[]", "int4 int8 int4 text" };
+const struct stmt CHANGES_READ = { "changes_read", SQL_CHANGES_READ,
+                                   "int8 int4 int4[] int8[] int8 int8 int4[]", "int4 int8 int4 text" };
 
 static bool take(struct arena *a, const struct rows *r, int row, int col, struct slice *ret)
 {
