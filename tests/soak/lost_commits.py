@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -63,6 +64,25 @@ def overtaken():
         return wrong, {"answers": {name: answer[0] for name, answer in answers.items()}, "log": rows}
 
 
+def waiting(admin):
+    """How many commits wait for a standby."""
+    return int(admin.say("select count(*) from pg_stat_activity where wait_event = 'SyncRep'")[0])
+
+
+def hold_commits(admin, url):
+    """From now on commits are done here and then wait for a standby that there is not; one does."""
+    admin.say("alter system set synchronous_standby_names = 'nobody'")
+    admin.say("select pg_reload_conf()")
+    for _ in range(200):                                             # the setting reaches the sessions some time
+        one = subprocess.Popen(["psql", "-XAtq", "-d", url, "-c", "select pg_logical_emit_message(true, '', '')"],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while one.poll() is None:
+            if waiting(admin):
+                return one
+            time.sleep(0.02)
+    raise RuntimeError("no commit waits for a standby")
+
+
 def confirmed():
     """The session dies after its commit and before its answer: the gateway finds the events and answers with their places."""
     wrong, found = [], []
@@ -78,14 +98,13 @@ def confirmed():
 
         publish([{"type": "A", "data": i} for i in range(20)])
         for extra, key in (({}, None), ({"id": "x"}, None), ({"subject": "s"}, None), ({}, "k")):
-            # Commits are done here and then wait for a standby that there is not.
-            admin.say("alter system set synchronous_standby_names = 'nobody'")
-            admin.say("select pg_reload_conf()")
-            time.sleep(0.3)
+            held = hold_commits(admin, bench.postgres.url)
             thread = threading.Thread(target=publish, args=([{"type": "A", "data": 1, **extra}, {"type": "A", "data": 2}], key))
             thread.start()
-            time.sleep(0.5)
+            while thread.is_alive() and waiting(admin) < 2:
+                time.sleep(0.02)
             admin.say("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+            held.wait(30)
             admin.say("alter system reset synchronous_standby_names")
             admin.say("select pg_reload_conf()")
             thread.join()
