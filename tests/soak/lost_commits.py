@@ -18,6 +18,13 @@ from servers import Bench, Session, answer_of
 STREAM = "soak.lost-commits"
 
 
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def overtaken():
     """A commit is lost, and before the gateway can look for it, another gateway records the same event elsewhere. The first
     must not take that for its own."""
@@ -35,20 +42,22 @@ def overtaken():
         def publish(name, place, body):
             answers[name] = answer_of(place, "POST", f"/v1/streams/{STREAM}/events", json.dumps(body).encode())
 
-        def start(*arguments):
+        def start(blocked, *arguments):
+            """A publish, once so many sessions wait for a lock."""
             thread = threading.Thread(target=publish, args=arguments)
             thread.start()
-            time.sleep(0.5)
+            until(lambda: harness.psql(second, "select count(*) from pg_stat_activity where wait_event_type = 'Lock'") ==
+                  [str(blocked)])
             return thread
 
         publish("warm", places[0], {"type": "A", "id": "1"})         # whoever connects from now on is held up by the lock
         publish("too", places[1], {"type": "A", "id": "2"})
         table = bench.enter_context(contextlib.closing(Session(bench.postgres.url)))
         table.say("begin; lock table weir.events in share mode")     # the lane has looked, and waits before it writes
-        threads = [start("first", places[0], event)]
+        threads = [start(1, "first", places[0], event)]
         os.kill(lane, signal.SIGSTOP)
-        threads.append(start("second", places[1], [{"type": "B", "id": "y"}, event]))    # queues for the head row
-        time.sleep(2)                                                # the first gateway gives its session up
+        threads.append(start(2, "second", places[1], [{"type": "B", "id": "y"}, event]))    # queues for the head row
+        until(lambda: "connection to PostgreSQL lost" in first.log())    # the first gateway has given its session up
         os.kill(lane, signal.SIGCONT)
         table.say("commit")
         for thread in threads:
