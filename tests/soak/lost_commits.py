@@ -83,7 +83,7 @@ def hold_commits(admin, url):
     admin.say("alter system set synchronous_standby_names = 'nobody'")
     admin.say("select pg_reload_conf()")
     for _ in range(200):                                             # the setting reaches the sessions some time
-        one = subprocess.Popen(["psql", "-XAtq", "-d", url, "-c", "select pg_logical_emit_message(true, '', '')"],
+        one = subprocess.Popen([harness.PSQL, "-XAtq", "-d", url, "-c", "select pg_logical_emit_message(true, '', '')"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while one.poll() is None:
             if waiting(admin):
