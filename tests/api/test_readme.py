@@ -107,7 +107,7 @@ def test_the_guide_of_dead_letters_works_when_pasted(fresh):
 
 
 def test_the_guide_of_projections_works_when_pasted(fresh):
-    _, make, one, mine, found, watch, other, failed, skipped = paste(fresh, page("docs/projections.md"))
+    _, make, one, mine, found, watch, other, right, failed, skipped = paste(fresh, page("docs/projections.md"))
     assert values(make) == [3, {"name": "sales", "state": "running", "build": 1}]
     assert values(one) == [{"key": "s-1", "version": 2, "status": "paid", "events": 2}]
     assert values(mine) == [["s-2", "paid", 2]]
@@ -117,6 +117,7 @@ def test_the_guide_of_projections_works_when_pasted(fresh):
     assert json.loads(defined) == {"name": "sales", "key": "/data/day"}
     assert sums == '"state":{"revenue":59.90,"orders":2}'
     assert json.loads(now) == {"build": 2, "state": "running", "lag": 0}
+    assert values(right) == [{"checked": 1, "drift": [], "order_dependent": []}]
     offset, error = values(failed)
     assert error == {"stream": "sales", "partition": error["partition"], "offset": offset, "type": "OrderPlaced"}
     assert values(skipped) == [{"state": "running", "error": None}, "paused", "running", 204]
