@@ -174,11 +174,12 @@ struct db *db_new_with(const struct db_config *config, const struct stmt *const 
 {
     struct db *db = calloc(1, sizeof *db);
 
-    if (db) {
-        db->config = config;
-        db->stmts = stmts;
-        db->stmt_count = n;
+    if (!db || !(db->listed = stmt_list(stmts, n))) {
+        free(db);
+        return NULL;
     }
+    db->config = config;
+    db->listed_count = n;
     return db;
 }
 
@@ -189,8 +190,10 @@ struct db *db_new(const struct db_config *config)
 
 void db_free(struct db *db)
 {
-    if (db)
-        db_disconnect(db);
+    if (!db)
+        return;
+    db_disconnect(db);
+    free(db->listed);
     free(db);
 }
 
@@ -217,7 +220,7 @@ enum err db_connect(struct db *db, struct fault *f)
         db->said_down = true;
         return e;
     }
-    if ((e = stmt_prepare(conn, c, db->stmts, db->stmt_count, deadline, f))) {
+    if ((e = stmt_session(conn, c, deadline, f))) {
         pg_close(conn);
         return e;
     }
@@ -225,10 +228,22 @@ enum err db_connect(struct db *db, struct fault *f)
         metric_add(M_DB_RECONNECTS, 1);
     if (db->said_down)
         log_info("PostgreSQL is reached again", L_STR("connection", c->application_name));
+    stmt_forget_all(db);
     db->conn = conn;
     db->was_up = true;
     db->said_down = false;
     return OK;
+}
+
+enum err db_check(struct db *db, struct fault *f)
+{
+    enum err e = db_connect(db, f);
+
+    if (e)
+        return e;
+    for (size_t i = 0; i < db->listed_count; i++)
+        stmt_want(db, db->listed[i].s);
+    return stmt_prepare(db, clock_mono_us() + db->config->connect_timeout_us, f);
 }
 
 void db_disconnect(struct db *db)

@@ -11,10 +11,16 @@ struct queued {
     const struct arg *args;
 };
 
+/* A statement that this connection may carry out. */
+struct listed {
+    const struct stmt *s;
+    enum { STMT_UNKNOWN, STMT_WANTED, STMT_PREPARED } state; /* on the connection of now */
+};
+
 struct db {
     const struct db_config *config;
-    const struct stmt *const *stmts;
-    size_t stmt_count;
+    struct listed *listed; /* by address */
+    size_t listed_count, wanted;
     PGconn *conn;        /* NULL: not connected; else nonblocking and in pipeline mode */
     bool was_up;         /* connected before: the next connect is a reconnect */
     bool said_down;      /* the failure to connect is logged once, until it succeeds */
@@ -37,9 +43,15 @@ bool pg_alive(PGconn *conn);                  /* no end of file waits to be read
 enum pg_wait pg_drain(PGconn *conn, int64_t deadline); /* writes everything, reading meanwhile */
 enum pg_wait pg_result(PGconn *conn, int64_t deadline, PGresult **ret); /* PQgetResult; *ret may be NULL */
 
-/* stmt.c */
-enum err stmt_prepare(PGconn *conn, const struct db_config *c, const struct stmt *const *stmts, size_t n, int64_t deadline,
-                      struct fault *f);
+/* stmt.c. A statement is prepared on a connection when it is first wanted there: to prepare all takes the server longer than
+ * everything else about a connection. */
+enum err stmt_session(PGconn *conn, const struct db_config *c, int64_t deadline, struct fault *f); /* how every session is set up */
+struct listed *stmt_list(const struct stmt *const *stmts, size_t n);
+bool stmt_want(struct db *db, const struct stmt *s); /* false: it is not listed */
+/* Prepares those that are wanted and not yet there, in one round trip, and compares them with the server. If one of them has
+ * drifted nothing was carried out; after any failure the connection is closed, with what was open on it. */
+enum err stmt_prepare(struct db *db, int64_t deadline, struct fault *f);
+void stmt_forget_all(struct db *db);          /* they were the ones of a connection that is gone */
 int stmt_arg_count(const struct stmt *s);
 bool stmt_reads(const struct stmt *s);        /* begins with SELECT: taken to change nothing */
 

@@ -8,7 +8,8 @@
 #include "gateway/base/err.h"
 
 /* A statement: its text stands in db/sql/<feature>.sql, its declaration and only caller in db/<feature>.c. `args` and `rows`
- * are space-separated PostgreSQL type names ("int8 text int8[] bytea"), compared with the server when prepared. */
+ * are space-separated PostgreSQL type names ("int8 text int8[] bytea"), compared with the server when prepared: all of them at
+ * the start of the program (db_check), and each again before a connection first carries it out. */
 struct stmt {
     const char *name;
     const char *sql;
@@ -16,7 +17,7 @@ struct stmt {
     const char *rows;
 };
 
-/* One connection with every statement of `db_statements` prepared. Used by one thread at a time. */
+/* One connection, which carries out the statements of a list. Used by one thread at a time. */
 struct db;
 
 struct db_config {
@@ -24,9 +25,10 @@ struct db_config {
     const char *application_name;
     int64_t connect_timeout_us; /* whole connect, our own deadline */
     int64_t statement_timeout_us; /* our own deadline for a round trip; then the connection is closed: the outcome is unknown */
+    bool one_plan;              /* for any values, of each statement: for who says the same few ones all the time */
 };
 
-/* All statements of the program: db/statements.c lists them. */
+/* All statements of the program: db/statements.c lists them; another one is refused (ERR_INTERNAL). */
 extern const struct stmt *const db_statements[];
 extern const size_t db_statement_count;
 
@@ -35,8 +37,10 @@ void db_free(struct db *db);
 void *db_of_worker(void *config);                     /* the same for a thread of a pool (gateway/base/worker.h) */
 void db_of_worker_free(void *db);
 struct db *db_new_with(const struct db_config *config, const struct stmt *const *stmts, size_t n); /* other statements */
-/* Connects and prepares if not connected. ERR_DATABASE_UNAVAILABLE with a sentence. ERR_INTERNAL: statements drifted. */
+/* Connects if not connected. ERR_DATABASE_UNAVAILABLE with a sentence. */
 enum err db_connect(struct db *db, struct fault *f);
+/* Connects and prepares every statement of the list. ERR_INTERNAL: one has drifted from the database, or does not fit it. */
+enum err db_check(struct db *db, struct fault *f);
 void db_disconnect(struct db *db);
 bool db_connected(const struct db *db);
 int db_backend_pid(const struct db *db);

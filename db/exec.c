@@ -255,17 +255,29 @@ static enum err check_queue(const struct db *db, size_t count, struct fault *f)
     return OK;
 }
 
+/* By themselves and before anything is sent: one that does not fit the database must not stop others half-way. */
+static enum err prepare_queued(struct db *db, struct fault *f)
+{
+    for (size_t i = 0; i < db->queued; i++)
+        if (!stmt_want(db, db->queue[i].s)) {
+            db_disconnect(db); /* with what may be open on it */
+            return fault(f, ERR_INTERNAL, "The statement %s is not in the list of those that are checked.", db->queue[i].s->name);
+        }
+    return stmt_prepare(db, clock_mono_us() + db->config->statement_timeout_us, f);
+}
+
 /* A connection that died while idle is replaced unnoticed; a transaction that was open on it is not. */
 static enum err ready(struct db *db, bool *ret_open, struct fault *f)
 {
     bool open = db->conn && PQtransactionStatus(db->conn) == PQTRANS_INTRANS;
+    enum err e;
 
     if (db->conn && !pg_alive(db->conn))
         db_disconnect(db);
     if ((open && !db->conn) || (!open && needs_open(db)))
         return fault(f, ERR_DATABASE_UNAVAILABLE, "The connection to PostgreSQL was lost within a transaction.");
     *ret_open = open;
-    return db_connect(db, f);
+    return (e = db_connect(db, f)) ? e : prepare_queued(db, f);
 }
 
 enum err db_flush_while(struct db *db, struct rows *ret, size_t count, void (*meanwhile)(void *arg), void *arg,
