@@ -1,38 +1,6 @@
 #include "gateway/base/metrics.h"
+#include "gateway/engine/receipt.h"
 #include "handlers/publishing.h"
-
-static void put_cursor(struct buf *b, const struct stream *st, struct cursor *c)
-{
-    char text[CURSOR_TEXT];
-
-    c->partial = st->row.partitions > 1;
-    buf_put(b, text, cursor_format(c, st->row.name, st->row.stream_id, text));
-}
-
-static void put_receipt(struct buf *b, const struct stream *st, const struct event *ev)
-{
-    struct cursor c = { .count = 1, .partition = { ev->partition }, .pos = { ev->offset } };
-
-    BUF_LIT(b, "{\"id\":");
-    buf_json_string(b, ev->id);
-    BUF_LIT(b, ",\"stream\":");
-    buf_json_string(b, st->row.name);
-    BUF_LIT(b, ",\"partition\":");
-    buf_i64(b, ev->partition);
-    BUF_LIT(b, ",\"offset\":\"");
-    buf_i64(b, ev->offset);
-    BUF_LIT(b, "\"");
-    if (ev->version) {
-        BUF_LIT(b, ",\"version\":");
-        buf_i64(b, ev->version);
-    }
-    BUF_LIT(b, ",\"cursor\":\"");
-    put_cursor(b, st, &c);
-    if (ev->duplicate)
-        BUF_LIT(b, "\",\"duplicate\":true}");
-    else
-        BUF_LIT(b, "\",\"duplicate\":false}");
-}
 
 /* The cursor of the whole request: the last offset in each partition that it touched. */
 static void put_cover(const struct stream *st, const struct events *events, char text[CURSOR_TEXT])
@@ -67,7 +35,7 @@ static int render(const struct publish *p, struct buf *b, char cursor[CURSOR_TEX
     for (size_t i = 0; i < events->n; i++) {
         if (i)
             buf_char(b, ',');
-        put_receipt(b, p->stream, &events->v[i]);
+        receipt_put(b, p->stream, &events->v[i]);
         duplicates += events->v[i].duplicate;
     }
     if (events->array)

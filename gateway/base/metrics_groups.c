@@ -1,5 +1,3 @@
-#include <inttypes.h>
-#include <pthread.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics_table.h"
@@ -21,8 +19,7 @@ static const struct metric_row rows[FAMILIES] = {
                     "When the figures of groups and dead letters were collected, in unix time; 0: never.", NULL },
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct buf text; /* under lock */
+static struct metric_kept kept = METRIC_KEPT;
 
 static void put_sample(struct buf *b, enum family f, const struct metric_group_name *of, const char *more)
 {
@@ -79,37 +76,19 @@ static void put_all(struct buf *b, const struct metric_groups *g, int64_t unix_u
     put_lags(b, g);
     put_letters(b, g, LETTERS);
     put_letters(b, g, POISON);
-    metric_head(b, &rows[DROPPED]);
-    buf_printf(b, "%s %" PRId64 "\n", rows[DROPPED].name, g->dropped);
-    metric_head(b, &rows[COLLECTED]);
-    buf_printf(b, "%s %.3f\n", rows[COLLECTED].name, (double)unix_us / 1e6);
+    metric_collected(b, &rows[DROPPED], g->dropped, &rows[COLLECTED], unix_us);
 }
 
 bool metrics_groups_set(const struct metric_groups *groups, int64_t unix_us)
 {
-    struct buf b = { 0 }, old;
+    struct buf b = { 0 };
 
     put_all(&b, groups, unix_us);
-    if (b.failed) {
-        buf_free(&b);
-        return false;
-    }
-    pthread_mutex_lock(&lock);
-    old = text;
-    text = b;
-    pthread_mutex_unlock(&lock);
-    buf_free(&old);
-    return true;
+    return metric_keep(&kept, &b);
 }
 
 void metrics_groups(struct buf *out)
 {
-    bool never;
-
-    pthread_mutex_lock(&lock);
-    never = !text.n;
-    buf_put(out, text.p, text.n);
-    pthread_mutex_unlock(&lock);
-    if (never)
+    if (!metric_kept(&kept, out))
         put_all(out, &(struct metric_groups){ 0 }, 0);
 }

@@ -1,5 +1,4 @@
 #include <inttypes.h>
-#include <pthread.h>
 
 #include "gateway/base/metrics_table.h"
 
@@ -18,8 +17,7 @@ static const struct metric_row rows[FAMILIES] = {
                     "When the figures of projections were collected, in unix time; 0: never.", NULL },
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct buf text; /* under lock */
+static struct metric_kept kept = METRIC_KEPT;
 
 static void put_sample(struct buf *b, enum family f, const struct metric_projection *p)
 {
@@ -37,37 +35,19 @@ static void put_all(struct buf *b, const struct metric_projection *v, size_t n, 
         for (size_t i = 0; i < n; i++)
             put_sample(b, f, &v[i]);
     }
-    metric_head(b, &rows[DROPPED]);
-    buf_printf(b, "%s %" PRId64 "\n", rows[DROPPED].name, dropped);
-    metric_head(b, &rows[COLLECTED]);
-    buf_printf(b, "%s %.3f\n", rows[COLLECTED].name, (double)unix_us / 1e6);
+    metric_collected(b, &rows[DROPPED], dropped, &rows[COLLECTED], unix_us);
 }
 
 bool metrics_projections_set(const struct metric_projection *v, size_t n, int64_t dropped, int64_t unix_us)
 {
-    struct buf b = { 0 }, old;
+    struct buf b = { 0 };
 
     put_all(&b, v, n, dropped, unix_us);
-    if (b.failed) {
-        buf_free(&b);
-        return false;
-    }
-    pthread_mutex_lock(&lock);
-    old = text;
-    text = b;
-    pthread_mutex_unlock(&lock);
-    buf_free(&old);
-    return true;
+    return metric_keep(&kept, &b);
 }
 
 void metrics_projections(struct buf *out)
 {
-    bool never;
-
-    pthread_mutex_lock(&lock);
-    never = !text.n;
-    buf_put(out, text.p, text.n);
-    pthread_mutex_unlock(&lock);
-    if (never)
+    if (!metric_kept(&kept, out))
         put_all(out, NULL, 0, 0, 0);
 }
