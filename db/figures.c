@@ -7,6 +7,7 @@ const struct stmt FIGURES_LETTERS = { "figures_letters", SQL_FIGURES_LETTERS, "i
 
 const struct stmt FIGURES_PROJECTIONS = { "figures_projections", SQL_FIGURES_PROJECTIONS, "int8",
                                           "text int8 int8 bool bool int8" };
+const struct stmt FIGURES_SAGAS = { "figures_sagas", SQL_FIGURES_SAGAS, "int8", "text int8 int8 int8 int8 int8" };
 
 static bool name(struct arena *a, const struct rows *r, int i, struct metric_group_name *ret)
 {
@@ -70,6 +71,30 @@ enum err db_figures_projections(struct db *db, struct arena *a, int64_t max, str
     *ret = v;
     *ret_n = e ? 0 : (size_t)r.n;
     *ret_all = !e && r.n ? row_int8(&r, 0, 5) : 0;
+    rows_free(&r);
+    return e;
+}
+
+enum err db_figures_sagas(struct db *db, struct arena *a, int64_t max, struct metric_saga_now **ret, size_t *ret_n,
+                          int64_t *ret_all, struct fault *f)
+{
+    const struct arg args[] = { arg_int8(max) };
+    struct rows r = { 0 };
+    struct metric_saga_now *v = NULL;
+    enum err e = db_exec(db, &FIGURES_SAGAS, args, &r, f);
+
+    if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
+        e = ERR_NO_MEMORY;
+    for (int i = 0; !e && i < r.n; i++) {
+        v[i].name = arena_slice(a, row_text(&r, i, 0));
+        for (int s = 0; s < METRIC_SAGA_STATES; s++)
+            v[i].in_state[s] = row_int8(&r, i, s + 1);
+        if (!v[i].name.p)
+            e = ERR_NO_MEMORY;
+    }
+    *ret = v;
+    *ret_n = e ? 0 : (size_t)r.n;
+    *ret_all = !e && r.n ? row_int8(&r, 0, METRIC_SAGA_STATES + 1) : 0;
     rows_free(&r);
     return e;
 }

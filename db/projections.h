@@ -48,7 +48,7 @@ struct projection_state {
 
 extern const struct stmt PROJECTION_CREATE, PROJECTION_GET, PROJECTION_LOCK, PROJECTION_LOCK_ID, PROJECTION_LIST, PROJECTION_UPDATE,
     PROJECTION_DELETE, BUILDS_OF, BUILD_GET, BUILD_ADD, BUILD_SET, PARTS_FENCE, PARTS_ADD, PARTS_OF, SKIP_ADD, PROJECTION_VIEW,
-    PROJECTION_VIEW_PARTS, STATE_GET, STATES_PAGE, STATES_FOUND, STATES_OF, CHANGES_READ;
+    PROJECTION_VIEW_PARTS, STATE_GET, STATES_PAGE, STATES_FOUND, STATES_OF, STREAMS_AHEAD, CHANGES_READ;
 
 /* projection_id, name, paused and definition are set; build is 1. *ret_made: false: the name is taken, or there are `max`. */
 enum err db_projection_create(struct db *db, struct projection_row *p, int64_t max, bool *ret_made, struct fault *f);
@@ -95,6 +95,14 @@ struct projection_view_row {
 /* ERR_UNKNOWN_PROJECTION. last: ends the transaction, else it stays open (db_rollback). */
 enum err db_projection_view(struct db *db, struct arena *a, struct slice name, bool last, struct projection_view_row *ret,
                             struct fault *f);
+/* Streams of the build's definition that are not among those that were seen as its parts. */
+struct stream_ahead {
+    struct slice name;
+    int64_t stream_id;
+    int32_t partitions;
+};
+enum err db_streams_ahead(struct db *db, struct arena *a, int64_t projection_id, int32_t build, const int64_t *seen, size_t stride,
+                          size_t seen_n, struct stream_ahead **ret, size_t *ret_n, struct fault *f);
 /* The same with one state; ret_state->key.p == NULL: it is not there. */
 enum err db_projection_state(struct db *db, struct arena *a, struct slice name, struct slice key, struct projection_view_row *ret,
                              struct projection_state *ret_state, struct fault *f);

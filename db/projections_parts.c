@@ -1,5 +1,6 @@
 #include "db/projections_parts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "db/streams.h"
@@ -18,7 +19,7 @@ const struct stmt PART_RELEASE = { "part_release", SQL_PART_RELEASE, PART_ID " i
 const struct stmt PARTS_BEHIND = { "parts_behind", SQL_PARTS_BEHIND, "int8", PART_ID };
 const struct stmt PART_GET = { "part_get", SQL_PART_GET, PART_ID, "int8 int8" };
 const struct stmt PART_ADVANCE = { "part_advance", SQL_PART_ADVANCE, PART_ID " int8 int8 int8 int8 bool", "int2" };
-const struct stmt FROZEN_END = { "frozen_end", SQL_FROZEN_END, "text", "text" };
+const struct stmt FROZEN_END = { "frozen_end", SQL_FROZEN_END, "text text", "text text" };
 const struct stmt STATES_LOCK = { "states_lock", SQL_STATES_LOCK, "int8 int4 text[] int8", "text text int8 int4" };
 const struct stmt STATES_INSERT = { "states_insert", SQL_STATES_INSERT, STATES_ARGS, "" };
 const struct stmt STATES_UPDATE = { "states_update", SQL_STATES_UPDATE, STATES_ARGS, "" };
@@ -146,14 +147,19 @@ enum err db_part_get(struct db *db, const struct part_id *id, int64_t *ret_posit
     return e;
 }
 
+#define MS_TEXT 24
+static struct arg arg_ms(char text[MS_TEXT], int64_t us)
+{
+    return arg_text((struct slice){ text, (size_t)snprintf(text, MS_TEXT, "%" PRId64, us / 1000) });
+}
+
 enum err db_step_begin(struct db *db, struct arena *a, const struct step_row *s, const struct slice *keys, size_t n,
                        bool *ret_moved, int *ret_build_state, struct rows *ret_rows, struct fault *f)
 {
-    char idle[24];
+    char idle[MS_TEXT], wait[MS_TEXT];
     const struct arg advance[] = { ID_ARGS(&s->id), arg_int8(s->epoch), arg_int8(s->from), arg_int8(s->to), arg_int8(s->folded),
                                    arg_bool(s->begins) };
-    const struct arg frozen[] = { arg_text((struct slice){ idle, (size_t)snprintf(idle, sizeof idle, "%lld",
-                                                                                   (long long)(s->idle_us / 1000)) }) };
+    const struct arg frozen[] = { arg_ms(idle, s->idle_us), arg_ms(wait, s->idle_us / 2) };
     const struct arg lock[] = { arg_int8(s->id.projection_id), arg_int4(s->id.build), arg_text_array(a, keys, sizeof *keys, n),
                                 arg_int8(s->bytes) };
     struct rows r[4] = { 0 };

@@ -52,7 +52,7 @@ struct locked_state {
 };
 /* Begins it: moves the part if it is where and whose we think, and locks the states of n keys, ascending and distinct. *ret_moved:
  * false: the part is somebody else's; then, and on errors, the transaction is over. A transaction that stands still for idle_us is
- * ended by PostgreSQL. The caller frees ret_rows. */
+ * ended by PostgreSQL, and one that waits for half of it for a lock (ERR_DB_RETRY). The caller frees ret_rows. */
 struct step_row {
     struct part_id id;
     int64_t epoch, from, to;   /* positions */

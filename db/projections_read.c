@@ -10,6 +10,7 @@ const struct stmt STATE_GET = { "state_get", SQL_STATE_GET, "text text", STATE_C
 const struct stmt STATES_PAGE = { "states_page", SQL_STATES_PAGE, "int8 int4 text text text int8 int8", STATE_COLUMNS " int8" };
 const struct stmt STATES_FOUND = { "states_found", SQL_STATES_FOUND, "int8 int4 text text text int8 int8 int8[]",
                                    STATE_COLUMNS " int8" };
+const struct stmt STREAMS_AHEAD = { "streams_ahead", SQL_STREAMS_AHEAD, "int8 int4 int8[]", "text int8 int4" };
 const struct stmt STATES_OF = { "states_of", SQL_STATES_OF, "int8 int4 text[]", STATE_COLUMNS };
 const struct stmt CHANGES_READ = { "changes_read", SQL_CHANGES_READ,
                                    "int8 int4 int4[] int8[] int8 int8 int4[]", "int4 int8 int4 text" };
@@ -163,6 +164,26 @@ enum err db_changes_read(struct db *db, struct arena *a, int64_t projection_id, 
         v[i] = (struct change_row){ row_int4(&r, i, 0), row_int8(&r, i, 1), row_int4(&r, i, 2), SLICE_NONE };
         if (!take(a, &r, i, 3, &v[i].key))
             e = ERR_NO_MEMORY;
+    }
+    *ret = v;
+    *ret_n = e ? 0 : (size_t)r.n;
+    rows_free(&r);
+    return e;
+}
+
+enum err db_streams_ahead(struct db *db, struct arena *a, int64_t projection_id, int32_t build, const int64_t *seen, size_t stride,
+                          size_t seen_n, struct stream_ahead **ret, size_t *ret_n, struct fault *f)
+{
+    const struct arg args[] = { arg_int8(projection_id), arg_int4(build), arg_int8_array(a, seen, stride, seen_n) };
+    struct rows r = { 0 };
+    struct stream_ahead *v = NULL;
+    enum err e = db_exec(db, &STREAMS_AHEAD, args, &r, f);
+
+    if (!e && !(v = arena_alloc(a, (size_t)(r.n + 1) * sizeof *v)))
+        e = ERR_NO_MEMORY;
+    for (int i = 0; !e && i < r.n; i++) {
+        v[i] = (struct stream_ahead){ .stream_id = row_int8(&r, i, 1), .partitions = row_int4(&r, i, 2) };
+        e = take(a, &r, i, 0, &v[i].name) ? OK : ERR_NO_MEMORY;
     }
     *ret = v;
     *ret_n = e ? 0 : (size_t)r.n;

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "gateway/base/buf.h"
@@ -31,7 +32,8 @@ static const char session_sql[] =
     " else 'on' end, false), set_config('default_transaction_isolation', 'read committed', false),"
     " set_config('TimeZone', 'UTC', false), set_config('search_path', 'pg_catalog, pg_temp', false),"
     " set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),"
-    " set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
+    " set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),"
+    " set_config('plan_cache_mode', $3, false)";
 
 int stmt_arg_count(const struct stmt *s)
 {
@@ -102,7 +104,7 @@ static enum err answer(PGconn *conn, const char *name, int64_t deadline, PGresul
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
         enum err e = pg_error(*ret, name, &drop, f);
 
-        return e == ERR_DATABASE_UNAVAILABLE || e == ERR_DATABASE_FULL ? e :
+        return e == ERR_DATABASE_UNAVAILABLE || e == ERR_DATABASE_FULL || e == ERR_DB_RETRY ? e :
             fault(f, ERR_INTERNAL, "The statement %s cannot be prepared: SQLSTATE %s.", name,
                   pg_error_is(*ret, "") ? PQresultErrorField(*ret, PG_DIAG_SQLSTATE) : "unknown");
     }
@@ -111,48 +113,117 @@ static enum err answer(PGconn *conn, const char *name, int64_t deadline, PGresul
     return w ? pg_gone(w, f) : OK;
 }
 
-static enum err check_all(PGconn *conn, const struct stmt *const *stmts, size_t n, int64_t deadline, struct fault *f)
+/* The end of a pipeline whose statements were all answered. */
+static enum err answer_end(PGconn *conn, int64_t deadline, struct fault *f)
 {
     PGresult *res = NULL;
-    enum err e = answer(conn, "session settings", deadline, &res, f);
+    enum pg_wait w = pg_result(conn, deadline, &res);
+    bool synced = !w && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
 
-    PQclear(res);
-    for (size_t i = 0; !e && i < n; i++) {
-        for (int part = 0; !e && part < 2; part++) { /* prepared, described */
-            res = NULL;
-            e = answer(conn, stmts[i]->name, deadline, &res, f);
-            if (!e && part)
-                e = check_types(stmts[i], res, f);
-            PQclear(res);
-        }
-    }
-    if (!e) {
-        enum pg_wait w = pg_result(conn, deadline, &res);
-
-        if (w || PQresultStatus(res) != PGRES_PIPELINE_SYNC)
-            e = pg_gone(w, f);
-        if (!w)
-            PQclear(res);
-    }
-    return e;
+    if (!w)
+        PQclear(res);
+    return synced ? OK : pg_gone(w ? w : PG_LOST, f);
 }
 
-/* All in one round trip: a new connection costs the server's planning and nothing of the network. */
-enum err stmt_prepare(PGconn *conn, const struct db_config *c, const struct stmt *const *stmts, size_t n, int64_t deadline,
-                      struct fault *f)
+enum err stmt_session(PGconn *conn, const struct db_config *c, int64_t deadline, struct fault *f)
 {
     char statement_ms[24], idle_ms[24];
-    const char *const values[] = { statement_ms, idle_ms };
-    bool sent;
+    /* Left to itself PostgreSQL plans anew each time for arrays of one or two, which takes longer than what is planned. */
+    const char *const values[] = { statement_ms, idle_ms, c->one_plan ? "force_generic_plan" : "auto" };
+    PGresult *res = NULL;
+    enum err e;
 
     /* The server gives up a little before we do: then it is certain that nothing was recorded. */
     snprintf(statement_ms, sizeof statement_ms, "%" PRId64, c->statement_timeout_us * 9 / 10 / 1000 + 1);
     snprintf(idle_ms, sizeof idle_ms, "%" PRId64, c->statement_timeout_us / 1000 + 1);
-    sent = PQenterPipelineMode(conn) && PQsendQueryParams(conn, session_sql, 2, NULL, values, NULL, NULL, 0);
-    for (size_t i = 0; sent && i < n; i++) {
-        if (stmt_arg_count(stmts[i]) > STMT_ARGS_MAX)
-            return fault(f, ERR_INTERNAL, "The statement %s has more than %d parameters.", stmts[i]->name, STMT_ARGS_MAX);
-        sent = PQsendPrepare(conn, stmts[i]->name, stmts[i]->sql, 0, NULL) && PQsendDescribePrepared(conn, stmts[i]->name);
+    if (!PQenterPipelineMode(conn) || !PQsendQueryParams(conn, session_sql, 3, NULL, values, NULL, NULL, 0) ||
+        !PQpipelineSync(conn))
+        return pg_gone(PG_LOST, f);
+    e = answer(conn, "session settings", deadline, &res, f);
+    PQclear(res);
+    return e ? e : answer_end(conn, deadline, f);
+}
+
+/* --- which are prepared ------------------------------------------------------------------------------------------------ */
+
+static int by_address(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const struct listed *)a)->s, y = (uintptr_t)((const struct listed *)b)->s;
+
+    return (x > y) - (x < y);
+}
+
+struct listed *stmt_list(const struct stmt *const *stmts, size_t n)
+{
+    struct listed *v = calloc(n ? n : 1, sizeof *v);
+
+    for (size_t i = 0; v && i < n; i++)
+        v[i].s = stmts[i];
+    if (v)
+        qsort(v, n, sizeof *v, by_address);
+    return v;
+}
+
+bool stmt_want(struct db *db, const struct stmt *s)
+{
+    const struct listed key = { .s = s };
+    struct listed *l = bsearch(&key, db->listed, db->listed_count, sizeof *l, by_address);
+
+    if (l && l->state == STMT_UNKNOWN) {
+        l->state = STMT_WANTED;
+        db->wanted++;
     }
-    return sent && PQpipelineSync(conn) ? check_all(conn, stmts, n, deadline, f) : pg_gone(PG_LOST, f);
+    return l;
+}
+
+void stmt_forget_all(struct db *db)
+{
+    for (size_t i = 0; i < db->listed_count; i++)
+        db->listed[i].state = STMT_UNKNOWN;
+    db->wanted = 0;
+}
+
+static enum err take_wanted(struct db *db, int64_t deadline, struct fault *f)
+{
+    for (size_t i = 0; i < db->listed_count; i++) {
+        struct listed *l = &db->listed[i];
+
+        for (int part = 0; l->state == STMT_WANTED && part < 2; part++) { /* prepared, described */
+            PGresult *res = NULL;
+            enum err e = answer(db->conn, l->s->name, deadline, &res, f);
+
+            if (!e && part)
+                e = check_types(l->s, res, f);
+            PQclear(res);
+            if (e)
+                return e;
+        }
+        if (l->state == STMT_WANTED)
+            l->state = STMT_PREPARED;
+    }
+    return answer_end(db->conn, deadline, f);
+}
+
+static enum err send_prepare(PGconn *conn, const struct stmt *s, struct fault *f)
+{
+    if (stmt_arg_count(s) > STMT_ARGS_MAX)
+        return fault(f, ERR_INTERNAL, "The statement %s has more than %d parameters.", s->name, STMT_ARGS_MAX);
+    return PQsendPrepare(conn, s->name, s->sql, 0, NULL) && PQsendDescribePrepared(conn, s->name) ? OK : pg_gone(PG_LOST, f);
+}
+
+enum err stmt_prepare(struct db *db, int64_t deadline, struct fault *f)
+{
+    enum err e = OK;
+
+    if (!db->wanted)
+        return OK;
+    for (size_t i = 0; !e && i < db->listed_count; i++)
+        if (db->listed[i].state == STMT_WANTED)
+            e = send_prepare(db->conn, db->listed[i].s, f);
+    if (!e)
+        e = PQpipelineSync(db->conn) ? take_wanted(db, deadline, f) : pg_gone(PG_LOST, f);
+    if (e)
+        db_disconnect(db);
+    db->wanted = 0;
+    return e;
 }

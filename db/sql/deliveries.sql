@@ -189,21 +189,23 @@ on conflict (stream_id, group_name, partition, "offset") do update
        data = case when l.orphaned then excluded.data else l.data end, original = case when not l.orphaned then l.original end;
 
 -- name: letters_park
--- Redriven letters that died again. One that dies of the same is poison.
+-- Redriven letters that died again. One that dies of the same is poison. By ctid: nobody but the group, whose row is locked, changes
+-- what is redriven.
 update weir.dead_letters l
    set state = 0, reason = u.reason, error = u.error, error_type = u.error_type, error_masked = u.masked,
        fingerprint = u.fingerprint, poison = l.poison or l.fingerprint = u.fingerprint,
        attempts = l.attempts || ',' || coalesce(nullif(u.history, '') || ',', '') || u.entry, dead_at = $4, updated_at = $4
-  from (select v.*, r.history,
+  from (select v.*, y.at, r.history,
                encode(substr(sha256(convert_to($3 || E'\n' || y.type || E'\n' || v.error_type || E'\n' || v.masked, 'UTF8')), 1, 16),
                       'hex')::uuid as fingerprint
           from unnest($5::uuid[], $6::int4[], $7::int8[], $8::int4[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
                as v (letter_id, partition, "offset", round, reason, error, error_type, masked, entry)
-          join weir.dead_letters y on y.stream_id = $1 and y.letter_id = v.letter_id
+         cross join lateral (select ctid as at, type from weir.dead_letters x
+                              where x.stream_id = $1 and x.letter_id = v.letter_id offset 0) as y
           left join lateral (select history from weir.retries w
                               where w.stream_id = $1 and w.group_id = $2 and w.partition = v.partition and w."offset" = v."offset"
                                 and w.round = v.round limit 1) as r on true) as u
- where l.stream_id = $1 and l.letter_id = u.letter_id;
+ where l.ctid = u.at;
 
 -- name: letters_resolve
 update weir.dead_letters set state = 2, updated_at = $2

@@ -76,3 +76,14 @@ select k.name, k.lag, greatest(0, extract(epoch from clock_timestamp() - e.recor
                         and y.recorded >= m.month at time zone 'UTC' and y.recorded < (m.month + interval '1 month') at time zone 'UTC'
      where t.projection_id = k.projection_id and t.build = k.build) as e
  order by k.name;
+
+-- name: figures_sagas
+-- The $1 sagas with the most instances that have not ended, of how many: how many are running, waiting, paused, compensating.
+select k.name, k.running, k.waiting, k.paused, k.compensating, k.sagas
+  from (select s.name, i.running, i.waiting, i.paused, i.compensating, count(*) over () as sagas
+          from weir.sagas s
+         cross join lateral (select count(*) filter (where n.state = 0) as running, count(*) filter (where n.state = 1) as waiting,
+                                    count(*) filter (where n.state = 2) as paused, count(*) filter (where n.state = 3) as compensating
+                               from weir.saga_instances n where n.saga_id = s.saga_id and n.state in (0, 1, 2, 3)) as i
+         order by i.running + i.waiting + i.paused + i.compensating desc, s.name limit $1) as k
+ order by k.name;

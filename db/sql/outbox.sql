@@ -2,8 +2,9 @@
 -- they have done into weir.audit: its rows are passed on in the same order.
 
 -- name: outbox_insert
+-- The time is taken when the transaction has its number, by which outbox_floor knows that it writes.
 insert into weir.outbox (stream_id, id, stream, recorded, type, source, subject, traceparent, data)
-values ($1, $2, $3, clock_timestamp(), $4, $5, $6, $7, $8);
+select $1::int8, $2::uuid, $3::text, clock_timestamp(), $4::text, $5::text, $6::text, $7::text, $8::text from pg_current_xact_id();
 
 -- name: outbox_letters
 -- What died just now in this transaction, as DeadLettered: the letter as the API shows it, without the event as it was before its
@@ -33,8 +34,8 @@ select $1, md5(concat(l.letter_id, '/', l.redrives, '/', l.dead_at))::uuid, $2::
   from weir.dead_letters l where l.stream_id = $1 and l.letter_id = any($3::uuid[]);
 
 -- name: outbox_floor
--- What is not visible yet is recorded after this: by whoever has begun to write, or later.
-select least(clock_timestamp(), min(xact_start)) as floor
+-- What is not visible yet is recorded after this: by whoever has begun to write, or later than this statement, which looks who has.
+select least(statement_timestamp(), min(xact_start)) as floor
   from pg_stat_activity where datname = current_database() and backend_xid is not null and pid <> pg_backend_pid();
 
 -- name: outbox_pending
@@ -57,7 +58,12 @@ select stream_id, id, stream, recorded, type, source, subject, traceparent, data
 select stream_id from weir.streams where stream_id = $1 and not deleted for share;
 
 -- name: outbox_remove
-delete from weir.outbox o using unnest($1::int8[], $2::uuid[]) as u (stream_id, id) where o.stream_id = u.stream_id and o.id = u.id;
+-- By ctid: one that somebody has just set aside stays.
+delete from weir.outbox o
+ using (select x.at
+          from unnest($1::int8[], $2::uuid[]) as u (stream_id, id)
+         cross join lateral (select ctid as at from weir.outbox x where x.stream_id = u.stream_id and x.id = u.id offset 0) x) t
+ where o.ctid = t.at;
 
 -- name: outbox_set_aside
 -- Out of the way of the others; the time of what it tells of is in it.

@@ -139,6 +139,13 @@ select key, state, version, build, part, last_part, last_offset, found
  where running <= $7 or nth = 1
  order by key;
 
+-- name: streams_ahead
+-- Streams of a build that its reader had not seen among its parts ($3): they were made since, and may have become parts by now.
+select s.name::text, s.stream_id, s.partitions
+  from weir.projection_builds b cross join lateral unnest(b.streams) as n (name)
+ cross join lateral (select * from weir.streams x where x.name = n.name and not x.deleted offset 0) as s
+ where b.projection_id = $1 and b.build = $2 and s.stream_id <> all ($3);
+
 -- name: states_of
 select s.key, s.state, s.version, s.build, s.part, s.last_part, s.last_offset
   from unnest($3::text[]) as u (key)
@@ -199,7 +206,7 @@ update weir.projection_parts set kept = position where projection_id = $1 and bu
 -- Streams of builds that were made after them.
 select b.projection_id, b.build, s.stream_id, s.partitions
   from weir.projection_builds b cross join lateral unnest(b.streams) as n (name)
-  join weir.streams s on s.name = n.name and not s.deleted
+ cross join lateral (select * from weir.streams x where x.name = n.name and not x.deleted offset 0) as s
  where b.state in (0, 1)
    and not exists (select from weir.projection_parts t
                     where t.projection_id = b.projection_id and t.build = b.build and t.stream_id = s.stream_id)

@@ -65,8 +65,9 @@ update weir.projection_parts set position = $7, folded = folded + $8, first = ca
 returning (select b.state from weir.projection_builds b where b.projection_id = $1 and b.build = $2) as build_state;
 
 -- name: frozen_end
--- Who stands still within a transaction for so many milliseconds loses it: its locks would keep the next one out.
-select set_config('idle_in_transaction_session_timeout', $1, true) as frozen;
+-- Who stands still within a transaction for so many milliseconds loses it: its locks would keep the next one out. Waits for locks end before
+-- ($2): one session after the other of who stands still would get them, and keep them for as long again.
+select set_config('idle_in_transaction_session_timeout', $1, true) as frozen, set_config('lock_timeout', $2, true) as wait;
 
 -- name: locks_wait
 select set_config('lock_timeout', $1, true) as wait;

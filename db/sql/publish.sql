@@ -96,8 +96,11 @@ select u.ord::int4 as ord, k.fingerprint, k.expires, k.status, case when k.finge
  cross join lateral (select * from weir.idempotency k where k.stream_id = $1 and k.key = u.key offset 0) as k;
 
 -- name: idempotency_expire
-delete from weir.idempotency k using unnest($2::uuid[]) as u (key)
- where k.stream_id = $1 and k.key = u.key and k.expires <= $3;
+delete from weir.idempotency k
+ using (select x.at
+          from unnest($2::uuid[]) as u (key)
+         cross join lateral (select ctid as at from weir.idempotency x where x.stream_id = $1 and x.key = u.key offset 0) x) t
+ where k.ctid = t.at and k.expires <= $3;
 
 -- name: idempotency_insert
 insert into weir.idempotency (stream_id, key, fingerprint, expires, status, answer, cursor)
@@ -134,7 +137,8 @@ on conflict do nothing;
 select pg_notify('weir', case when length(t.payload) < 7900 then t.payload else '' end)
   from (select string_agg('h' || p.stream_id || ':' || p.partition || ':' || p.head, ';') as payload
           from unnest($1::int8[], $2::int4[]) as u (stream_id, partition)
-          join weir.partitions p on p.stream_id = u.stream_id and p.partition = u.partition) as t
+         cross join lateral (select * from weir.partitions x
+                              where x.stream_id = u.stream_id and x.partition = u.partition offset 0) as p) as t
  where t.payload is not null;
 
 -- name: outcome_look

@@ -93,7 +93,8 @@ on conflict do nothing;
 -- name: schema_refs_there
 -- How many of these are versions that are not deleted.
 select count(*) from unnest($1::text[], $2::text[], $3::int4[]) as r (context, subject, version)
-  join weir.schema_versions v on v.context = r.context and v.subject = r.subject and v.version = r.version and not v.deleted;
+ cross join lateral (select from weir.schema_versions v
+                      where v.context = r.context and v.subject = r.subject and v.version = r.version and not v.deleted offset 0) as v;
 
 -- name: schema_version_add
 insert into weir.schema_versions (context, subject, version, schema_id, created) values ($1, $2, $3, $4, clock_timestamp());

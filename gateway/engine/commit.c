@@ -387,6 +387,7 @@ static bool lane_start(struct commit *c, int i, const struct db_config *db)
         return false;
     snprintf(l->application_name, sizeof l->application_name, "weir-lane-%d-%08x", i, tag);
     l->db_config.application_name = l->application_name;
+    l->db_config.one_plan = true;
     if (l->db_config.statement_timeout_us > c->config->commit_wait_us)
         l->db_config.statement_timeout_us = c->config->commit_wait_us;
     pthread_mutex_init(&l->lock, NULL);

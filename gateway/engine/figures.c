@@ -7,7 +7,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/worker.h"
 
-#define GROUP_BYTES 1536 /* of memory for the figures of one: two names, of its lag and of its letters; of a projection its name */
+#define GROUP_BYTES 1536 /* of memory for the figures of one: two names, of its lag and of its letters; of a projection or a saga its name */
 #define REST 19          /* times as long as a collection took it rests */
 
 struct figures {
@@ -29,6 +29,18 @@ static enum err collect_projections(struct figures *s, struct arena *a, struct f
     return metrics_projections_set(v, n, all - (int64_t)n, clock_unix_us()) ? OK : ERR_NO_MEMORY;
 }
 
+static enum err collect_sagas(struct figures *s, struct arena *a, struct fault *f)
+{
+    struct metric_saga_now *v;
+    int64_t all;
+    size_t n;
+    enum err e = db_figures_sagas(s->db, a, s->config->metrics_groups_max, &v, &n, &all, f);
+
+    if (e)
+        return e;
+    return metrics_sagas_set(v, n, all - (int64_t)n, clock_unix_us()) ? OK : ERR_NO_MEMORY;
+}
+
 static enum err collect(void *figures, bool *ret_more)
 {
     struct figures *s = figures;
@@ -47,10 +59,12 @@ static enum err collect(void *figures, bool *ret_more)
         e = ERR_NO_MEMORY;
     if (!e)
         e = collect_projections(s, a, &f);
+    if (!e)
+        e = collect_sagas(s, a, &f);
     arena_free(a);
     s->rest_until_us = clock_mono_us() + REST * (clock_mono_us() - began);
     if (e && e != ERR_DATABASE_UNAVAILABLE)
-        log_warn("the figures of consumer groups and projections are not collected", L_STR("why", f.detail));
+        log_warn("the figures of consumer groups, projections and sagas are not collected", L_STR("why", f.detail));
     return e;
 }
 

@@ -1,5 +1,5 @@
-#include "gateway/base/decimal.h"
 #include "gateway/base/json_edit.h"
+#include "gateway/base/json_hash.h"
 #include "gateway/base/json_pointer.h"
 #include "gateway/base/utf8.h"
 #include "gateway/engine/fold_parts.h"
@@ -8,72 +8,20 @@ enum { SHOWN = 100 };
 
 /* The hashes are in the database (weir.projection_states.lookup): another way to compute them needs new builds. */
 
-/* FNV-1a, at the end the finalizer of SplitMix64 (Steele, Lea, Flood 2014). What collides is told apart by fold_where_match. */
-static uint64_t add(uint64_t h, const void *p, size_t n)
+/* A NUL, which no pointer's text has unescaped, is behind the pointer. */
+static uint64_t begin(struct slice pointer)
 {
-    const unsigned char *b = p;
-
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ b[i]) * UINT64_C(0x100000001B3);
-    return h;
+    return json_hash_bytes(json_hash_bytes(JSON_HASH_BEGIN, pointer), SLICE("\0"));
 }
 
-static uint64_t mix(uint64_t v)
-{
-    v = (v ^ v >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    v = (v ^ v >> 27) * UINT64_C(0x94D049BB133111EB);
-    return v ^ v >> 31;
-}
-
-static uint64_t add_number(uint64_t h, struct slice text)
-{
-    struct decimal d = decimal_of(text);
-    uint64_t point = (uint64_t)d.point;
-    bool negative = d.negative && d.digits < d.end; /* -0 is 0 */
-
-    if (d.vast)
-        return add(h, text.p, text.n);   /* as decimal_equal has it */
-    h = add(h, &(char){ negative ? '-' : '+' }, 1);
-    for (const char *p = d.digits; p < d.end; p++)
-        if (*p != '.')
-            h = add(h, p, 1);
-    for (int i = 0; i < 8; i++, point >>= 8)
-        h = add(h, &(unsigned char){ (unsigned char)point }, 1);
-    return h;
-}
-
-/* The kind stands before the value; a NUL, which no pointer's text has unescaped, behind the pointer. */
-static int64_t hash(struct slice pointer, char kind, struct slice value)
-{
-    uint64_t h = add(UINT64_C(0xCBF29CE484222325), pointer.p, pointer.n);
-
-    h = add(h, "\0", 1);
-    h = add(h, &kind, 1);
-    return (int64_t)mix(kind == '0' ? add_number(h, value) : add(h, value.p, value.n));
-}
-
-/* false: out of memory. *ret_none: an object or array. */
+/* false: out of memory. *ret_none: an object or array, which is not looked up. */
 static bool hash_json(struct arena *a, struct slice pointer, struct slice json, int64_t *ret, bool *ret_none)
 {
-    struct json j;
-    struct slice s;
-    bool escaped;
+    uint64_t h = begin(pointer);
+    bool there = (*ret_none = *json.p == '{' || *json.p == '[') || json_hash_value(a, &h, json);
 
-    *ret_none = *json.p == '{' || *json.p == '[';
-    if (*ret_none)
-        return true;
-    if (*json.p != '"') {
-        bool number = *json.p == '-' || (*json.p >= '0' && *json.p <= '9');
-
-        *ret = hash(pointer, number ? '0' : 'w', json);
-        return true;
-    }
-    json_begin(&j, json, 1);
-    json_scan_string(&j, &s, &escaped);
-    if (!json_unescape(a, s, escaped, &s))
-        return false;
-    *ret = hash(pointer, '"', s);
-    return true;
+    *ret = json_hash_end(h);
+    return there;
 }
 
 bool fold_lookup(const struct fold *fold, struct arena *a, struct slice text, int64_t *ret, size_t *ret_n)
@@ -132,7 +80,7 @@ static bool add_hash(struct arena *a, struct fold_where *w)
         w->indexed = w->indexed && !none;
     }
     if (w->string.p)
-        w->hash[w->hash_n++] = hash(w->pointer, '"', w->string);
+        w->hash[w->hash_n++] = json_hash_end(json_hash_string(begin(w->pointer), w->string));
     return true;
 }
 

@@ -1,6 +1,6 @@
-#include <math.h>
 #include <stdio.h>
 
+#include "gateway/base/backoff.h"
 #include "gateway/base/clock.h"
 #include "gateway/engine/group_parts.h"
 
@@ -16,27 +16,11 @@ static const struct finish_call missed_deadline = {
     .error_message = { LATE, sizeof LATE - 1 },
 };
 
-/* xorshift64* (Vigna: An experimental exploration of Marsaglia's xorshift generators, 2016); 0 to 1. */
-static double chance(struct group_state *s)
-{
-    uint64_t x = s->random ? s->random : 1;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    s->random = x;
-    return (double)((x * 0x2545f4914f6cdd1du) >> 11) / (double)(UINT64_C(1) << 53);
-}
-
 static int64_t backoff(struct group_state *s, int32_t failures)
 {
     const struct group_row *d = &s->def;
-    double us = d->backoff_initial_us ? (double)d->backoff_initial_us * pow(d->backoff_factor, failures - 1) : 0;
 
-    if (!(us < (double)d->backoff_max_us)) /* infinity too */
-        us = (double)d->backoff_max_us;
-    us *= 1 + d->backoff_jitter * (2 * chance(s) - 1);
-    return (int64_t)us;
+    return backoff_us(d->backoff_initial_us, d->backoff_factor, d->backoff_max_us, d->backoff_jitter, failures, &s->random);
 }
 
 static struct slice kept(struct group_state *s, struct buf *b)

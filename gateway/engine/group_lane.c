@@ -379,6 +379,7 @@ static bool lane_start(struct groups *g, int i, const struct db_config *db)
         return false;
     snprintf(l->application_name, sizeof l->application_name, "weir-group-%d-%08x", i, tag);
     l->db_config.application_name = l->application_name;
+    l->db_config.one_plan = true;
     pthread_mutex_init(&l->lock, NULL);
     cond_init(&l->changed);
     snprintf(name, sizeof name, "weir-group-%d", i);

@@ -19,15 +19,18 @@
 #define RECORD_BYTES ((size_t)1 << 20)     /* beside an event: management bodies before and after, attempts, attributes */
 #define ESCAPED 6                          /* times an event may grow in a letter: text is a JSON string there */
 #define JSON_LEVELS (JSON_DEPTH / 2)       /* publish.json_depth ends at 256 */
+#define SAGA_STREAMS SLICE("saga.")
+#define SETTLE_BATCH 100                   /* streams read at once */
 #define DEDUP_US (30 * 24 * 3600 * US_PER_S) /* the longest: a row may wait for so long between publish and removal */
 
 struct outbox {
     const struct config *config;
     struct commit *commit;
     struct streams *streams;
+    struct db_config db_config;
     struct db *db;                         /* the relay's */
     struct ticker *ticker;
-    bool audit_settled;                    /* `_audit` is as it is configured */
+    bool settled;                          /* streams that there were at the start are as it is configured */
     int64_t floor_us;                      /* there is nothing before it, as far as is known */
     int64_t full_us;                       /* when all rows were last looked for, monotonic */
 };
@@ -138,27 +141,49 @@ static enum err settings(struct outbox *o, struct arena *arena, struct slice nam
         ret->description = SLICE("Every change of the schema registry. Written by Weir alone.");
         return OK;
     }
-    if (!origin || memcmp(name.p + origin, ".dlq", 4) != 0)
+    if (origin && !memcmp(name.p + origin, ".dlq", 4)) {
+        about = arena_printf(arena, "What died in the groups of %.*s. Written by Weir alone.", (int)origin, name.p);
+    } else if (name.n > SAGA_STREAMS.n && !memcmp(name.p, SAGA_STREAMS.p, SAGA_STREAMS.n)) {
+        about = arena_printf(arena, "What became of the instances of the saga %.*s. Written by Weir alone.",
+                             (int)(name.n - SAGA_STREAMS.n), name.p + SAGA_STREAMS.n);
+        ret->retention_us = o->config->sagas_retention_us ? o->config->sagas_retention_us : -1;
+    } else {
         return fault(f, ERR_BAD_EVENT, "Weir writes no stream of this name.");
-    about = arena_printf(arena, "What died in the groups of %.*s. Written by Weir alone.", (int)origin, name.p);
+    }
     ret->description = slice_of(about);
     return about ? OK : ERR_NO_MEMORY;
 }
 
-/* Once for each process: what the configuration says of `_audit`. It is not made before there is something to tell. */
-static enum err settle_audit(struct outbox *o, struct arena *arena, struct fault *f)
+/* Of a stream that is there. */
+static enum err settle_one(struct outbox *o, struct arena *arena, const struct stream_row *there, struct fault *f)
 {
     struct stream_row row, now;
     bool created;
-    enum err e;
+    enum err e = settings(o, arena, there->name, &row, f);
 
-    if (o->audit_settled)
-        return OK;
-    e = settings(o, arena, SLICE(AUDIT_STREAM), &row, f);
-    if (!e && !(e = streams_get(o->db, arena, row.name, &now, f)) && now.retention_us != row.retention_us)
-        e = streams_put(o->streams, o->db, arena, &row, false, &now, &created, f);
-    o->audit_settled = !e || e == ERR_UNKNOWN_STREAM;
-    return o->audit_settled ? OK : e;
+    if (e || there->retention_us == row.retention_us)
+        return e;
+    return streams_put(o->streams, o->db, arena, &row, false, &now, &created, f);
+}
+
+/* Once for each process: what the configuration says of `_audit` and saga.<saga>. They are not made before there is something to tell. */
+static enum err settle(struct outbox *o, struct arena *arena, struct fault *f)
+{
+    static const struct slice patterns[] = { SLICE("\\_audit"), SLICE("saga.%") };
+    struct stream_row *page;
+    struct slice after = SLICE("");
+    size_t n = SETTLE_BATCH;
+    enum err e = OK;
+
+    while (!o->settled && !e && n == SETTLE_BATCH) {
+        e = db_stream_match(o->db, arena, patterns, 2, after, SETTLE_BATCH, &page, &n, f);
+        for (size_t i = 0; !e && i < n; i++) {
+            e = settle_one(o, arena, &page[i], f);
+            after = page[i].name;
+        }
+    }
+    o->settled = !e;
+    return e;
 }
 
 /* Made only where what it tells of is there, which nobody deletes meanwhile. */
@@ -277,7 +302,7 @@ static enum err relay(void *outbox, bool *ret_more)
     enum err e = arena ? db_outbox_pending(o->db, arena, since(o), BATCH, BATCH_BYTES, &rows, &n, &floor_us, &f) : ERR_NO_MEMORY;
     enum err first;
 
-    first = e ? e : settle_audit(o, arena, &f);
+    first = e ? e : settle(o, arena, &f);
     for (size_t i = 0, run; !e && i < n; i += run) {
         enum err one;
 
@@ -306,8 +331,9 @@ struct outbox *outbox_start(const struct config *c, const struct db_config *db, 
 
     if (!o)
         return NULL;
-    *o = (struct outbox){ .config = c, .commit = commit, .streams = streams, .db = db_new(db) };
-    if (o->db && (o->ticker = ticker_start(&def, o)))
+    *o = (struct outbox){ .config = c, .commit = commit, .streams = streams, .db_config = *db };
+    o->db_config.one_plan = true;
+    if ((o->db = db_new(&o->db_config)) && (o->ticker = ticker_start(&def, o)))
         return o;
     outbox_stop(o);
     return NULL;

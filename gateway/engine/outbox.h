@@ -8,8 +8,8 @@
  * transaction (db/outbox.h), so a row is there exactly when it was done. A relay on every gateway publishes the rows of each stream
  * in order under their ids, and removes them then: what dies in between makes a duplicate, which the log drops. So each comes once.
  *
- * The streams are made when there is first something to tell: `_audit` as audit_stream (audit.h) has it, and the dead letters of
- * each stream, `<stream>.dlq`. What tells of a stream that was deleted goes with it. */
+ * The streams are made when there is first something to tell: `_audit` as audit_stream (audit.h) has it, the dead letters of each
+ * stream, `<stream>.dlq`, and the history of each saga, `saga.<saga>`. What tells of a stream that was deleted goes with it. */
 
 /* commit, streams and db_config outlive it. NULL: no memory. */
 struct outbox;

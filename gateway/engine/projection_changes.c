@@ -3,7 +3,10 @@
 #include "gateway/engine/projection_parts.h"
 #include "gateway/engine/projection_view.h"
 
-#define STEPS 100                /* of a part in one answer */
+/* Steps of a part that are looked at for one answer: so many at first, and four times as many while there are too few keys in them. A
+ * reader that keeps up needs few; one that is behind gets its keys from the first look, or its steps are small. */
+#define STEPS_FIRST 4
+#define STEPS_MOST 256
 
 /* Where the reader is, as the view of now has its parts; false: not all that came since is remembered. */
 static bool carry_over(const struct projection_changes_query *q, const struct projection_view *now, int64_t *pos, int32_t *told)
@@ -85,15 +88,41 @@ static void move(const struct projection_view *v, const struct change_row *rows,
             }
 }
 
-/* Fewer steps of each part than were asked for, and fewer keys: there are no others. */
-static bool is_all(const struct change_row *rows, size_t n, size_t keys)
+/* Fewer steps of each part than were asked for: there are no others. */
+static bool no_part_is_cut(const struct change_row *rows, size_t n, const struct projection_view *v, int64_t most, int64_t *steps)
 {
-    size_t steps = 0;
+    int64_t longest = 0;
 
-    for (size_t i = 0; i < n; i++)
-        steps += i == 0 || rows[i].part != rows[i - 1].part || rows[i].position != rows[i - 1].position ||
-                 rows[i].refold != rows[i - 1].refold;
-    return n < keys && steps < STEPS;
+    memset(steps, 0, v->n * sizeof *steps);
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+
+        if (i && rows[i].part == rows[i - 1].part && rows[i].position == rows[i - 1].position &&
+            rows[i].refold == rows[i - 1].refold)
+            continue;
+        while (k < v->n && v->part[k] != rows[i].part)
+            k++;
+        if (k < v->n && ++steps[k] > longest)
+            longest = steps[k];
+    }
+    return longest < most;
+}
+
+/* At least `keys` keys, or all, or what STEPS_MOST of each part have. */
+static enum err find_steps(struct db *db, struct arena *a, const struct projection_view *v, const struct projection_changes *at,
+                           size_t keys, struct change_row **ret, size_t *ret_n, bool *ret_all, struct fault *f)
+{
+    int64_t *count = arena_alloc(a, (v->n + 1) * sizeof *count);
+    enum err e = count ? OK : ERR_NO_MEMORY;
+
+    *ret_all = false;
+    for (int64_t steps = STEPS_FIRST; !e && steps <= STEPS_MOST; steps *= 4) {
+        e = db_changes_read(db, a, v->projection_id, v->build, v->part, at->pos, at->told, v->n, steps, (int64_t)keys, ret,
+                            ret_n, f);
+        if (e || *ret_n >= keys || (*ret_all = no_part_is_cut(*ret, *ret_n, v, steps, count)))
+            break;
+    }
+    return e;
 }
 
 static enum err read_changes(struct db *db, struct arena *a, const struct projection_changes_query *q,
@@ -102,12 +131,10 @@ static enum err read_changes(struct db *db, struct arena *a, const struct projec
     struct change_row *rows;
     struct slice *keys;
     size_t n, key_n;
-    enum err e = db_changes_read(db, a, v->projection_id, v->build, v->part, ret->pos, ret->told, v->n, STEPS, (int64_t)q->keys,
-                                 &rows, &n, f);
+    enum err e = find_steps(db, a, v, ret, q->keys, &rows, &n, &ret->up_to_date, f);
 
     if (e || !(keys = arena_alloc(a, (n + 1) * sizeof *keys)))
         return e ? e : ERR_NO_MEMORY;
-    ret->up_to_date = is_all(rows, n, q->keys);
     key_n = distinct_keys(rows, n, q->prefix, keys);
     move(v, rows, n, ret->up_to_date, ret->pos, ret->told);
     return key_n ? states_of(db, a, v, keys, key_n, ret, f) : OK;

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/json_tree.h"
 #include "gateway/base/random.h"
 #include "gateway/engine/projection_parts.h"
@@ -114,6 +115,11 @@ enum err build_begin(struct projections *p, struct db *db, struct arena *a, stru
     size_t n = 0, more;
     enum err e = v ? OK : ERR_NO_MEMORY;
 
+    if (!e && at.from == READ_TIME && at.time_us > clock_unix_us()) { /* what comes until then would be folded */
+        if (f)
+            strcpy(f->pointer, from ? "/from/time" : "/start/time");
+        return fault(f, ERR_BAD_BODY, "It must not be in the future.");
+    }
     if (!e && like && !from && at.from == READ_LATEST) {
         e = db_parts_of(db, a, like->projection_id, like->build, &before, &at.like_n, f);
         at.like = before;

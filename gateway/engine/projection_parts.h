@@ -103,6 +103,7 @@ enum err projections_upkeep(struct projections *p, struct arena *a, bool *ret_mo
 /* --- projection_watch.c --- */
 void watches_progress(struct projections *p, int64_t projection_id, const struct place *at); /* a step was committed */
 void watches_changed(struct projections *p, int64_t projection_id);                          /* the projection itself has changed */
+void watches_look(struct projections *p);                                                    /* something may have been missed */
 
 /* --- projection_manage.c: inside a transaction that holds the lock of the projection --- */
 

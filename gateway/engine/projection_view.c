@@ -128,7 +128,7 @@ static enum err read_places(struct arena *a, const struct projection_view *v, st
     struct fault many = { 0 };
     enum err e;
 
-    *t = (struct projection_target){ 0, arena_alloc(a, (v->n + PARTITIONS_MAX + 1) * sizeof *t->v) };
+    *t = (struct projection_target){ .v = arena_alloc(a, (v->n + PARTITIONS_MAX + 1) * sizeof *t->v) };
     *ret_all = false;
     if (!t->v)
         return ERR_NO_MEMORY;
@@ -194,22 +194,82 @@ static enum err check_heads(struct db *db, struct arena *a, const struct project
     return e;
 }
 
+static bool has_stream(const struct projection_view *v, int64_t stream_id)
+{
+    size_t i = 0;
+
+    while (i < v->stream_n && v->streams[i].stream_id != stream_id)
+        i++;
+    return i < v->stream_n;
+}
+
+/* The view with the streams that were made since, in place of others of their names and behind all: without positions. */
+static enum err look_ahead(struct db *db, struct arena *a, const struct projection_view *v, struct projection_view *ret,
+                           struct fault *f)
+{
+    struct stream_ahead *more;
+    size_t n;
+    enum err e = db_streams_ahead(db, a, v->projection_id, v->build, &v->streams->stream_id, sizeof *v->streams, v->stream_n, &more,
+                                  &n, f);
+
+    *ret = *v;
+    if (e || !n)
+        return e;
+    if (!(ret->streams = arena_alloc(a, (v->stream_n + n) * sizeof *ret->streams)))
+        return ERR_NO_MEMORY;
+    ret->stream_n = 0;
+    for (size_t i = 0, k; i < v->stream_n; i++) {
+        for (k = 0; k < n && !slice_eq(more[k].name, v->streams[i].name);)
+            k++;
+        if (k == n)
+            ret->streams[ret->stream_n++] = v->streams[i];
+    }
+    for (size_t k = 0; k < n; k++) {
+        ret->streams[ret->stream_n++] = (struct projection_stream){ more[k].name, more[k].stream_id, more[k].partitions, ret->n };
+        ret->n += (size_t)more[k].partitions;
+    }
+    return OK;
+}
+
+/* These come last. */
+static size_t count_ahead(const struct projection_view *v, const struct projection_target *t)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++)
+        n += !has_stream(v, t->v[i].stream_id);
+    return n;
+}
+
 enum err projections_target(struct db *db, struct arena *a, const struct projection_view *v, struct slice text,
                             struct projection_target *ret, struct fault *f)
 {
+    struct projection_view soon;
+    struct fault why = { 0 };
     bool all;
-    enum err e;
+    enum err e, first;
 
     *ret = (struct projection_target){ 0 };
     if (slice_is(text, "earliest"))
         return OK;
     if (slice_is(text, "latest")) {
-        ret->v = arena_alloc(a, (v->n + 1) * sizeof *ret->v);
-        return ret->v ? read_heads(db, v, ret->v, &ret->n, f) : ERR_NO_MEMORY;
-    }
-    if ((e = read_places(a, v, text, ret, &all, f)) || projection_reached(v, ret))
+        if ((e = look_ahead(db, a, v, &soon, f)) || !(ret->v = arena_alloc(a, (soon.n + 1) * sizeof *ret->v)))
+            return e ? e : ERR_NO_MEMORY;
+        e = read_heads(db, &soon, ret->v, &ret->n, f);
+        ret->ahead = count_ahead(v, ret);
         return e;
-    return check_heads(db, a, v, ret, f);
+    }
+    if (!(first = read_places(a, v, text, ret, &all, &why)))
+        return projection_reached(v, ret) ? OK : check_heads(db, a, v, ret, f);
+    if (first == ERR_CURSOR_FOREIGN || first == ERR_CURSOR_UNKNOWN) {
+        if ((e = look_ahead(db, a, v, &soon, f)))
+            return e;
+        if (!read_places(a, &soon, text, ret, &all, NULL) && (ret->ahead = count_ahead(v, ret)))
+            return check_heads(db, a, &soon, ret, f);
+    }
+    if (f)
+        *f = why;
+    return first;
 }
 
 bool projection_reached(const struct projection_view *v, const struct projection_target *t)
@@ -219,6 +279,9 @@ bool projection_reached(const struct projection_view *v, const struct projection
             if (v->streams[s].stream_id == t->v[i].stream_id && t->v[i].partition < v->streams[s].partitions &&
                 v->pos[v->streams[s].first + (size_t)t->v[i].partition] < t->v[i].offset)
                 return false;
+    for (size_t i = t->n - t->ahead; i < t->n; i++)
+        if (t->v[i].offset > 0 && !has_stream(v, t->v[i].stream_id))
+            return false;
     return true;
 }
 

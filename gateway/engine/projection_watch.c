@@ -65,17 +65,27 @@ static bool concerns(struct projection_watch *w, const struct place *at)
     return false;
 }
 
-static void wake_all(struct projections *p, int64_t projection_id, const struct place *at)
+/* Of a bucket, those of a projection (0: of any). Each but the very last is woken with the word that there are more. */
+static struct projection_watch *wake_some(struct projection_watch *w, int64_t projection_id, const struct place *at,
+                                          struct projection_watch *last)
 {
-    struct projection_watch *last = NULL;
-
-    pthread_mutex_lock(&p->watch_lock);
-    for (struct projection_watch *w = p->watches[(uint64_t)projection_id % WATCH_BUCKETS]; w; w = w->next)
-        if (w->projection_id == projection_id && concerns(w, at)) {
+    for (; w; w = w->next)
+        if ((!projection_id || w->projection_id == projection_id) && concerns(w, at)) {
             if (last)
                 last->wake(last->arg, true);
             last = w;
         }
+    return last;
+}
+
+static void wake_all(struct projections *p, int64_t projection_id, const struct place *at)
+{
+    size_t first = projection_id ? (uint64_t)projection_id % WATCH_BUCKETS : 0, end = projection_id ? first + 1 : WATCH_BUCKETS;
+    struct projection_watch *last = NULL;
+
+    pthread_mutex_lock(&p->watch_lock);
+    for (size_t i = first; i < end; i++)
+        last = wake_some(p->watches[i], projection_id, at, last);
     if (last)
         last->wake(last->arg, false);
     pthread_mutex_unlock(&p->watch_lock);
@@ -89,4 +99,9 @@ void watches_progress(struct projections *p, int64_t projection_id, const struct
 void watches_changed(struct projections *p, int64_t projection_id)
 {
     wake_all(p, projection_id, NULL);
+}
+
+void watches_look(struct projections *p)
+{
+    wake_all(p, 0, NULL);
 }

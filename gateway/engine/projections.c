@@ -45,6 +45,7 @@ static void on_head(void *projections, int64_t stream_id, int32_t partition, int
         parts_head(p, stream_id, partition, head);
     } else {
         atomic_store(&p->look, true);
+        watches_look(p);
         wake_coordinator(p);
     }
 }

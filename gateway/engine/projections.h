@@ -102,10 +102,11 @@ enum err projection_positions(struct arena *a, const struct projection_view *v, 
 struct projection_target {
     size_t n;
     struct place *v;             /* reached when each of these was folded */
+    size_t ahead;                /* the last ones: of streams that were just made, and that the projection does not have yet */
 };
 enum err projections_target(struct db *db, struct arena *a, const struct projection_view *v, struct slice text,
                             struct projection_target *ret, struct fault *f);
-bool projection_reached(const struct projection_view *v, const struct projection_target *t); /* pure; a stream that is gone is passed over */
+bool projection_reached(const struct projection_view *v, const struct projection_target *t); /* pure; streams that are gone are passed over */
 
 /* --- states --- */
 

@@ -27,6 +27,8 @@ struct tail {
     atomic_bool stop, listening;
     void (*_Atomic revoked)(void *arg); /* NULL: nobody wants to know; revoked_arg is set before */
     void *revoked_arg;
+    void (*_Atomic moved)(void *arg, int64_t stream_id); /* likewise */
+    void *moved_arg;
     struct tail_ear ear;
     atomic_bool heard;                  /* ear is set */
     int wake_fd;
@@ -90,6 +92,12 @@ void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg)
     atomic_store(&t->revoked, fn);
 }
 
+void tail_on_heads(struct tail *t, void (*fn)(void *arg, int64_t stream_id), void *arg)
+{
+    t->moved_arg = arg;
+    atomic_store(&t->moved, fn);
+}
+
 void tail_on_projections(struct tail *t, const struct tail_ear *ear)
 {
     t->ear = *ear;
@@ -126,6 +134,14 @@ static void tell_revoked(struct tail *t)
         fn(t->revoked_arg);
 }
 
+static void tell_moved(struct tail *t, int64_t id)
+{
+    void (*fn)(void *arg, int64_t stream_id) = atomic_load(&t->moved);
+
+    if (fn)
+        fn(t->moved_arg, id);
+}
+
 static void tell_head(struct tail *t, int64_t id, long partition, int64_t head)
 {
     rings_target(&t->rings, id, (int)partition, head);
@@ -138,6 +154,7 @@ static void tell_all(struct tail *t)
     rings_poll_all(&t->rings);
     if (atomic_load(&t->heard))
         t->ear.head(t->ear.arg, 0, 0, 0);
+    tell_moved(t, 0);
 }
 
 /* "r": the list of revoked tokens has changed. "n<stream> <name>": a new stream. "d<stream>": deleted. "c<stream>": changed.
@@ -165,6 +182,7 @@ static void on_notification(void *arg, struct slice payload)
     while (*p == 'h') {
         int64_t id = strtoll(p + 1, &p, 10);
 
+        tell_moved(t, id);
         while (*p == ':' || *p == ',') {
             long partition = strtol(p + 1, &p, 10);
             int64_t head = *p == ':' ? strtoll(p + 1, &p, 10) : 0;
@@ -261,6 +279,16 @@ static enum err fetch_missing(struct tail *t)
     return e;
 }
 
+/* What was notified while LISTEN was down is not heard of any more. */
+static void hear(struct tail *t, int64_t timeout_us)
+{
+    bool was_up = atomic_load(&t->listening), up = listen_wait(t->listen, timeout_us, t->wake_fd, on_notification, t);
+
+    atomic_store(&t->listening, up);
+    if (up && !was_up)
+        tell_all(t);
+}
+
 static void *tail_main(void *arg)
 {
     struct tail *t = arg;
@@ -289,7 +317,7 @@ static void *tail_main(void *arg)
             pause = t->config->tail_poll_us;
         if (!e)
             pause = next_poll - clock_mono_us();
-        atomic_store(&t->listening, listen_wait(t->listen, pause > 0 ? pause : 0, t->wake_fd, on_notification, t));
+        hear(t, pause > 0 ? pause : 0);
         eventfd_read(t->wake_fd, &(eventfd_t){ 0 });
         if (!e)
             pause = 0;

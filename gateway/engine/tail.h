@@ -43,14 +43,17 @@ void tail_forget(struct tail *t, int64_t stream_id);
 struct arrivals *tail_arrivals(struct tail *t);
 /* fn is told, on the tail's thread, whenever another gateway or this one has changed the list of revoked tokens. Called once. */
 void tail_on_revocation(struct tail *t, void (*fn)(void *arg), void *arg);
-/* Who is told, on the tail's thread, of the heads that notifications tell of (stream 0: of any, or none), and of what they tell of projections
- * ("<id>…"). Called once; arg lives until the tail has stopped. */
+/* Who is told, on the tail's thread, of the heads that notifications tell of (stream 0: of any, or none, and also when LISTEN comes up),
+ * and of what they tell of projections ("<id>…"). Called once; arg lives until the tail has stopped. */
 struct tail_ear {
     void (*head)(void *arg, int64_t stream_id, int32_t partition, int64_t head);
     void (*projection)(void *arg, const char *text);
     void *arg;
 };
 void tail_on_projections(struct tail *t, const struct tail_ear *ear);
+/* fn is told, on the tail's thread, of the streams that notifications tell of (0: of any, or none). Called once; arg lives until the tail
+ * has stopped. */
+void tail_on_heads(struct tail *t, void (*fn)(void *arg, int64_t stream_id), void *arg);
 bool tail_listening(const struct tail *t); /* for /readyz: the LISTEN connection is up */
 
 #endif

@@ -22,7 +22,7 @@ static const char *url(void)
 struct db_config test_config(void)
 {
     log_setup(getenv("WEIR_TEST_LOG") ? LOG_DEBUG : LOG_OFF, true);
-    return (struct db_config){ url(), "weir test", 5 * US_PER_S, 10 * US_PER_S };
+    return (struct db_config){ url(), "weir test", 5 * US_PER_S, 10 * US_PER_S, false };
 }
 
 char *test_url(const char *host, const char *port, const char *dbname)
@@ -105,7 +105,7 @@ int64_t side_int(const char *sql, ...)
 
 void side_until(const char *sql, ...)
 {
-    int64_t until = clock_mono_us() + 5 * US_PER_S;
+    int64_t until = clock_mono_us() + 20 * US_PER_S;
     bool true_now = false;
 
     while (!true_now && clock_mono_us() < until) {

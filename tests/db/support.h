@@ -20,7 +20,7 @@ void side_open(const char *schema);  /* makes the schema anew; `side` has it in 
 void side_close(void);               /* and drops it */
 void side_do(const char *sql, ...) __attribute__((format(printf, 1, 2)));
 int64_t side_int(const char *sql, ...) __attribute__((format(printf, 1, 2)));
-/* Returns once the condition is true; fails the test after 5 s. */
+/* Returns once the condition is true; fails the test after 20 s. */
 void side_until(const char *sql, ...) __attribute__((format(printf, 1, 2)));
 bool side_was_notified(void);
 

@@ -198,6 +198,33 @@ static void until_told(const char *line)
         assert_true(clock_mono_us() < until);
 }
 
+static void instances_of_sagas_are_counted_until_they_end(void **state)
+{
+    struct metric_saga_now *v;
+    int64_t all;
+    size_t n;
+
+    (void)state;
+    for (int id = 1; id <= 3; id++) {
+        side_do("insert into weir.sagas values (%d, 'saga-%d', 1, now(), now())", id, id);
+        side_do("insert into weir.saga_instances (saga_id, instance_id, version, state, seq, input, input_hash, created, updated)"
+                " select %d, 'i-' || s || '-' || i, 1, s, 1, '{}', gen_random_uuid(), now(), now()"
+                " from generate_series(0, 6) s, generate_series(1, %d * (s + 1)) i", id, 3 - id);
+    }
+    assert_ok(db_figures_sagas(gw.db, arena, 2, &v, &n, &all, NULL));
+    assert_int_equal(n, 2);
+    assert_int_equal(all, 3);
+    assert_true(slice_is(v[0].name, "saga-1") && slice_is(v[1].name, "saga-2"));
+    for (int s = 0; s < METRIC_SAGA_STATES; s++) {
+        assert_int_equal(v[0].in_state[s], 2 * (s + 1));
+        assert_int_equal(v[1].in_state[s], s + 1);
+    }
+    side_do("truncate weir.saga_instances");
+    assert_ok(db_figures_sagas(gw.db, arena, 9, &v, &n, &all, NULL));
+    assert_int_equal(n, 3);
+    assert_int_equal(v[2].in_state[0], 0);
+}
+
 static void they_are_collected_now_and_then(void **state)
 {
     struct stream *s = filled("told");
@@ -213,6 +240,7 @@ static void they_are_collected_now_and_then(void **state)
     assert_true(tells("weir_dlq_letters{stream=\"told\",group=\"g\",state=\"parked\"} 4\n"));
     side_do("delete from weir.dead_letters");
     until_told("weir_dlq_letters{stream=\"told\",group=\"g\",state=\"parked\"} 0\n");
+    until_told("weir_saga_instances{saga=\"saga-1\",state=\"paused\"} 0\n");
     figures_stop(f);
     assert_true(config_set_default(&gw.config, "metrics.groups_period", "0s"));
     assert_non_null(f = figures_start(&gw.config, &gw.db_config)); /* never */
@@ -226,6 +254,7 @@ int main(void)
         cmocka_unit_test(lag_is_what_is_not_finished),
         cmocka_unit_test(letters_are_told_of_groups_that_are_gone_too),
         cmocka_unit_test(the_largest_lags_are_kept_and_the_rest_is_counted),
+        cmocka_unit_test(instances_of_sagas_are_counted_until_they_end),
         cmocka_unit_test(they_are_collected_now_and_then),
     };
     return cmocka_run_group_tests(tests, start, stop);

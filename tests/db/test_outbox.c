@@ -359,6 +359,24 @@ static void a_stream_of_dead_letters_is_deleted_with_its_origin(void **state)
     stream_unref(next);
 }
 
+static void streams_of_sagas_are_kept_as_long_as_is_configured(void **state)
+{
+    (void)state;
+    gw.config.sagas_retention_us = 3600 * US_PER_S;
+    put_row(0, "saga.kept", "SagaStarted", "1 s", "'{}'");
+    put_row(0, "saga.kept.dlq", "DeadLettered", "1 s", "'{}'");
+    relay_start();
+    side_until("select count(*) = 0 from weir.outbox");
+    assert_int_equal(side_int("select count(*) from weir.streams where name = 'saga.kept' and retention = 3600000000"), 1);
+    assert_int_equal(side_int("select count(*) from weir.streams where name = 'saga.kept.dlq' and retention is null"
+                              " and description like 'What died in the groups of saga.kept.%%'"), 1);
+    relay_stop();
+    gw.config.sagas_retention_us = 0;
+    relay_start();                                        /* with nothing to tell */
+    side_until("select count(*) = 1 from weir.streams where name = 'saga.kept' and retention is null");
+    relay_stop();
+}
+
 static void what_cannot_be_told_is_set_aside_and_holds_up_nothing(void **state)
 {
     (void)state;
@@ -390,6 +408,7 @@ int main(void)
         cmocka_unit_test(what_the_release_before_has_written_is_told_too_in_order),
         cmocka_unit_test(what_tells_of_a_stream_that_was_deleted_goes_with_it),
         cmocka_unit_test(a_stream_of_dead_letters_is_deleted_with_its_origin),
+        cmocka_unit_test(streams_of_sagas_are_kept_as_long_as_is_configured),
         cmocka_unit_test(what_cannot_be_told_is_set_aside_and_holds_up_nothing),
     };
     return cmocka_run_group_tests(tests, start, stop);

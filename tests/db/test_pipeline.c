@@ -243,7 +243,7 @@ static void faulty_open(struct faulty *x)
     x->config = config;
     x->config.url = proxy_url(x->proxy);
     x->db = db_new_with(&x->config, stmts, COUNT(stmts));
-    assert_ok(db_connect(x->db, NULL));
+    assert_ok(db_check(x->db, NULL));
 }
 
 static void faulty_close(struct faulty *x)

@@ -116,7 +116,138 @@ static void two_gateways_fold_each_event_once_while_one_comes_and_goes(void **st
     stream_unref(s);
 }
 
+static void woken_up(void *count, bool more)
+{
+    (void)more;
+    atomic_fetch_add((atomic_int *)count, 1);
+}
+
+static void who_watches_looks_again_when_listen_was_interrupted(void **state)
+{
+    const struct projection_target beyond = { .n = 1, .v = &(struct place){ 1, INT64_MAX, 0 } };
+    struct stream *s = stream_here(&gw, "heard", 1, US_PER_S);
+    struct projections *p;
+    struct projection_watch *watch[2];
+    atomic_int woken[2] = { 0 };
+    struct tail *tail;
+    int64_t id;
+
+    (void)state;
+    define("heard", COUNTING("heard"));
+    id = look("heard").projection_id;
+    tail = tail_new(&gw.config, &gw.db_config, &gw.db_config, gw.streams);
+    p = projections_start(&gw.config, &gw.db_config, tail, gw.streams);
+    watch[0] = projections_watch(p, id, NULL, woken_up, &woken[0]);
+    watch[1] = projections_watch(p, id + 1, &beyond, woken_up, &woken[1]);
+    for (int i = 0; i < 500 && !tail_listening(tail); i++)
+        usleep(10000);
+    usleep(200000); /* what its coming up has brought is over */
+    atomic_store(&woken[0], 0);
+    atomic_store(&woken[1], 0);
+    side_do("select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%%' and pid <> pg_backend_pid()");
+    for (int i = 0; i < 500 && !(atomic_load(&woken[0]) && atomic_load(&woken[1])); i++)
+        usleep(10000);
+    assert_true(atomic_load(&woken[0]) && atomic_load(&woken[1]));
+    for (int i = 0; i < 2; i++)
+        projections_unwatch(p, watch[i]);
+    projections_stop(p);
+    tail_stop(tail);
+    projections_free(p);
+    forget("heard");
+    stream_unref(s);
+}
+
+/* Changes of 8 parts that are there already: so many steps of each, with so many keys. */
+static void changed(const char *name, int steps, int keys)
+{
+    side_do("delete from weir.projection_changes");
+    side_do("insert into weir.projection_changes (projection_id, build, part, position, refold, at, keys)"
+            " select p.projection_id, 1, t.part, s, 0, now(), (select array_agg('k-' || t.part || '-' || s || '-' || k)"
+            " from generate_series(1, %d) k) from weir.projections p join weir.projection_parts t using (projection_id)"
+            " cross join generate_series(1, %d) s where p.name = '%s'", keys, steps, name);
+}
+
+static int64_t rows_read(void)
+{
+    return side_int("select sum(pg_stat_get_tuples_returned(oid)) from pg_class where relname ~ '^projection_changes'");
+}
+
+/* The keys that a reader from the beginning is told of; how many looks it takes, and how many steps are read in them. */
+static size_t told_of(const char *name, int *ret_looks, int64_t *ret_steps)
+{
+    struct db *db = db_new(&gw.db_config);
+    struct projection_view view = look(name);
+    int64_t *pos = arena_zalloc(scratch, view.n * sizeof *pos), before;
+    struct projection_changes_query q = { .build = view.build, .pos = pos, .seen = &view, .keys = 500, .bytes = 1 << 20 };
+    struct projection_changes c = { 0 };
+    size_t n = 0;
+
+    before = rows_read();
+    for (*ret_looks = 0; !c.up_to_date; ++*ret_looks) {
+        struct projection_view *now = arena_zalloc(scratch, sizeof *now);
+
+        assert_ok(projections_changes(db, scratch, slice_of(name), &q, now, &c, NULL));
+        assert_false(c.gap);
+        now->told = c.told;
+        q.seen = now;
+        q.pos = c.pos;
+        n += c.n;
+    }
+    assert_ok(db_connect(db, NULL));
+    side_do("select pg_terminate_backend(%d, 5000)", db_backend_pid(db)); /* what it has read is counted when it ends */
+    db_free(db);
+    *ret_steps = rows_read() - before;
+    return n;
+}
+
+static void a_reader_of_changes_costs_what_it_is_told(void **state)
+{
+    struct stream *s = stream_here(&gw, "wide", 8, US_PER_S);
+    int64_t steps;
+    int looks;
+
+    (void)state;
+    define("wide", COUNTING("wide"));
+    changed("wide", 20, 50);
+    assert_int_equal(told_of("wide", &looks, &steps), 8 * 20 * 50);
+    assert_in_range(steps, 8 * 20, 3 * 8 * 20);
+    assert_in_range(looks, 8 * 20 * 50 / 600, 17);
+    changed("wide", 60, 1); /* small ones: none is left for another look */
+    assert_int_equal(told_of("wide", &looks, &steps), 8 * 60);
+    assert_in_range(steps, 8 * 60, 2 * 8 * 60);
+    assert_int_equal(looks, 1);
+    forget("wide");
+    stream_unref(s);
+}
+
 #define FROM_HEAD "{\"streams\":[\"told\"],\"key\":\"subject\",\"on\":{\"*\":[{\"count\":\"/n\"}]},\"start\":\"latest\""
+
+/* A stream that is made again becomes a part between two of a reader's looks. */
+static void a_stream_that_became_a_part_since_the_view_was_read_is_waited_for(void **state)
+{
+    struct projections *p = gateway_folds();
+    struct stream *s = stream_here(&gw, "since", 1, US_PER_S);
+    struct projection_view now, before;
+    struct projection_target t;
+    char cursor[CURSOR_TEXT];
+    size_t n;
+
+    (void)state;
+    count(s, 3, 2);
+    define("since", COUNTING("since"));
+    before = now = settled("since");
+    before.stream_n = before.n = 0;
+    n = projection_position(&now, now.pos, cursor);
+    for (int latest = 0; latest < 2; latest++) {
+        assert_ok(projections_target(gw.db, scratch, &before, latest ? SLICE("latest") : (struct slice){ cursor, n }, &t, NULL));
+        assert_int_equal(t.ahead, 1);
+        assert_false(projection_reached(&before, &t));
+        assert_true(projection_reached(&now, &t));
+    }
+    gateway_ends(p);
+    forget("since");
+    stream_unref(s);
+}
 
 static void figures_tell_of_those_that_are_the_furthest_behind(void **state)
 {
@@ -157,6 +288,9 @@ int main(void)
         cmocka_unit_test(a_rebuild_takes_the_place_of_what_is_read),
         cmocka_unit_test(an_event_that_cannot_be_folded_stops_until_it_is_passed_over),
         cmocka_unit_test(two_gateways_fold_each_event_once_while_one_comes_and_goes),
+        cmocka_unit_test(who_watches_looks_again_when_listen_was_interrupted),
+        cmocka_unit_test(a_reader_of_changes_costs_what_it_is_told),
+        cmocka_unit_test(a_stream_that_became_a_part_since_the_view_was_read_is_waited_for),
         cmocka_unit_test(figures_tell_of_those_that_are_the_furthest_behind),
     };
 
