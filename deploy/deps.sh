@@ -104,7 +104,7 @@ npm_install() {
     cp "$lock" "$1/node_modules/.weir-lock"
 }
 
-# The Python client of schema registries, as it is installed by its users: exactly what requirements.txt says, beside it.
+# The Python clients that are tested against, as they are installed by its users: exactly what requirements.txt says, beside it.
 pip_install() {
     lock=$1/requirements.txt
     { [ -f "$lock" ] && ! cmp -s "$lock" "$1/python/.weir-lock"; } || return 0
@@ -146,7 +146,8 @@ alert_checker() {
 }
 at_once libmicrohttpd
 at_once alert_checker
-for place in openapi/viewer tests/identity tests/oracles tests/registry; do at_once npm_install $place; done
+for place in openapi/viewer tests/identity tests/oracles tests/outbound tests/registry; do at_once npm_install $place; done
+at_once pip_install tests/outbound
 at_once pip_install tests/registry
 failed=0
 for job in $jobs; do wait "$job" || failed=1; done

@@ -6,6 +6,7 @@
 
 #include "gateway/app_parts.h"
 #include "gateway/base/clock.h"
+#include "gateway/base/log.h"
 #include "gateway/engine/figures.h"
 #include "gateway/engine/retention.h"
 #include "gateway/http/server.h"
@@ -72,6 +73,14 @@ static enum err start_revocations(struct app *a, struct db *db, struct fault *f)
     return revocation_feed_start(a->revocation_feed) ? OK : no_memory(f);
 }
 
+static enum err start_outbound(struct app *a, struct fault *f)
+{
+    char err[512];
+
+    a->outbound = outbound_start(a->config, &a->db, err);
+    return a->outbound ? OK : fault(f, ERR_INTERNAL, "%s", err);
+}
+
 static bool start_engine(struct app *a)
 {
     const struct config *c = a->config;
@@ -85,7 +94,8 @@ static bool start_engine(struct app *a)
            (a->projections = projections_start(c, &a->db, a->tail, a->streams)) &&
            (a->checks = projection_checks_start(c, &a->db, a->projections)) &&
            (a->schemas = schemas_start(c, &a->db, a->outbox)) &&
-           (a->schema_cache = schema_cache_new(c, a->schemas));
+           (a->schema_cache = schema_cache_new(c, a->schemas)) &&
+           (a->sagas = sagas_start(c, &a->db, a->streams, a->tail, a->commit, a->schema_cache, a->outbox, a->outbound));
 }
 
 static enum err start_database(struct app *a, struct fault *f)
@@ -94,12 +104,14 @@ static enum err start_database(struct app *a, struct fault *f)
     struct db *db;
     enum err e;
 
-    a->db = (struct db_config){ c->database_url, "weir", c->database_connect_timeout_us, c->database_statement_timeout_us };
+    a->db = (struct db_config){ c->database_url, "weir", c->database_connect_timeout_us, c->database_statement_timeout_us, false };
     if (!(db = db_new(&a->db)))
         return no_memory(f);
-    if (!(e = retention_prepare(db, f)))
+    if (!(e = db_check(db, f)) && !(e = retention_prepare(db, f)))
         e = start_revocations(a, db, f);
     db_free(db);
+    if (!e)
+        e = start_outbound(a, f);
     return e ? e : start_engine(a) ? OK : no_memory(f);
 }
 
@@ -168,7 +180,15 @@ bool app_is_tls(const struct app *a)
 
 void app_reload(struct app *a)
 {
+    char err[512];
+
     server_reload(a->in->server);
+    if (!*a->config->outbound_file)
+        return;
+    if (outbound_reload(a->outbound, err))
+        log_line(LOG_INFO, "outbound.file was read again");
+    else
+        log_error("outbound.file cannot be used; what was read before stays in force", L_STR("why", err));
 }
 
 void app_stop(struct app *a)
@@ -180,6 +200,7 @@ void app_stop(struct app *a)
     ticker_stop(a->in->retention_ticker);
     figures_stop(a->in->figures);
     pool_stop(a->in->pool);
+    sagas_stop(a->sagas);
     schema_cache_free(a->schema_cache);
     schemas_stop(a->schemas);
     projection_checks_stop(a->checks);
@@ -191,6 +212,8 @@ void app_stop(struct app *a)
     commit_stop(a->commit);
     tail_stop(a->tail);
     projections_free(a->projections);
+    outbound_stop(a->outbound);
+    sagas_free(a->sagas);
     revocation_feed_stop(a->revocation_feed);
     server_free(a->in->server);
     streams_free(a->streams);

@@ -6,10 +6,12 @@
 #include "gateway/engine/commit.h"
 #include "gateway/engine/groups.h"
 #include "gateway/engine/jobs.h"
+#include "gateway/engine/outbound.h"
 #include "gateway/engine/outbox.h"
 #include "gateway/engine/projection_checks.h"
 #include "gateway/engine/projections.h"
 #include "gateway/engine/revocations.h"
+#include "gateway/engine/sagas.h"
 #include "gateway/engine/schema_cache.h"
 #include "gateway/engine/schemas.h"
 #include "gateway/engine/streams.h"
@@ -20,6 +22,7 @@ struct app {
     const struct config *config;
     struct db_config db;
     struct streams *streams;
+    struct outbound *outbound;
     struct tail *tail;
     struct commit *commit;
     struct revocation_feed *revocation_feed;
@@ -31,6 +34,7 @@ struct app {
     struct projection_checks *checks; /* of projections */
     struct schemas *schemas;
     struct schema_cache *schema_cache;
+    struct sagas *sagas;
     struct app_internal *in; /* app.c's own */
 };
 

@@ -6,6 +6,7 @@
 #include "db/db.h"
 #include "gateway/base/clock.h"
 #include "gateway/dev/secret.h"
+#include "gateway/engine/outbound_file.h"
 #include "gateway/http/auth.h"
 
 int complain(const char *sentence)
@@ -16,10 +17,18 @@ int complain(const char *sentence)
 
 int command_check_config(struct call *call)
 {
-    if (call->markdown)
+    struct outbound_file *file;
+    char err[512];
+
+    if (call->markdown) {
         config_markdown(stdout);
-    else
-        config_print(&call->config, stdout);
+        return 0;
+    }
+    config_print(&call->config, stdout);
+    fflush(stdout);
+    if (!(file = outbound_file_load(call->config.outbound_file, err)))
+        return complain(err);
+    outbound_file_free(file);
     return 0;
 }
 
@@ -33,7 +42,7 @@ int command_migrate(struct call *call)
 {
     const struct config *c = &call->config;
     const struct db_config db = { c->database_url, "weir migrate", c->database_connect_timeout_us,
-                                  c->database_statement_timeout_us };
+                                  c->database_statement_timeout_us, false };
     struct fault f = { 0 };
 
     if (!c->database_url[0])

@@ -44,7 +44,7 @@ struct run {
 static struct db_config database(const struct run *r)
 {
     return (struct db_config){ r->config->database_url, "weir", r->config->database_connect_timeout_us,
-                               r->config->database_statement_timeout_us };
+                               r->config->database_statement_timeout_us, false };
 }
 
 static bool failed(struct run *r, const char *sentence)

@@ -77,13 +77,9 @@ enum err handle_list_letters(struct request *rq, struct reply *rp)
             buf_char(&b, ',');
         dlq_render(&b, stream.name, &page.v[i]);
     }
-    if (page.more) {
+    if (page.more)
         uuid_format(page.v[page.n - 1].letter_id, next);
-        buf_printf(&b, "],\"next\":\"%s\"}", next);
-        link_next(rq, rp, next);
-    } else {
-        BUF_LIT(&b, "],\"next\":null}");
-    }
+    link_page(rq, rp, &b, page.more ? slice_of(next) : SLICE_NONE);
     return reply_json(rp, 200, &b);
 }
 
@@ -139,22 +135,22 @@ static void put_kind(struct buf *b, const struct letter_kind *k)
     buf_printf(b, ",\"sample\":\"%s\"}", sample);
 }
 
-static void put_next(struct request *rq, struct reply *rp, struct buf *b, const struct letter_kind *last)
+#define KIND_TEXT (20 + HEX16_TEXT)
+
+/* <count>-<fingerprint> of the last one */
+static void after_kind(const struct letter_kind *last, char ret[KIND_TEXT])
 {
     char fingerprint[HEX16_TEXT];
-    const char *next;
 
     hex16_format(last->fingerprint, fingerprint);
-    if (!(next = arena_printf(rq->arena, "%lld-%s", (long long)last->count, fingerprint)))
-        next = "";
-    buf_printf(b, "],\"next\":\"%s\"}", next);
-    link_next(rq, rp, next);
+    snprintf(ret, KIND_TEXT, "%lld-%s", (long long)last->count, fingerprint);
 }
 
 enum err handle_summarize_letters(struct request *rq, struct reply *rp)
 {
     struct letter_kind after = { 0 };
     struct letter_summary summary;
+    char next[KIND_TEXT];
     int64_t limit = LIST_DEFAULT;
     struct letter_filter filter;
     struct stream_row stream;
@@ -174,8 +170,7 @@ enum err handle_summarize_letters(struct request *rq, struct reply *rp)
         put_kind(&b, &summary.v[i]);
     }
     if (summary.more)
-        put_next(rq, rp, &b, &summary.v[summary.n - 1]);
-    else
-        BUF_LIT(&b, "],\"next\":null}");
+        after_kind(&summary.v[summary.n - 1], next);
+    link_page(rq, rp, &b, summary.more ? slice_of(next) : SLICE_NONE);
     return reply_json(rp, 200, &b);
 }

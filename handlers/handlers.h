@@ -35,6 +35,14 @@ handler_fn handle_list_projections, handle_get_projection, handle_put_projection
 handler_fn handle_pause_projection, handle_resume_projection, handle_rebuild_projection, handle_verify_projection;
 handler_fn handle_get_projection_state, handle_list_projection_states, handle_watch_projection;
 
+/* sagas.c, saga_instances.c, saga_acts.c, targets.c: all block; saga_start.c: does not */
+handler_fn handle_list_sagas, handle_get_saga, handle_put_saga, handle_delete_saga;
+handler_fn handle_list_saga_instances, handle_get_saga_instance, handle_get_saga_history;
+handler_fn handle_cancel_saga_instance, handle_retry_saga_instance, handle_skip_saga_step, handle_signal_saga_instance,
+    handle_approve_saga_instance, handle_retry_saga_instances;
+handler_fn handle_start_saga_instance;
+handler_fn handle_list_targets;
+
 /* groups.c, groups_status.c: all block */
 handler_fn handle_get_group, handle_explain_group;
 handler_fn handle_list_groups, handle_put_group, handle_delete_group, handle_seek_group;

@@ -57,22 +57,18 @@ static enum err digest_end(struct digest *d, uint8_t ret_half[16])
     return d->ok ? OK : ERR_NO_MEMORY;
 }
 
-enum err idempotency_key(struct request *rq, struct publish_key **ret)
+enum err idempotency_digest(struct request *rq, uint8_t ret[16], bool *ret_there)
 {
     struct slice header = request_header(rq, "Idempotency-Key");
     char text[IDEMPOTENCY_KEY_MAX + 1];
-    struct publish_key *key;
     struct digest d;
-    enum err e;
 
-    if (!header.p)
+    if (!(*ret_there = header.p))
         return OK;
     if (!idempotency_key_parse(header, text))
         return fault(&rq->fault, ERR_BAD_REQUEST,
                      "Idempotency-Key takes one string of 1 to %d visible ASCII characters, in double quotes or bare.",
                      IDEMPOTENCY_KEY_MAX);
-    if (!(key = arena_zalloc(rq->arena, sizeof *key)))
-        return ERR_NO_MEMORY;
     d = digest_begin();
     digest_put(&d, principal_issuer(rq->who));
     digest_put(&d, principal_subject(rq->who));
@@ -80,9 +76,18 @@ enum err idempotency_key(struct request *rq, struct publish_key **ret)
     digest_put(&d, principal_subject(rq->who).n ? SLICE_NONE : request_header(rq, "Authorization"));
     digest_put(&d, slice_of(rq->route->method));
     digest_put(&d, slice_of(rq->route->path));
-    digest_put(&d, request_path(rq, "stream"));
+    digest_put(&d, request_path(rq, request_path(rq, "saga").p ? "saga" : "stream"));
     digest_put(&d, slice_of(text));
-    if ((e = digest_end(&d, key->key)))
+    return digest_end(&d, ret);
+}
+
+enum err idempotency_key(struct request *rq, struct publish_key **ret)
+{
+    struct publish_key *key = arena_zalloc(rq->arena, sizeof *key);
+    bool there;
+    enum err e = key ? idempotency_digest(rq, key->key, &there) : ERR_NO_MEMORY;
+
+    if (e || !there)
         return e;
     key->render = receipt_render;
     key->limit = (size_t)rq->config->idempotency_bytes;

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static void put_encoded(struct buf *b, struct slice s)
+void link_encode(struct buf *b, struct slice s)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -15,7 +15,7 @@ static void put_encoded(struct buf *b, struct slice s)
     }
 }
 
-void link_next(struct request *rq, struct reply *rp, const char *after)
+void link_next(struct request *rq, struct reply *rp, struct slice after)
 {
     const char *question = memchr(rq->target.p, '?', rq->target.n);
     struct buf b = { 0 };
@@ -26,16 +26,25 @@ void link_next(struct request *rq, struct reply *rp, const char *after)
     for (size_t i = 0; i < rq->query_count; i++) {
         if (slice_is(rq->query[i].name, "after"))
             continue;
-        put_encoded(&b, rq->query[i].name);
+        link_encode(&b, rq->query[i].name);
         buf_char(&b, '=');
-        put_encoded(&b, rq->query[i].value);
+        link_encode(&b, rq->query[i].value);
         buf_char(&b, '&');
     }
     BUF_LIT(&b, "after=");
-    put_encoded(&b, slice_of(after));
+    link_encode(&b, after);
     BUF_LIT(&b, ">; rel=\"next\"");
     buf_char(&b, '\0');
     if (!b.failed)
         reply_header(rq, rp, "Link", b.p);
     buf_free(&b);
+}
+
+void link_page(struct request *rq, struct reply *rp, struct buf *b, struct slice next)
+{
+    BUF_LIT(b, "]");
+    buf_member_text(b, "next", next);
+    buf_char(b, '}');
+    if (next.p)
+        link_next(rq, rp, next);
 }

@@ -38,7 +38,7 @@ struct asking {
     char position[CURSOR_TEXT];           /* "": none */
     char etag[PROJECTION_ETAG + 4];       /* W/"…" */
     struct buf body;
-    const char *next;                     /* `after` of the next page; NULL: there is none */
+    struct slice next;                    /* `after` of the next page; p == NULL: there is none */
 };
 
 static void asking_free(void *state)
@@ -83,8 +83,8 @@ static enum err put_page(struct asking *q, const struct projection_view *v, cons
     buf_member_text(&q->body, "next", page->next);
     projection_put_position(&q->body, v);
     buf_char(&q->body, '}');
-    q->next = page->next.p ? arena_strndup(q->rq->arena, page->next.p, page->next.n) : NULL;
-    return page->next.p && !q->next ? ERR_NO_MEMORY : OK;
+    q->next = page->next.p ? arena_slice(q->rq->arena, page->next) : SLICE_NONE;
+    return page->next.p && !q->next.p ? ERR_NO_MEMORY : OK;
 }
 
 /* Is the view where the caller wants it? */
@@ -178,7 +178,7 @@ static enum err reply_state(struct request *rq, struct reply *rp, struct asking 
 
 static enum err reply_page(struct request *rq, struct reply *rp, struct asking *q)
 {
-    if (q->next)
+    if (q->next.p)
         link_next(rq, rp, q->next);
     return reply_json(rp, 200, &q->body);
 }

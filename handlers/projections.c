@@ -3,6 +3,7 @@
 #include "gateway/base/clock.h"
 #include "handlers/audit.h"
 #include "handlers/handlers.h"
+#include "handlers/link.h"
 
 #define LIST_MAX 100 /* each takes several statements */
 #define LIST_DEFAULT 100
@@ -380,12 +381,6 @@ enum err handle_list_projections(struct request *rq, struct reply *rp)
             buf_char(&b, ',');
         put_projection(&b, &v[i], false);
     }
-    buf_char(&b, ']');
-    buf_member_text(&b, "next", more ? v[n - 1].name : SLICE_NONE);
-    buf_char(&b, '}');
-    if (more)
-        reply_header(rq, rp, "Link",
-                     arena_printf(rq->arena, "</v1/projections?limit=%lld&after=%.*s>; rel=\"next\"", (long long)limit,
-                                  (int)v[n - 1].name.n, v[n - 1].name.p));
+    link_page(rq, rp, &b, more ? v[n - 1].name : SLICE_NONE);
     return reply_json(rp, 200, &b);
 }

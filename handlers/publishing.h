@@ -22,6 +22,8 @@ enum err collect_ce_headers(struct request *rq, struct ce_headers *ret); /* ERR_
 
 /* idempotency.c. The header Idempotency-Key: *ret is left alone if there is none. ERR_BAD_REQUEST: malformed. */
 enum err idempotency_key(struct request *rq, struct publish_key **ret);
+/* What such a header of the caller stands for in this operation (on this stream, or saga): *ret_there: false: there is none. */
+enum err idempotency_digest(struct request *rq, uint8_t ret[16], bool *ret_there);
 /* What the request is made of, once its body is known. ERR_NO_MEMORY. */
 enum err idempotency_fingerprint(struct request *rq, struct publish_key *key);
 /* A structured-field string ("...", RFC 8941) or the bare characters: 1 to 255 of visible ASCII. ret holds 256 bytes. */

@@ -5,6 +5,7 @@
 #define ACK_BODY ((size_t)1 << 20) /* 1,000 ids, and an error that will be cut */
 #define REPAIR_BODY ((size_t)2 << 20)
 #define PROJECTION_BODY ((size_t)256 << 10)
+#define SAGA_BODY ((size_t)256 << 10) /* a definition, an input, the result of a signal */
 
 const struct route routes[] = {
     { "getRoot", "GET", "/", PERM_NONE, 0, false, handle_root, NULL },
@@ -77,6 +78,28 @@ const struct route routes[] = {
       handle_verify_projection, "wait" },
     { "rebuildProjection", "POST", "/v1/projections/{projection}/rebuild", PERM_PROJECTION, MANAGE_BODY, true,
       handle_rebuild_projection, NULL },
+
+    { "listSagas", "GET", "/v1/sagas", PERM_AUTHENTICATED, 0, true, handle_list_sagas, "limit after" },
+    { "getSaga", "GET", "/v1/sagas/{saga}", PERM_SAGA, 0, true, handle_get_saga, "version" },
+    { "putSaga", "PUT", "/v1/sagas/{saga}", PERM_SAGA, SAGA_BODY, true, handle_put_saga, NULL },
+    { "deleteSaga", "DELETE", "/v1/sagas/{saga}", PERM_SAGA, 0, true, handle_delete_saga, NULL },
+    { "retrySagaInstances", "POST", "/v1/sagas/{saga}/retry", PERM_SAGA, MANAGE_BODY, true, handle_retry_saga_instances, NULL },
+    { "startSagaInstance", "POST", "/v1/sagas/{saga}/instances", PERM_SAGA, SAGA_BODY, false, handle_start_saga_instance, NULL },
+    { "listSagaInstances", "GET", "/v1/sagas/{saga}/instances", PERM_SAGA, 0, true, handle_list_saga_instances,
+      "state step error version from to limit after" },
+    { "getSagaInstance", "GET", "/v1/sagas/{saga}/instances/{id}", PERM_SAGA, 0, true, handle_get_saga_instance, NULL },
+    { "getSagaHistory", "GET", "/v1/sagas/{saga}/instances/{id}/history", PERM_SAGA, 0, true, handle_get_saga_history,
+      "limit after" },
+    { "cancelSagaInstance", "POST", "/v1/sagas/{saga}/instances/{id}/cancel", PERM_SAGA, MANAGE_BODY, true,
+      handle_cancel_saga_instance, NULL },
+    { "retrySagaInstance", "POST", "/v1/sagas/{saga}/instances/{id}/retry", PERM_SAGA, MANAGE_BODY, true,
+      handle_retry_saga_instance, NULL },
+    { "skipSagaStep", "POST", "/v1/sagas/{saga}/instances/{id}/skip", PERM_SAGA, MANAGE_BODY, true, handle_skip_saga_step, NULL },
+    { "signalSagaInstance", "POST", "/v1/sagas/{saga}/instances/{id}/signal/{step}", PERM_SAGA, SAGA_BODY, true,
+      handle_signal_saga_instance, NULL },
+    { "approveSagaInstance", "POST", "/v1/sagas/{saga}/instances/{id}/approve/{step}", PERM_SAGA, MANAGE_BODY, true,
+      handle_approve_saga_instance, NULL },
+    { "listTargets", "GET", "/v1/targets", PERM_ADMIN, 0, true, handle_list_targets, "limit after" },
 
     { "makeTicket", "POST", "/v1/tickets", PERM_AUTHENTICATED, MANAGE_BODY, true, handle_make_ticket, NULL },
     { "revokeTokens", "POST", "/v1/revocations", PERM_ADMIN, MANAGE_BODY, true, handle_revoke, NULL },

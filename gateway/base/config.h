@@ -153,7 +153,30 @@ struct config {
     bool metrics_public;             /* /metrics without a token */
     int64_t metrics_groups_period_us;/* 0: never */
     int64_t metrics_groups_max;
+    /* outbound: calls of sagas */
+    const char *outbound_file;       /* JSON, see docs/outbound.md */
     bool outbound_allow_private;
+    const char *outbound_allow_hosts;/* space-separated patterns; empty: all */
+    const char *outbound_ca_file;    /* PEM, beside the system's */
+    int64_t outbound_calls;          /* in flight, all targets together */
+    int64_t outbound_targets;        /* known at once */
+    int64_t outbound_concurrency;    /* of one target */
+    int64_t outbound_answer_bytes;
+    int64_t outbound_connect_timeout_us;
+    int64_t outbound_breaker_failures; /* in a row, until it opens */
+    int64_t outbound_breaker_successes; /* in a row, until it closes */
+    int64_t outbound_breaker_open_us;
+    int64_t outbound_poll_us;        /* how often breakers are looked at that other gateways have opened */
+    int64_t sagas_max;               /* definitions */
+    int64_t sagas_queue;             /* starts that wait for their transaction */
+    int64_t sagas_batch;             /* instances in one transaction */
+    int64_t sagas_in_flight;         /* attempts of a gateway */
+    int64_t sagas_input_bytes;       /* of an instance */
+    int64_t sagas_cache;             /* definitions kept compiled */
+    int64_t sagas_poll_us;           /* how often it is looked for what is due */
+    int64_t sagas_lease_us;          /* without a sign of life for so long a gateway loses its attempts */
+    int64_t sagas_keep_us;           /* of instances that have ended */
+    int64_t sagas_retention_us;      /* of the streams saga.<saga>; 0: for ever */
     /* log */
     const char *log_level;           /* debug info warn error off */
     /* files and programs of this machine */

@@ -20,6 +20,7 @@ static const struct group {
     { "read.", "Reading" },                { "subjects.", "Subjects" },
     { "streams.", "Streams" },             { "retention.", "Retention" },
     { "groups.", "Consumer groups" },      { "projections.", "Projections" },
+    { "sagas.", "Sagas" },
     { "dlq.", "Dead letters" },            { "jobs.", "Jobs on dead letters" },
     { "registry.", "Schema registry" },    { "audit.", "Audit log" },
     { "auth.", "Authorization" },

@@ -34,6 +34,9 @@ enum err {
     ERR_UNKNOWN_JOB,
     ERR_UNKNOWN_PROJECTION,
     ERR_UNKNOWN_KEY,         /* of a projection's states */
+    ERR_UNKNOWN_SAGA,
+    ERR_UNKNOWN_INSTANCE,    /* of a saga */
+    ERR_UNKNOWN_STEP,        /* of an instance's version */
     ERR_UNKNOWN_SUBJECT,     /* of a stream */
     ERR_UNKNOWN_SNAPSHOT,
     ERR_METHOD_NOT_ALLOWED,

@@ -154,5 +154,7 @@ void metrics_render(struct buf *out)
     }
     metrics_groups(out);
     metrics_projections(out);
+    metrics_targets(out);
+    metrics_sagas(out);
     metrics_process(out);
 }

@@ -73,6 +73,13 @@ enum metric {
     M_PROJECTION_SWAPS,
     M_PROJECTION_CHECKS,
     M_PROJECTION_DRIFT,          /* counter: builds that took another one's place */
+    M_OUTBOUND_RUNNING,          /* gauge: calls */
+    M_OUTBOUND_SUCCEEDED,        /* counters: calls by what came of them */
+    M_OUTBOUND_REFUSED,
+    M_OUTBOUND_FAILED,
+    M_OUTBOUND_BLOCKED,
+    M_OUTBOUND_SECONDS,          /* histogram: one call */
+    M_SAGAS_ASIDE,               /* gauge: instances that cannot be taken further */
     M_RETENTION_REMOVED,         /* counter: events */
     M_RETENTION_LETTERS,         /* counter: dead letters */
     M_LOG_LINES,                 /* counter */
@@ -119,6 +126,39 @@ struct metric_projection {
     bool failed, paused;
 };
 bool metrics_projections_set(const struct metric_projection *v, size_t n, int64_t dropped, int64_t unix_us);
+
+/* Of targets of calls, likewise: with the label target, which needs no escape. */
+struct metric_target {
+    struct slice name;
+    int breaker;                 /* enum breaker_state */
+    int running;
+};
+bool metrics_targets_set(const struct metric_target *v, size_t n);
+
+/* Of sagas: what happens, with the labels saga and (of steps) step and kind, whose names need no escape. Those beyond METRICS_SAGAS sagas
+ * and METRICS_SAGA_STEPS steps are counted together, as "_other". Any thread. */
+#define METRICS_SAGAS 200
+#define METRICS_SAGA_STEPS 2000
+enum metric_saga {
+    METRIC_SAGA_STARTED, METRIC_SAGA_BACK, METRIC_SAGA_PAUSED,
+    METRIC_SAGA_COMPLETED, METRIC_SAGA_COMPENSATED, METRIC_SAGA_FAILED, /* with the seconds since its start */
+    METRIC_SAGA_END
+};
+void metric_saga(struct slice saga, enum metric_saga what, double seconds);
+enum metric_step {
+    METRIC_STEP_SUCCEEDED, METRIC_STEP_FAILED, /* with the seconds since it began */
+    METRIC_STEP_SKIPPED,
+    METRIC_STEP_AGAIN,           /* an attempt failed, and another one is made */
+    METRIC_STEP_END
+};
+void metric_saga_step(struct slice saga, struct slice step, const char *kind, enum metric_step what, double seconds);
+/* How many have not ended, likewise as they were last collected. */
+enum { METRIC_SAGA_STATES = 4 }; /* running, waiting, paused, compensating */
+struct metric_saga_now {
+    struct slice name;
+    int64_t in_state[METRIC_SAGA_STATES];
+};
+bool metrics_sagas_set(const struct metric_saga_now *v, size_t n, int64_t dropped, int64_t unix_us);
 
 void metrics_render(struct buf *out); /* Prometheus text 0.0.4 with HELP and TYPE, and process_* figures from /proc */
 

@@ -11,3 +11,8 @@ bool random_id(int64_t *ret)
     *ret = (int64_t)(v >> 1);
     return *ret > 0;
 }
+
+bool random_uuid(uint8_t ret[16])
+{
+    return getrandom(ret, 16, 0) == 16;
+}

@@ -60,7 +60,7 @@ static enum err check_query(struct request *rq)
 
 struct slice head_resource(const struct request *rq)
 {
-    static const char *const kinds[] = { "stream", "subject", "projection" };
+    static const char *const kinds[] = { "stream", "subject", "projection", "saga" };
     struct slice name = SLICE_NONE;
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && !name.p; i++)

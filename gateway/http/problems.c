@@ -64,6 +64,12 @@ const struct problem problems[] = {
     [ERR_UNKNOWN_KEY] = { 404, "unknown-key", "The key has no state",
         "No event of this key was folded yet, or an event has deleted its state. To read what was published just now, send its "
         "cursor in at_least." },
+    [ERR_UNKNOWN_SAGA] = { 404, "unknown-saga", "There is no such saga",
+        "Define it with PUT on its path. A version that was asked for was never made." },
+    [ERR_UNKNOWN_INSTANCE] = { 404, "unknown-instance", "The saga has no such instance",
+        "It was never started, or it ended longer ago than the setting sagas.keep." },
+    [ERR_UNKNOWN_STEP] = { 404, "unknown-step", "The instance has no such step",
+        "An instance runs the version of the saga that was the newest when it began. Its steps are those that a GET on it lists." },
     [ERR_UNKNOWN_SUBJECT] = { 404, "unknown-subject", "There is no such subject",
         "The stream has no event of this subject: none was published, or retention has removed them all and no snapshot was "
         "stored. Its version is 0: publish its first event with expectedversion 0, or If-None-Match: *." },

@@ -23,7 +23,7 @@ struct route {
     const char *op;            /* operation id, as in openapi.yaml */
     const char *method;        /* HEAD is served by GET routes unless they have their own */
     const char *path;          /* "/v1/streams/{stream}/events" */
-    unsigned perm;             /* enum perm; checked against the path's {stream}, {subject} or {projection} (any when there is none) */
+    unsigned perm;             /* enum perm; checked against the path's {stream}, {subject}, {projection} or {saga} (any when there is none) */
     size_t body_limit;         /* bytes; 0: the route takes no body; SIZE_MAX: the setting request_bytes */
     bool blocking;
     handler_fn *handle;
