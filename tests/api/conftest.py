@@ -9,7 +9,9 @@ import harness  # noqa: E402
 
 # Short periods, so that what takes a minute in production is seen in a second.
 SETTINGS = {"WEIR_RETENTION_PERIOD": "200ms", "WEIR_HTTP_KEEPALIVE": "1s", "WEIR_STREAMS_CACHE": "64",
-            "WEIR_JOBS_POLL": "50ms", "WEIR_JOBS_AUTO_PERIOD": "200ms"}
+            "WEIR_JOBS_POLL": "50ms", "WEIR_JOBS_AUTO_PERIOD": "200ms", "WEIR_OUTBOUND_ALLOW_PRIVATE": "true",
+            "WEIR_OUTBOUND_BREAKER_OPEN": "1s",            # of a service whose port was another one's before
+            "WEIR_SAGAS_LEASE": "1m"}                      # calls are made once, also where the machine stands still
 
 
 @pytest.fixture(scope="session")

@@ -196,7 +196,7 @@ def test_connection_and_stream_end_with_the_certificate(own, stream, gateway):
     with harness.EventStream(own.gateway, name, token="", context=own.context(short)) as reader:
         reader.up_to_date()
         assert reader.end(15)[-1].event == "bye"
-    assert 2 < time.monotonic() - began < 8
+    assert 2 < time.monotonic() - began < 30
     time.sleep(1.1)
     answer = client.get(harness.events_path(name)).expect(401)
     assert answer.json()["detail"].startswith("The client certificate has expired")

@@ -7,10 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import clusters  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.join(ROOT, os.environ.get("WEIR_BIN", "build/weir"))
@@ -108,7 +112,10 @@ def place():
     os.chmod(path, 0o777)
     started = []
 
-    def start(name="data", **options):
+    def start(name="data", used=False, **options):
+        """used: on the directory of a `weir dev` that was there before, where there is one to copy."""
+        if used:
+            clusters.copied("dev", os.path.join(path, name))
         started.append(Dev(os.path.join(path, name), **options))
         return started[-1]
 
@@ -161,7 +168,7 @@ def test_secrets_and_data_are_closed_to_others(place):
 
 
 def test_a_token_is_made_without_a_database(place):
-    one = place()
+    one = place(used=True)
     assert one.stop() == 0
     done = subprocess.run([BINARY, "token", "--scope", "publish:a", "--ttl", "5m", "--data-dir", one.data], text=True,
                           capture_output=True, env=environment(), stdin=subprocess.DEVNULL, check=True)
@@ -169,7 +176,7 @@ def test_a_token_is_made_without_a_database(place):
 
 
 def test_after_kill_9_of_the_gateway_the_next_one_takes_over(place):
-    first = place()
+    first = place(used=True)
     first.sql("create table kept as select 42 as n")
     first.kill()
     second = place()  # at once: the old PostgreSQL is still shutting down
@@ -177,7 +184,7 @@ def test_after_kill_9_of_the_gateway_the_next_one_takes_over(place):
 
 
 def test_a_postgres_that_outlived_its_gateway_is_replaced(place):
-    first = place()
+    first = place(used=True)
     first.sql("create table kept as select 42 as n")
     binary, run = os.readlink(f"/proc/{first.postgres()}/exe"), first.socket_directory()
     assert first.stop() == 0
@@ -192,7 +199,7 @@ def test_a_postgres_that_outlived_its_gateway_is_replaced(place):
 
 
 def test_kill_9_of_postgres_is_repaired_without_a_restart(place):
-    one = place()
+    one = place(used=True)
     one.sql("create table kept as select 42 as n")
     victim = one.postgres()
     os.kill(victim, signal.SIGKILL)
@@ -205,7 +212,7 @@ def test_kill_9_of_postgres_is_repaired_without_a_restart(place):
 
 
 def test_a_pid_file_that_names_a_stranger_is_no_obstacle(place):
-    first = place()
+    first = place(used=True)
     assert first.stop() == 0
     uid = owner(place)
     stranger = subprocess.Popen([*as_user(uid), "sleep", "600"], stdin=subprocess.DEVNULL)
@@ -262,13 +269,13 @@ def test_a_name_with_every_odd_character_works(place):
 
 
 def test_a_second_gateway_on_the_directory_is_refused_with_the_pid_of_the_first(place):
-    one = place()
+    one = place(used=True)
     assert f"another weir dev (pid {one.info['pid']}) uses {one.data}" in refusal(one.data)
     assert one.sql("select 1") == "1"
 
 
 def test_data_of_another_version_is_refused_with_both_versions(place):
-    first = place()
+    first = place(used=True)
     version = open(f"{first.data}/pg/PG_VERSION", encoding="ascii").read().strip()
     assert first.stop() == 0
     with open(f"{first.data}/pg/PG_VERSION", "w", encoding="ascii") as f:
@@ -294,7 +301,7 @@ def test_directories_of_something_else_are_refused_and_left_alone(place):
 
 
 def test_why_postgres_does_not_start_is_quoted(place):
-    first = place()
+    first = place(used=True)
     assert first.stop() == 0
     with open(f"{first.data}/pg/weir.conf", "a", encoding="ascii") as f:
         f.write("shared_buffers = 'plenty'\n")

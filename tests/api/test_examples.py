@@ -192,6 +192,20 @@ def test_the_timeline_of_an_incident_is_followed(gateway, client):
     assert [(item["key"], item["state"].get("open"), item["version"]) for item in services] == [("checkout", 0, 2), ("search", 1, 1)]
 
 
+def test_orders_are_fulfilled_or_undone_and_the_books_agree(gateway, client):
+    out = run(["/usr/bin/python3", "order-fulfilment/run.py", "5"], settings(gateway, "untouched"))
+    assert "out of stock, cancelled, 40 refunded\n" in out and "items back on the shelf, pending retry\n" in out
+    assert re.search("4. .*: shipping was away, fulfilled at attempt [2-9]\n", out)
+    assert "5 orders waited while the warehouse was away: all are fulfilled\n" in out
+    assert out.endswith("The books agree: 9 orders, 7 shipped, 320 taken\n")
+    instances = client.get("/v1/sagas/order-fulfilment/instances").expect(200).json()["items"]
+    assert sorted(item["state"] for item in instances) == ["compensated"] * 2 + ["completed"] * 7
+    lost = next(item for item in instances if item["id"].endswith("far"))
+    history = client.get(f"/v1/sagas/order-fulfilment/instances/{lost['id']}/history").expect(200).json()["items"]
+    undone = [record["step"] for record in history if record["type"] == "StepCompensated"]
+    assert undone == ["mark-packed", "pack", "reserve", "accept"]
+
+
 def test_what_examples_read_does_not_disturb_the_program_in_the_same_shell(gateway):
     env = {**harness.environment({}), **{k: v for k, v in settings(gateway, "s").items() if k.startswith("WEIR_") and k != "WEIR_BIN"}, "WEIR_GROUP": "g"}
     token = run([harness.BINARY, "token", "--data-dir", f"{gateway.directory}/data", "--scope", "admin:*"], env)

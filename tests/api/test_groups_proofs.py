@@ -1,35 +1,15 @@
 """The proofs of consumer groups of tests/soak in small."""
-import os
-import sys
-
 import pytest
+from proofs import SEED, gateways, proved  # noqa: F401  (and finds tests/soak)
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "soak"))
-import groups_bloat  # noqa: E402
-import groups_consumers  # noqa: E402
-import groups_drain  # noqa: E402
-import groups_redrive  # noqa: E402
-import groups_retries  # noqa: E402
-import groups_rig  # noqa: E402
-from groups_rig import Dead, Delivery, Given, Said  # noqa: E402
+import groups_bloat
+import groups_consumers
+import groups_drain
+import groups_redrive
+import groups_retries
+from groups_rig import Dead, Delivery, Given, Said
 
-SEED = int.from_bytes(os.urandom(4), "big")
-
-
-@pytest.fixture(scope="module")
-def gateways():
-    with groups_rig.Gateways({"WEIR_JOBS_BATCH": "100"}) as both:
-        yield both
-        assert both.stop() == []
-
-
-@pytest.fixture
-def proved(gateways):
-    def prove(proof, *arguments, **sizes):
-        wrong, figures = proof(gateways, *arguments, **sizes)
-        assert not wrong, (f"seed {SEED}", wrong[:20], figures)
-
-    return prove
+GATEWAYS = {"WEIR_JOBS_BATCH": "50"}
 
 
 def test_each_event_is_acked_or_dead_while_gateways_are_killed(proved):
@@ -50,7 +30,8 @@ def test_blocked_keys_do_not_hold_up_others(proved):
 
 
 def test_retries_come_when_they_should_and_the_last_is_a_letter(proved):
-    proved(groups_retries.times, count=40, retries=1, initial=0.1, ordering="key")
+    """How late one may be is for a quiet machine."""
+    proved(groups_retries.times, count=40, retries=1, initial=0.1, ordering="key", slack=20)
 
 
 def test_an_event_that_makes_consumers_vanish_harms_no_neighbour(proved):
@@ -58,7 +39,7 @@ def test_an_event_that_makes_consumers_vanish_harms_no_neighbour(proved):
 
 
 def test_letters_are_redriven_by_filter_and_rate_through_cancel_and_kill(proved):
-    proved(groups_redrive.run, letters=1800, rate=500, second_rate=500)
+    proved(groups_redrive.run, letters=1800, rate=250, second_rate=200)
 
 
 def test_an_open_snapshot_neither_swells_nor_slows_a_group(proved):

@@ -1,4 +1,4 @@
-"""What issuers may be and may answer: keys, algorithms, discovery, ceilings. test_identity.py has keys that change."""
+"""What issuers may be and may answer: keys, algorithms, discovery, ceilings. test_identity.py and test_identity_rotation.py have keys that change."""
 import json
 import time
 
@@ -110,7 +110,7 @@ def test_a_bad_answer_leaves_the_old_keys_in_force(gateway_of, provider):
     kids = {name: (one.generate(), one.generate()) for name, one in issuers.items()}
     for name, one in issuers.items():
         one.publish(kids[name][0])
-    gateway = gateway_of(*map(by_url, issuers.values()))
+    gateway = gateway_of(*map(by_url, issuers.values()), WEIR_AUTH_JWKS_TIMEOUT=f"{3 * harness.SLOW}s")
     for name, one in issuers.items():
         old, new = kids[name]
         eventually(lambda one=one, old=old: status_of(gateway, one.token(old)) == 200)   # many at once: some may be late
@@ -118,7 +118,7 @@ def test_a_bad_answer_leaves_the_old_keys_in_force(gateway_of, provider):
         one.publish(new, **BAD_ANSWERS[name])
         began = time.monotonic()
         assert status_of(gateway, one.token(new)) == 401, name
-        assert time.monotonic() - began < 6 * harness.SLOW, name
+        assert time.monotonic() - began < 20 * harness.SLOW, name
         assert status_of(gateway, one.token(old, sub="bob")) == 200, name   # not from the cache
         one.publish(old, new)
     provider.ask("release")

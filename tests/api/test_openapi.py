@@ -15,7 +15,7 @@ from openapi import PROBLEM, Checker, is_json  # noqa: E402
 CHECKER = Checker()
 DOCUMENT = CHECKER.document
 OPERATIONS = CHECKER.operations()
-PERMISSIONS = {"none", "authenticated", "any", "publish", "subscribe", "dlq", "schema", "projection", "manage", "admin"}
+PERMISSIONS = {"none", "authenticated", "any", "publish", "subscribe", "dlq", "schema", "projection", "saga", "manage", "admin"}
 REGISTRY = "application/vnd.schemaregistry.v1+json"
 EVERY = pytest.mark.parametrize("name", OPERATIONS)
 

@@ -7,7 +7,7 @@ import harness
 BOOK = {"key": "subject", "on_error": "dlq", "on": {"Paid": [{"increment": {"/sum": {"from": "/data/amount"}}}, {"count": "/n"}]}}
 
 
-def until(found, seconds=20):
+def until(found, seconds=60):
     end = time.monotonic() + seconds * harness.SLOW
     while not (what := found()):
         assert time.monotonic() < end

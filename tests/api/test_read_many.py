@@ -285,7 +285,7 @@ def test_a_long_poll_wakes_on_a_stream_that_comes(client, gateway, names):
     page = client.read([pattern], after="latest", wait="20s")
     timer.join()
     one.close()
-    assert data(page["events"]) == [1] and time.monotonic() - began < 3 * harness.SLOW
+    assert data(page["events"]) == [1] and time.monotonic() - began < harness.WOKEN
 
 
 def test_filters_and_what_memory_cannot_give_exactly(client, gateway, names):
@@ -355,7 +355,7 @@ def test_streams_that_come_join_and_those_that_go_are_left_out(client, names, su
         client.publish(f"{streams[0]}.{n}", [{"type": "A", "data": [n, i]} for i in range(3)])
         for one in (reader, named):
             assert data(e for _, e in one.events(3)) == [[n, i] for i in range(3)]
-        assert time.monotonic() - began < 3 * harness.SLOW
+        assert time.monotonic() - began < harness.WOKEN
     client.request("DELETE", f"/v1/streams/{streams[1]}").expect(204)
     client.publish(streams[1], {"type": "A", "data": "anew"})      # another incarnation, from its beginning
     assert data(e for _, e in reader.events(1)) == ["anew"] == data(e for _, e in named.events(1))
@@ -495,6 +495,6 @@ def test_two_gateways_and_the_drain(gateway, client, names, subscribe):
     last = reader.end(15)[-1]
     assert last.event == "bye" and last.json() == {"reason": "shutdown"} and last.id
     thread.join(20)
-    assert got["answer"].status in (200, 503) and got["at"] - began < 3 * harness.SLOW
+    assert got["answer"].status in (200, 503) and got["at"] - began < harness.WOKEN
     assert other.stop() == 0
     harness.remove(other)

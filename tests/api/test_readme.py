@@ -52,7 +52,7 @@ def values(step):
 
 def test_the_tour_works_when_pasted(fresh):
     steps = paste(fresh, page("README.md").partition("## Five minutes with curl")[2].partition("\n## ")[0])
-    assert len(steps) == 11, steps
+    assert len(steps) == 12, steps
     assert '"duplicate":false' in steps[1] and '"duplicate":true' in steps[2]
     winner, loser = steps[3].splitlines()
     assert '"version":2' in winner and '"code":"version-conflict"' in loser and '"current_version":2' in loser
@@ -70,7 +70,8 @@ def test_the_tour_works_when_pasted(fresh):
     defined, state, paid = values(steps[9])
     assert defined["name"] == "orders" and (state["key"], state["version"]) == ("order-1", 2)
     assert state["state"] == {"status": "paid", "total": 19.90, "by": "a"} and [item["key"] for item in paid["items"]] == ["order-1"]
-    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[10])
+    assert values(steps[10]) == [{"name": "checkout", "version": 1}, {"id": "order-9", "saga": "checkout", "state": "running"}, {"id": "order-9"}]
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", steps[11])
 
 
 def test_the_guide_of_consumer_groups_works_when_pasted(fresh):
@@ -121,6 +122,23 @@ def test_the_guide_of_projections_works_when_pasted(fresh):
     offset, error = values(failed)
     assert error == {"stream": "sales", "partition": error["partition"], "offset": offset, "type": "OrderPlaced"}
     assert values(skipped) == [{"state": "running", "error": None}, "paused", "running", 204]
+
+
+def test_the_guide_of_sagas_works_when_pasted(fresh):
+    _, defined, ran, approved, refused, looked, ended = paste(fresh, page("docs/sagas.md"))
+    assert values(defined) == [{"name": "packing"}, {"name": "fulfilment", "version": 1, "steps": ["pack", "release", "announce"]}]
+    assert values(ran)[0]["state"] in ("running", "waiting") and values(ran)[1] == "f-1"
+    stream, one, it = values(approved)
+    assert (stream, one) == ({"stream": "packing"}, "f-1")
+    assert [(step["name"], step["status"]) for step in it["steps"]] == [(name, "succeeded") for name in ("pack", "release", "announce")]
+    *_, state, types = values(refused)
+    assert state == ["compensated", "succeeded"] and types == ["PackingRequested", "OrderPacked", "UnpackRequested"]
+    found, records, left = values(looked)
+    assert found == [{"id": "f-2", "state": "compensated"}] and records[0] == "SagaStarted" and records[-1] == "SagaCompensated"
+    assert set(left.values()) == {0}
+    dry, *audit, deleted = values(ended)
+    assert dry == {"matched": 0, "retried": 0, "ids": [], "refused": [], "more": False}
+    assert audit == [["SagaDecided", "reject"]] and deleted == 204
 
 
 def test_the_guide_of_the_schema_registry_works_when_pasted(fresh):

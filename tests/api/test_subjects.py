@@ -189,15 +189,17 @@ def test_a_state_has_a_bound(client, stream):
 
 def expire(client, stream, keep):
     """Retention removes what there is, but for subject `keep`, of which an event is published later."""
-    time.sleep(1.1)
-    client.publish(stream, {"type": "T", "subject": keep})
-    deadline = time.monotonic() + 10 * harness.SLOW
-    while client.get(f"/v1/streams/{stream}").json()["events"] > 1 and time.monotonic() < deadline:
+    client.request("PATCH", f"/v1/streams/{stream}", {"retention": "1s"}).expect(200)
+    deadline = time.monotonic() + 60 * harness.SLOW
+    while client.get(f"/v1/streams/{stream}").json()["events"]:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
+    client.request("PATCH", f"/v1/streams/{stream}", {"retention": "forever"}).expect(200)
+    client.publish(stream, {"type": "T", "subject": keep})
 
 
 def test_what_retention_has_removed_is_told(client, stream):
-    client.create(stream, retention="1s")
+    client.create(stream)
     for subject in ("bare", "held", "kept", "left"):
         publish(client, stream, subject, 3)
     snapshot(client, stream, "held", 3, '{"n":3}').expect(201)
@@ -257,7 +259,7 @@ def test_reading_needs_subscribe_and_snapshots_publish(gateway, client, stream):
             refused.get(path(stream, "a", rest)).problem(403, "insufficient-scope")
     snapshot(other, stream, "a", 1).problem(403, "insufficient-scope")
     resource = f"/v1/streams/{stream}"
-    deadline = time.monotonic() + 10 * harness.SLOW
+    deadline = time.monotonic() + 60 * harness.SLOW
     while (audit := client.get(path("_audit", resource))).status == 404 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert audit.expect(200).json()["events"][0]["type"] == "StreamCreated"
@@ -285,7 +287,7 @@ def test_a_stream_made_anew_has_none_of_the_old_subjects(client, stream, second)
 
 def test_of_writers_that_race_each_wins_on_what_it_has_seen(gateway, client, stream, second):
     client.create(stream, partitions=4)
-    race = Race([gateway, second], stream, writers=32, subjects=10, seconds=3, check=False).run()
+    race = Race([gateway, second], stream, writers=32, subjects=10, seconds=2, check=False, enough=(50, 10, 1)).run()
     wrong, figures = race.judge(client)
     assert not wrong, wrong[:5]
-    assert figures["won"] > 50 and figures["lost"] > 10 and figures["snapshots"] > 0, figures
+    assert figures["won"] >= 50 and figures["lost"] >= 10 and figures["snapshots"], figures

@@ -48,7 +48,7 @@ def start(gateway, authority, pair):
 
 @pytest.fixture(scope="module")
 def secure(gateway, authority, pair):
-    one = harness.serve(gateway.database_url, settings(pair, WEIR_HTTP_KEEPALIVE="1s"), authority.client())
+    one = harness.serve(gateway.database_url, settings(pair, WEIR_HTTP_KEEPALIVE="1s", WEIR_COMMIT_WAIT="30s"), authority.client())
     one.token = gateway.token
     yield one
     assert one.stop() == 0
@@ -214,7 +214,7 @@ def test_handshakes_that_never_finish_are_cut_while_others_are_served(start):
     for connection in half:
         received(connection)                     # to its end
         connection.close()
-    assert time.monotonic() - began < 6 * TIMEOUT * harness.SLOW
+    assert time.monotonic() - began < 20 * TIMEOUT * harness.SLOW
     assert metric(slow, "weir_tls_handshakes_failed_total") >= 60
     idle.get("/healthz").expect(200)             # idleness is no slowness: the same connection
     assert idle.connection is kept
@@ -279,7 +279,7 @@ def test_sigterm_ends_streams_with_bye_and_half_handshakes_do_not_hold_it_up(sta
         last = reader.end(15)[-1]
         assert last.event == "bye" and last.id == position
     assert other.stop() == 0
-    assert time.monotonic() - began < 8 * harness.SLOW
+    assert time.monotonic() - began < 20 * harness.SLOW
     for connection in half:
         connection.close()
 
@@ -439,10 +439,10 @@ def test_beyond_all_connections_the_next_one_waits_and_is_served_when_one_goes(g
             waiting.recv(100)
         clients[0].get("/healthz").expect(200)   # those inside are served on
         clients[1].close()
-        waiting.settimeout(10 * harness.SLOW)
+        waiting.settimeout(30 * harness.SLOW)
         began = time.monotonic()
         assert waiting.recv(100).startswith(b"HTTP/1.1 200 ")
-        assert time.monotonic() - began < 1 * harness.SLOW
+        assert time.monotonic() - began < harness.WOKEN
     for client in clients:
         client.close()
     assert other.stop() == 0

@@ -22,6 +22,7 @@ import load
 import peers
 import rebuild
 import report
+import sagas_run
 import schemas
 from goals import BATCHES, RATE
 from load import BATCH, FIELDS, Measurement, Run, harness
@@ -112,6 +113,12 @@ def ceiling(child, port):
     return {f"nginx, static 200, {n}": measurement(n) for n in (64, 256)}
 
 
+def told(run):
+    if isinstance(run, schemas.Pair):
+        return f"{run.ratio:.3f} of {run.plain:,.0f} /s"
+    return f"{run.per_second:,.0f} /s" if isinstance(run, Run) else f"{run.last:.1f} ms"
+
+
 def measure_all(gateway, table):
     """name → its runs. Every other round goes backwards, so that what drifts hits all alike."""
     runs = {name: [] for name in table}
@@ -119,9 +126,9 @@ def measure_all(gateway, table):
         harness.psql(gateway, "checkpoint")
         noise = report.Noise()
         for name in list(table)[::-1 if n % 2 else 1]:
-            runs[name].append(run := table[name].measure(SECONDS))
-            print(f"# round {n + 1}: {name}: " + (f"{run.per_second:,.0f} /s" if isinstance(run, Run) else f"{run.last:.1f} ms"),
-                  flush=True)
+            for _ in range(-(-table[name].least // ROUNDS)):
+                runs[name].append(run := table[name].measure(SECONDS))
+                print(f"# round {n + 1}: {name}: {told(run)}", flush=True)
         print(f"# round {n + 1}: {noise}", flush=True)
     return runs
 
@@ -161,8 +168,8 @@ def checks(gateway, redis, table, runs, settings, before):
 
 def chosen(table):
     found = {name: one for name, one in table.items() if ONLY.search(name)}
-    if not found and not any(map(ONLY.search, ("starts", "memory"))):
-        sys.exit(f"BENCH_ONLY={ONLY.pattern} finds none of: starts, memory, {'; '.join(table)}")
+    if not found and not any(map(ONLY.search, ("starts", "memory", sagas_run.WAITING))):
+        sys.exit(f"BENCH_ONLY={ONLY.pattern} finds none of: starts, memory, {sagas_run.WAITING}, {'; '.join(table)}")
     return found
 
 
@@ -173,7 +180,7 @@ def main():
     with contextlib.ExitStack() as stack:
         path, public = rsa_key(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         tokens = {"HS256": harness.mint(ttl=7200, **CLAIMS), "RS256": mint_rs256(path)}
-        configured = {"WEIR_AUTH_PUBLIC_KEY": public, "WEIR_AUTH_PUBLIC_KEY_ALG": "RS256"}
+        configured = {"WEIR_AUTH_PUBLIC_KEY": public, "WEIR_AUTH_PUBLIC_KEY_ALG": "RS256", **sagas_run.SETTINGS}
         gateway, first = start(configured)
         stack.callback(harness.remove, gateway)
         stack.callback(gateway.stop)
@@ -187,7 +194,8 @@ def main():
         table = chosen(ceiling(*stack.enter_context(load.nginx())) | publishing(gateway, tokens) | peers.in_postgres(gateway)
                        | groups.measurements(gateway, tokens["HS256"]) | redis.measurements() | fanout.measurements(fans)
                        | schemas.measurements(gateway, tokens["HS256"]) | hydrate.measurements(gateway, tokens["HS256"])
-                       | rebuild.measurements(gateway))
+                       | rebuild.measurements(gateway)
+                       | sagas_run.measurements(gateway, stack.enter_context(load.nginx(sagas_run.ANSWER))[1]))
         for name in ("publish, 64", "pgbench INSERT, 64"):
             if name in table:
                 table[name].measure(1)           # warm
@@ -196,6 +204,8 @@ def main():
         medians = {name: median(found) for name, found in runs.items()}
         if ONLY.search("memory"):
             medians["memory"] = fanout.memory(gateway, tokens["HS256"])
+        if ONLY.search(sagas_run.WAITING):
+            medians[sagas_run.WAITING] = sagas_run.waiting(gateway)
         if ONLY.search("starts"):
             medians["starts"] = starts(configured, first)
         settings = report.settings_of(gateway)
@@ -203,6 +213,7 @@ def main():
         print()
         report.rates(table, runs, medians)
         report.fanouts(runs, medians)
+        report.pairs(runs, medians)
         report.verdicts(medians)
         for sentence, good in checks(gateway, redis, table, runs, settings, before):
             print(f"{'ok' if good else 'not ok'} - {sentence}")

@@ -147,7 +147,7 @@ def servers(gateway, token):
 
 class Measurement:
     def __init__(self, server, subscribers):
-        self.server, self.subscribers, self.rate = server, subscribers, RATES[subscribers]
+        self.server, self.subscribers, self.rate, self.least = server, subscribers, RATES[subscribers], 1
 
     def measure(self, seconds):
         return measure(self.server, self.subscribers, self.rate * seconds, self.rate)

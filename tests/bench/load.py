@@ -31,7 +31,7 @@ DATA = json.dumps({"order": "0190f5fe-7b1c-7d4e-8a52-3f6c1e9b7a10", "customer": 
 FIELDS = f'"type":"{TYPE}","data":{DATA}'
 NCHAN = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "pgbench": "postgresql-contrib", "redis-server": "redis-server",
-            "webdis": "webdis", NCHAN: "libnginx-mod-nchan"}
+            "curl": "curl", "webdis": "webdis", NCHAN: "libnginx-mod-nchan"}
 
 
 @dataclasses.dataclass
@@ -55,6 +55,7 @@ class Measurement:
     store: typing.Callable = lambda: 0.0
     client: typing.Callable = cpu.waited_for
     around: typing.Callable = contextlib.nullcontext   # of so many seconds: what is made ready before, and does not count
+    least: int = 1             # so often at least, in all rounds
 
     def measure(self, seconds):
         with self.around(seconds):

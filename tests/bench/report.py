@@ -7,6 +7,7 @@ import goals
 import load
 from fanout import Fanout
 from load import Run, harness
+from schemas import Pair
 
 SETTINGS = ("server_version max_connections shared_buffers fsync synchronous_commit full_page_writes wal_compression "
             "max_wal_size checkpoint_timeout autovacuum").split()
@@ -78,6 +79,14 @@ def fanouts(runs, medians):
             for name, run in medians.items() if isinstance(run, Fanout)]
     if rows:
         table(["milliseconds from publish", "first", "last", "last, p99", "CPU µs", "bytes", "rounds, last"], rows)
+
+
+def pairs(runs, medians):
+    rows = [[name.rpartition(", ")[0], f"{run.checked:,.0f}", f"{run.plain:,.0f}", f"{run.ratio:.3f}", f"{run.checked_us:.1f}",
+             f"{run.plain_us:.1f}", " ".join(f"{one.ratio:.2f}" for one in runs[name])]
+            for name, run in medians.items() if isinstance(run, Pair)]
+    if rows:
+        table(["checked and not, pair by pair", "checked, per s", "not", "ratio", "server µs", "not", "ratio of each pair"], rows)
 
 
 def verdicts(medians):

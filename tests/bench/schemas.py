@@ -1,5 +1,7 @@
 """How fast payloads are checked against a schema: GitHub's webhooks, by the engine of the gateway and by ajv in Node, one thread each;
 and what publishing costs more when each event is checked."""
+import dataclasses
+import itertools
 import json
 import os
 
@@ -9,8 +11,9 @@ from load import BATCH, Measurement, Run, harness
 MODULES = os.path.join(harness.ROOT, "tests", "registry", "node_modules")
 OURS, AJV, AJV_OBJECTS = "validate, Weir, 1", "validate, ajv, 1", "validate, ajv without JSON.parse, 1"
 CONFORM = 276                  # of 329, as ajv says
-STREAM = "orders.checked"
+PLAIN, CHECKED = "orders.plain", "orders.checked"
 ENFORCED, ENFORCED_BATCHES = "enforced publish, 64", f"enforced publish, batches of {BATCH}, 64"
+PAIRS, PAIR_SECONDS = 8, 2
 # Of load.DATA: every member has a type, and a bound where it would have one.
 LINE = {"type": "object", "required": ["sku", "count", "price"], "additionalProperties": False,
         "properties": {"sku": {"type": "string", "pattern": "^[A-Z]-[0-9A-Z-]+$"}, "count": {"type": "integer", "minimum": 1},
@@ -28,23 +31,47 @@ def checked(argv, seconds):
 
 
 def create(gateway):
-    """The stream that is checked. What does not conform is refused: otherwise the figures are of nothing."""
+    """A stream that is checked and one that is not. What does not conform is refused: otherwise the figures are of nothing."""
     client = harness.Client(gateway)
-    client.create(STREAM, schema_validation="enforce")
-    client.post(f"/registry/subjects/{STREAM}-{load.TYPE}/versions", {"schemaType": "JSON", "schema": json.dumps(ORDER)}).expect(200)
-    client.publish(STREAM, {"type": load.TYPE, "data": json.loads(load.DATA)})
-    client.post(harness.events_path(STREAM), {"type": load.TYPE, "data": {}}).problem(422, "schema-violation")
+    client.create(PLAIN)
+    client.create(CHECKED, schema_validation="enforce")
+    client.post(f"/registry/subjects/{CHECKED}-{load.TYPE}/versions", {"schemaType": "JSON", "schema": json.dumps(ORDER)}).expect(200)
+    client.publish(CHECKED, {"type": load.TYPE, "data": json.loads(load.DATA)})
+    client.post(harness.events_path(CHECKED), {"type": load.TYPE, "data": {}}).problem(422, "schema-violation")
     client.close()
 
 
+@dataclasses.dataclass
+class Pair:
+    """Publishing to the one stream right after the other: what slows the machine down slows both."""
+    ratio: float               # of the rates, checked / plain
+    checked: float             # per second
+    plain: float
+    checked_us: float          # CPU of the gateway
+    plain_us: float
+    errors: int
+
+
+class Pairs:
+    """Measured `least` times, in whatever rounds there are; every other pair begins with the other stream."""
+
+    def __init__(self, gateway, publish):
+        self.gateway, self.publish, self.least, self.turns = gateway, publish, PAIRS, itertools.cycle((1, -1))
+
+    def measure(self, _seconds):
+        runs = {}
+        for stream in (PLAIN, CHECKED)[::next(self.turns)]:
+            url = f"{self.gateway.url}/v1/streams/{stream}/events"
+            one = Measurement(64, lambda s, url=url: self.publish(url, s), **load.gateway_cpu(self.gateway))
+            runs[stream] = one.measure(PAIR_SECONDS)
+        checked, plain = runs[CHECKED], runs[PLAIN]
+        return Pair(checked.per_second / plain.per_second, checked.per_second, plain.per_second, checked.server_us, plain.server_us,
+                    checked.errors + plain.errors)
+
+
 def publishing(gateway, token):
-    url, used = f"{gateway.url}/v1/streams/{STREAM}/events", load.gateway_cpu(gateway)
-
-    def event(s):
-        return load.wrk(url, 64, s, "event", load.FIELDS, token)
-
-    return {ENFORCED: Measurement(64, event, **used),
-            ENFORCED_BATCHES: Measurement(64, lambda s: load.wrk_batches(url, 64, s, token), **used)}
+    return {ENFORCED: Pairs(gateway, lambda url, s: load.wrk(url, 64, s, "event", load.FIELDS, token)),
+            ENFORCED_BATCHES: Pairs(gateway, lambda url, s: load.wrk_batches(url, 64, s, token))}
 
 
 def measurements(gateway, token):

@@ -102,19 +102,19 @@ class Workers:
         return True
 
 
-def half_way(gateways, stream, third, rate, wrong):
+def cut_short(gateways, stream, third, rate, wrong):
     """The first job, cancelled; what it has done."""
     place = gateways.places[0]
     job = Job(place, stream, rate)
     if (job.dry["matched"], job.now["matched"]) != (third, third):
         wrong.append(f"{third} letters match; the dry run says {job.dry}, the job {job.now}")
-    took = job.until(third // 2, 4 * third / rate + 30, wrong)
+    took = job.until(third // 4, 4 * third / rate + 30, wrong)
     groups_rig.ask(place, "DELETE", job.path, expect=(200, 202, 204))
     groups_rig.wait_for(lambda: job.look()["state"] in ENDED, 10)
     time.sleep(1)                                  # a step that was under way
     done, found = job.look()["done"], states(gateways.any, stream)
     if job.now["state"] != "cancelled" or not 0 < done < third or job.now["failed"]:
-        wrong.append(f"cancelled half way: {job.now}")
+        wrong.append(f"cancelled on its way: {job.now}")
     if found[TYPES[0], REDRIVEN] + found[TYPES[0], RESOLVED] != done:
         wrong.append(f"the job says {done}, the letters are {dict(found)}")
     return done, took
@@ -132,7 +132,7 @@ def run(gateways, letters=99_999, rate=4000, workers=3, second_rate=None):
         wrong.append(f"{letters} events were rejected, the letters are {dict(found)}")
     crew = Workers(gateways.places, stream, workers)
     with groups_rig.working(crew.threads):
-        first, took = half_way(gateways, stream, third, rate, wrong)
+        first, took = cut_short(gateways, stream, third, rate, wrong)
         if crew.again:
             wrong.append(f"{crew.again} deliveries did not begin with attempt 1")
         second = Job(gateways.places[1], stream, second_rate)

@@ -82,7 +82,7 @@ def delays(log, ways, initial, most, slack):
     return wrong, late
 
 
-def histories(gateway, stream, retries, log, ways):
+def histories(gateway, stream, retries, log, ways, slack):
     """What is wrong with the letters."""
     places = {line.split("|")[0]: tuple(map(int, line.split("|")[1:])) for line in harness.psql(
         gateway, f"""select data->>'n', partition, "offset" from weir.log where stream = '{stream}'""")}
@@ -97,7 +97,7 @@ def histories(gateway, stream, retries, log, ways):
             yield f"event {n}: {reason}, attempts {attempts}"
             continue
         for (attempt, _, begin, end), told in zip(entries, attempts):
-            if not begin - 0.1 <= seconds(told["at"]) <= end + harness.SLOW:
+            if not begin - 0.1 <= seconds(told["at"]) <= end + slack:
                 yield f"event {n}, attempt {attempt}: its letter says {told}, it failed between {begin:.3f} and {end:.3f}"
             if not told["consumer"].startswith("consumer-"):
                 yield f"event {n}: {told} names no consumer"
@@ -124,7 +124,7 @@ def times(gateways, _seed=None, count=300, retries=4, initial=0.25, most=1.5, wo
               if len(entries) != retries + 1]
     if len(failing.log) != count:
         wrong.append(f"{len(failing.log)} of {count} events were delivered")
-    wrong += histories(gateway, stream, retries, failing.log, WAYS)
+    wrong += histories(gateway, stream, retries, failing.log, WAYS, max(1, slack) * harness.SLOW)
     figures = {"seconds": f"{took:.1f}", "events, retries": f"{count}, {retries}"}
     for (way, attempt), measured in sorted(late.items()):
         figures[f"{way} {attempt}: came again after"] = (

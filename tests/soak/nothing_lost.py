@@ -26,13 +26,24 @@ class Crashes:
         self.data = os.path.join(self.gateway.directory, "data")
         self.place = rig.Place(self.gateway)
 
+    def ask(self, sql):
+        """What psql says once PostgreSQL is there: it may still come up after the blow before."""
+        deadline = time.monotonic() + 60 * harness.SLOW
+        while True:
+            try:
+                return harness.psql(self.gateway, sql)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
     def postmaster(self):
+        self.ask("select 1")
         with open(os.path.join(self.data, "pg", "postmaster.pid"), encoding="ascii") as f:
             return int(f.readline())
 
     def lanes(self):
-        return [int(pid) for pid in harness.psql(
-            self.gateway, "select pid from pg_stat_activity where application_name like 'weir-lane-%'")]
+        return [int(pid) for pid in self.ask("select pid from pg_stat_activity where application_name like 'weir-lane-%'")]
 
     def restart(self):
         assert not harness.SANITIZER.search(self.gateway.log()), self.gateway.log()[-8000:]
@@ -58,11 +69,11 @@ class Crashes:
     def end_backend(self):
         """PostgreSQL survives this one; only the lane's session ends."""
         for pid in self.lanes():
-            harness.psql(self.gateway, f"select pg_terminate_backend({pid})")
+            self.ask(f"select pg_terminate_backend({pid})")
 
     def end_sessions(self):
         """Readers, LISTEN, lanes: all lose their connection."""
-        harness.psql(self.gateway, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'weir%'")
+        self.ask("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'weir%'")
 
     def freeze_backend(self):
         """The lane gives its session up; what the session still does later must not count twice."""

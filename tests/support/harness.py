@@ -29,8 +29,10 @@ PSQL = max(glob.glob("/usr/lib/postgresql/*/bin/psql"), key=lambda path: int(pat
 SECRET = "a secret of the tests, of at least thirty-two bytes"
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 SLOW = 4 if "san/" in BINARY or "cover/" in BINARY else 1      # sanitized programs get more time
+WOKEN = min(8 * SLOW, 16)      # seconds: who is not woken waits for 20; and a machine may stand still for a while
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import clusters  # noqa: E402
 from openapi import Checker  # noqa: E402  (tests/support/openapi.py)
 
 CONTRACT = Checker(os.path.join(ROOT, "openapi", "openapi.yaml"))
@@ -140,8 +142,11 @@ class Gateway:
 
 
 def dev(settings=None, directory=None, context=None):
-    directory = directory or scratch()
-    return Gateway(["dev", "--data-dir", os.path.join(directory, "data")], settings, directory, context)
+    """In a directory that is not given it finds a cluster that was made before, if run.py has made one."""
+    data = os.path.join(directory or scratch(), "data")
+    if not directory:
+        clusters.copied("dev", data)
+    return Gateway(["dev", "--data-dir", data], settings, os.path.dirname(data), context)
 
 
 def serve(database_url, settings=None, context=None):
@@ -174,6 +179,15 @@ def psql(gateway, sql):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def until_parked(gateway, count, seconds=60):
+    """Waits until so many requests wait in the gateway for what has not come yet."""
+    client, deadline = Client(gateway, mint()), time.monotonic() + seconds * SLOW
+    while int(re.search(rb"^weir_http_parked_connections (\d+)", client.get("/metrics").expect(200).body, re.M)[1]) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    client.close()
 
 
 class Holder:
@@ -389,13 +403,13 @@ class EventStream:
         self.ended_at = time.monotonic()
         self.blocks.put(None)
 
-    def next(self, seconds=10):
+    def next(self, seconds=30):
         try:
             return self.blocks.get(timeout=seconds * SLOW)
         except queue.Empty:
             raise AssertionError(f"no block within {seconds} s") from None
 
-    def until(self, wanted, seconds=10):
+    def until(self, wanted, seconds=30):
         """Blocks up to and with the first for which wanted(block) holds."""
         got, deadline = [], time.monotonic() + seconds * SLOW
         while True:
@@ -405,7 +419,7 @@ class EventStream:
             if wanted(block):
                 return got
 
-    def events(self, count, seconds=10):
+    def events(self, count, seconds=30):
         """The next `count` events; other blocks are passed over. Each is (cursor, event)."""
         found = []
         while len(found) < count:
@@ -413,10 +427,10 @@ class EventStream:
             found.append((block.id, block.json()))
         return found
 
-    def up_to_date(self, seconds=10):
+    def up_to_date(self, seconds=30):
         return self.until(lambda b: b.event == "up-to-date", seconds)
 
-    def end(self, seconds=10):
+    def end(self, seconds=30):
         """What still comes until the server ends the stream."""
         got = []
         while block := self.next(seconds):

@@ -50,8 +50,11 @@ def line_of(text, at):
     return text.count("\n", 0, at) + 1
 
 
-def code_format(path, _text):
-    yield from lint_format.differences(path)
+FORMATTED = {}                                           # path: as clang-format writes it
+
+
+def code_format(path, text):
+    yield from lint_format.differences(text, FORMATTED[path])
 
 
 def include_direction(path, text):
@@ -118,6 +121,7 @@ RULES = [
 def main():
     os.chdir(subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True).stdout.strip())
     failed = 0
+    FORMATTED.update(lint_format.formatted([f for f in tracked(".c", ".h") if "/vendor/" not in f]))
     for name, suffixes, rule in RULES:
         files = [f for f in tracked(*suffixes) if "/vendor/" not in f]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

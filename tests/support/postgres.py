@@ -2,12 +2,12 @@
 import contextlib
 import glob
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import time
 
+import clusters
 import harness
 
 
@@ -19,16 +19,11 @@ class Postgres:
         self.options = [part for option in options for part in ("-c", option)]
         self.data, self.server = data or os.path.join(self.dir, "data"), None
         self.url = f"postgresql://weir@/postgres?host={self.dir}"
-        self.bin = max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
-        self.account = {}
-        if os.geteuid() == 0:
-            entry = next(e for e in pwd.getpwall() if e.pw_name in ("postgres", "nobody"))
-            self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-            for path in (self.dir, os.path.dirname(self.data)):
-                os.chown(path, entry.pw_uid, entry.pw_gid)
-        elsewhere = [] if wal_too else ["-X", os.path.join(self.dir, "wal")]
-        subprocess.run([f"{self.bin}/initdb", "-D", self.data, "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-                        "--no-sync", "--no-instructions", *elsewhere], check=True, **self.quiet())
+        self.bin = clusters.binaries()
+        self.account, ids = clusters.account()
+        for path in (self.dir, os.path.dirname(self.data)) if ids else ():
+            os.chown(path, *ids)
+        clusters.new(self.data, *([] if wal_too else ["-X", os.path.join(self.dir, "wal")]))
 
     def quiet(self):
         return {"cwd": self.dir, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **self.account}

@@ -25,7 +25,7 @@ def record(client, stream, *events):
 
 def state(client, name, key, at_least="latest", **options):
     """The answer for a key, once what was published before is folded."""
-    return client.get(path(name, "state", key, at_least=at_least, wait="20s"), **options)
+    return client.get(path(name, "state", key, at_least=at_least, wait="60s"), **{"timeout": 90, **options})
 
 
 def value(client, name, key, at_least="latest"):

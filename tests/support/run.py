@@ -1,4 +1,4 @@
-"""Runs the suites of Weir one after another and ends with one line: N passed, N failed.
+"""Runs the suites of Weir, those that wait beside those that compute, and ends with one line: N passed, N failed.
 
     run.py                  every suite (make test)
     run.py unit lint …      these suites
@@ -9,10 +9,8 @@ Needs no terminal and leaves nothing behind: children are ended by process id, w
 """
 import collections
 import concurrent.futures
-import contextlib
 import glob
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -23,135 +21,36 @@ import threading
 import time
 import xml.etree.ElementTree as xml
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import clusters
+from child import ENDING, ROOT, SANITIZED, Job, Result, end_all, hurry, run, tap
+
 PYTHON = sys.executable
-TAP = re.compile(r"^\s*(ok|not ok)\b(.*)")
-SANITIZED = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
-    "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1",
-}
 # What the slower, sanitized servers are asked: nearly all that strangers can send; and, of that, where threads meet.
 TSAN_API = [f"test_{name}.py" for name in (
     "audit", "client_certificates", "deliveries", "drain", "groups_backlog", "groups_shared", "gzip", "hostile",
-    "idempotency", "identity", "job_watch", "longpoll", "projections_changes", "projections_read", "read_many",
-    "registry_shared", "revocations", "sse", "tickets", "tls", "two_gateways", "validation")]
+    "idempotency", "identity", "identity_rotation", "job_watch", "longpoll", "outbound", "projections_changes", "projections_read",
+    "read_many", "registry_shared", "revocations", "sagas_proofs", "sse", "tickets", "tls", "two_gateways", "validation",
+    "validation_large")]
 ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"test_{name}.py" for name in (
     "auth", "contracts", "dlq", "dry_run", "forged_tokens", "groups_manage", "http", "issuers", "projections", "publish", "quota",
-    "read", "registry", "slow_clients")]
-# Dealt out first, so that workers end together.
-LONG = {f"test_{name}.py" for name in ("crash", "dev_cluster", "examples", "groups_backlog", "groups_proofs", "identity", "issuers",
-                                       "never_skipped", "readme", "supervision", "tickets", "tls", "validation", "validation_real")}
+    "read", "registry", "sagas_awaits", "sagas_by_hand", "sagas_hostile", "slow_clients")]
+# Dealt out first, the longest before the others, so that workers end together.
+LONG = [f"test_{name}.py" for name in (
+    "dev_cluster", "crash", "validation_large", "tls", "examples", "identity_rotation", "groups_backlog", "issuers", "identity",
+    "slow_clients", "deliveries", "readme", "groups_proofs", "sagas_proofs", "supervision", "registry_shared", "read_many", "audit",
+    "tickets", "never_skipped", "validation_real")]
 LONG_UNITS = {f"test_{name}" for name in ("compat_hostile", "group_model", "jsonschema_hostile", "server_park", "webhook_payloads")}
-# What computes only: begun when the program is built, one after the other, with the time that the suites before them leave over.
-# Shown in their turn.
-EARLY = ("lint", "asan-build", "tsan-build")
+# Suites of the API wait more than they compute: one runs after the other, and beside them, one after the other, all else. Of that
+# these give way. Each suite is shown in its turn.
+PATIENT = ("lint", "asan-build", "tsan-build", "fuzz", "asan-fuzz")
+TEMPLATES = clusters.Templates()
 PROGRAM_SECONDS, API_SECONDS, BUILD_SECONDS, LONG_SECONDS = 300, 900, 1800, 4 * 3600
 
 
-class Result:
-    """Of tests; cpu: seconds of it that their processes took, wall: that they took."""
-
-    def __init__(self, passed=0, failed=0):
-        self.passed, self.failed, self.cpu, self.wall = passed, failed, 0.0, 0.0
-
-    def __iadd__(self, other):
-        self.passed += other.passed
-        self.failed += other.failed
-        self.cpu += other.cpu
-        return self
-
-    def line(self, name):
-        return f"{name:12} {self.passed:5} passed {self.failed:4} failed {self.wall:7.1f} s {self.cpu:7.1f} s of CPU"
-
-
-RUNNING = set()                                  # children, of all threads
-
-
-def say(text):
-    print("  " + text, flush=True)
-
-
-def be_nice(child, value):
-    """A child and all that it started, also where the kernel shares out by session first. Back to 0 is for root only."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, child.pid, value)
-        with open(f"/proc/{child.pid}/autogroup", "w", encoding="ascii") as f:
-            f.write(str(value))
-
-
-def end_all():
-    for child in list(RUNNING):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGTERM)
-
-
-def run(argv, seconds, result, env=None, line=None, show=say, wanted=None):
-    """Shows what a child prints, calls line(text) for each line; its exit status, or 124 when it took too long.
-    Until the event `wanted` it gives way to others."""
-    child = subprocess.Popen(argv, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    child.wanted = wanted
-    RUNNING.add(child)
-    if wanted and not wanted.is_set():
-        be_nice(child, 19)
-    late = threading.Event()
-
-    def stop():
-        late.set()
-        os.killpg(child.pid, signal.SIGKILL)     # its own process group: nobody else's
-
-    timer = threading.Timer(seconds, stop)
-    timer.start()
-    try:
-        for raw in child.stdout:
-            text = raw.decode("utf-8", "replace").rstrip("\n")
-            show(text)
-            if line:
-                line(text)
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        result.cpu += used.ru_utime + used.ru_stime
-    except BaseException:
-        os.killpg(child.pid, signal.SIGTERM)
-        child.wait()
-        raise
-    finally:
-        timer.cancel()
-        child.stdout.close()
-        RUNNING.discard(child)
-    if late.is_set():
-        show(f"not ok - {argv[0]}: stopped after {seconds} s")
-        return 124
-    return child.returncode
-
-
-def tap(argv, seconds, env=None, show=say, wanted=None):
-    """A program that prints ok/not ok lines; its exit status counts when it prints none, or ends badly without saying why."""
-    result = Result()
-
-    def line(text):
-        match = TAP.match(text)
-        if match and "SKIP" not in match[2]:
-            result.passed += match[1] == "ok"
-            result.failed += match[1] == "not ok"
-
-    try:
-        status = run(argv, seconds, result, {**SANITIZED, "CMOCKA_MESSAGE_OUTPUT": "TAP", **(env or {})}, line, show, wanted)
-    except FileNotFoundError:
-        status = "no such file"
-    if status and not result.failed:
-        show(f"not ok - {argv[0]} ended with {status}")
-        result.failed += 1
-    if not status and not result.passed and not result.failed:
-        result.passed = 1                        # it counts nothing itself and ended well
-    return result
-
-
-def make(*goals, **how):
+def make(job, *goals):
     jobs = len(os.sched_getaffinity(0))
     result = Result()
-    if run(["make", "--no-print-directory", "-s", f"-j{jobs}", *goals], BUILD_SECONDS, result, **how):
+    if run(job, ["make", "--no-print-directory", "-s", f"-j{jobs}", *goals], BUILD_SECONDS, result):
         result.failed = 1
     else:
         result.passed = 1
@@ -167,15 +66,15 @@ def programs(build, kind):
     return [f"{out(build)}/{path[:-2]}" for path in paths]
 
 
-def at_once(workers, fn, items):
-    """The sum of fn's results; what still runs ends with whatever ends this."""
+def at_once(job, workers, fn, items):
+    """The sum of fn's results; what still runs of the job ends with whatever ends this."""
     result = Result()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         try:
             for one in pool.map(fn, items):
                 result += one
         except BaseException:
-            end_all()
+            end_all(job)
             raise
     return result
 
@@ -190,60 +89,55 @@ def unit_programs(build):
     return [program for program in programs(build, "unit") if build != "tsan" or meets_threads(program)]
 
 
-def unit(build):
+def unit(job, build):
     """As many at once as there are cores, each shown whole when it has ended."""
     def one(program):
         lines = [f"# {program}"]
-        result = tap([program], PROGRAM_SECONDS, show=lines.append)
-        say("\n  ".join(lines))
+        result = tap(job, [program], PROGRAM_SECONDS, show=lines.append)
+        job.say(*lines)
         return result
 
     longest_first = sorted(unit_programs(build), key=lambda program: os.path.basename(program) not in LONG_UNITS)
-    return at_once(len(os.sched_getaffinity(0)), one, longest_first)
+    return at_once(job, len(os.sched_getaffinity(0)), one, longest_first)
 
 
 def fuzz_name(program):
     return re.sub(r"^(fuzz|test)_", "", os.path.basename(program))
 
 
-def corpus(build):
+def corpus(job, build):
     result = Result()
     for program in programs(build, "fuzz"):
         directory = f"tests/fuzz/corpus/{fuzz_name(program)}"
         if not os.path.isdir(os.path.join(ROOT, directory)):
-            print(f"  not ok - {program} has no corpus in {directory}")
+            job.say(f"not ok - {program} has no corpus in {directory}")
             result.failed += 1
             continue
-        result += tap([program, directory], PROGRAM_SECONDS)
+        result += tap(job, [program, directory], PROGRAM_SECONDS)
     return result
 
 
 class Cluster:
-    """A PostgreSQL of our own, on a Unix socket, for tests/db. As root it runs as `postgres` or `nobody`."""
+    """A PostgreSQL of our own, on a Unix socket, for tests/db."""
 
     def __init__(self, tmp):
         self.dir = tempfile.mkdtemp(dir=tmp, prefix="pg-")
-        self.user = next((u for u in ("postgres", "nobody") if exists(u)), None) if os.getuid() == 0 else None
         self.url = f"postgresql://weir@/postgres?host={self.dir}"
 
     def __enter__(self):
         os.chmod(self.dir, 0o755)
-        account = {}
-        if self.user:
-            entry = pwd.getpwnam(self.user)
-            os.chown(self.dir, entry.pw_uid, entry.pw_gid)
-            account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-        binaries = max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
+        user, ids = clusters.account()
+        if ids:
+            os.chown(self.dir, *ids)
         data = os.path.join(self.dir, "data")
-        quiet = {"cwd": self.dir, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **account}
-        subprocess.run([f"{binaries}/initdb", "-D", data, "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-                        "--no-sync", "--no-instructions"], check=True, **quiet)
+        clusters.new(data)
         with open(os.path.join(self.dir, "log"), "wb") as log:
-            self.server = subprocess.Popen([f"{binaries}/postgres", "-D", data, "-k", self.dir, "-c", "listen_addresses=",
-                                            "-c", "fsync=off", "-c", "max_connections=50"], stderr=log, **quiet)
+            self.server = subprocess.Popen([f"{clusters.binaries()}/postgres", "-D", data, "-k", self.dir, "-c", "listen_addresses=",
+                                            "-c", "fsync=off", "-c", "max_connections=50"], cwd=self.dir, stdin=subprocess.DEVNULL,
+                                           stdout=subprocess.DEVNULL, stderr=log, **user)
         self.env = {"WEIR_TEST_DATABASE_URL": self.url, "WEIR_TEST_POSTGRES_PID": str(self.server.pid)}
         for _ in range(200):
-            if subprocess.run([f"{binaries}/pg_isready", "-q", "-h", self.dir], check=False).returncode == 0:
+            if subprocess.run([f"{clusters.binaries()}/pg_isready", "-q", "-h", self.dir], check=False).returncode == 0:
                 return self
             time.sleep(0.05)
         self.__exit__()
@@ -258,14 +152,7 @@ class Cluster:
             self.server.wait()
 
 
-def exists(user):
-    try:
-        return pwd.getpwnam(user)
-    except KeyError:
-        return None
-
-
-def database(build, tmp):
+def database(job, build, tmp):
     """On as many clusters as there are cores: a test may stop its PostgreSQL."""
     waiting = iter(programs(build, "db"))
 
@@ -274,28 +161,29 @@ def database(build, tmp):
         with Cluster(tmp) as cluster:
             for program in waiting:
                 lines = [f"# {program}"]
-                result += tap([program], PROGRAM_SECONDS, cluster.env, lines.append)
-                say("\n  ".join(lines))
+                result += tap(job, [program], PROGRAM_SECONDS, cluster.env, lines.append)
+                job.say(*lines)
         return result
 
     cores = len(os.sched_getaffinity(0))
-    return at_once(cores, work, range(cores)) if programs(build, "db") else Result()
+    return at_once(job, cores, work, range(cores)) if programs(build, "db") else Result()
 
 
-def show_slowest(suite, n=12):
+def show_slowest(job, suite, n=12):
     seconds = collections.Counter()
     for case in suite.iter("testcase"):
         seconds[case.get("classname").rpartition(".")[2]] += float(case.get("time"))
-    say("slowest files: " + ", ".join(f"{name} {took:.0f} s" for name, took in seconds.most_common(n)))
+    job.say("slowest files: " + ", ".join(f"{name} {took:.0f} s" for name, took in seconds.most_common(n)))
 
 
-def api(build, tmp, paths, seconds=API_SECONDS, workers=0):
+def api(job, build, tmp, paths, seconds=API_SECONDS, workers=0, env=None):
     """pytest; the counts are of its own report. Each worker has a gateway of its own, and takes a file when it has done one."""
     report = os.path.join(tempfile.mkdtemp(dir=tmp, prefix="report-"), f"{build}.xml")
     dealt = ["-n", str(workers), "--dist", "loadfile"] if workers else []
     result = Result()
-    status = run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", f"--junitxml={report}", *dealt, *paths],
-                 seconds, result, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "", **SANITIZED})
+    status = run(job, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", f"--junitxml={report}", *dealt, *paths],
+                 seconds, result, {"WEIR_BIN": f"{out(build)}/weir", "TMPDIR": tmp, "PYTHONDONTWRITEBYTECODE": "", **SANITIZED,
+                                   **(env or {})})
     try:
         suite = xml.parse(report).getroot().find("testsuite")
     except (OSError, xml.ParseError):
@@ -303,15 +191,16 @@ def api(build, tmp, paths, seconds=API_SECONDS, workers=0):
         return result
     count = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
-    show_slowest(suite)
+    show_slowest(job, suite)
     result.passed, result.failed = count["tests"] - failed - count["skipped"], failed or int(status != 0)
     return result
 
 
-def api_suite(build, tmp, names):
+def api_suite(job, build, tmp, names):
     """One more worker than there are cores: most tests wait more than they compute."""
-    paths = [f"tests/api/{name}" for name in sorted(names, key=lambda name: (name not in LONG, name))]
-    return api(build, tmp, paths, workers=len(os.sched_getaffinity(0)) + 1)
+    paths = [f"tests/api/{name}" for name in sorted(names, key=lambda name: (LONG.index(name) if name in LONG else len(LONG), name))]
+    copied = TEMPLATES.environment(tmp, os.path.join(ROOT, out(build), "weir"))
+    return api(job, build, tmp, paths, workers=len(os.sched_getaffinity(0)) + 1, env=copied)
 
 
 def api_files():
@@ -319,34 +208,35 @@ def api_files():
 
 
 def suites(tmp):
+    """In the order in which they are begun and shown. A build comes early enough that the suite of the API which needs it never waits."""
     return {
-        "build": lambda: make("all", "tests"),
-        "unit": lambda: unit("release"),
-        "db": lambda: database("release", tmp),
-        "fuzz": lambda: corpus("release"),
-        "api": lambda: api_suite("release", tmp, api_files()),
-        "lint": lambda **how: tap([PYTHON, "tests/support/lint.py"], BUILD_SECONDS, **how),
-        "asan-build": lambda **how: make("BUILD=asan", "all", "tests", **how),
-        "asan-unit": lambda: unit("asan"),
-        "asan-db": lambda: database("asan", tmp),
-        "asan-fuzz": lambda: corpus("asan"),
-        "asan-api": lambda: api_suite("asan", tmp, ASAN_API),
-        "tsan-build": lambda **how: make("BUILD=tsan", "all", *unit_programs("tsan"), **how),
-        "tsan-unit": lambda: unit("tsan"),
-        "tsan-api": lambda: api_suite("tsan", tmp, TSAN_API),
+        "build": lambda job: make(job, "all", "tests"),
+        "asan-build": lambda job: make(job, "BUILD=asan", "all", "tests"),
+        "unit": lambda job: unit(job, "release"),
+        "db": lambda job: database(job, "release", tmp),
+        "fuzz": lambda job: corpus(job, "release"),
+        "api": lambda job: api_suite(job, "release", tmp, api_files()),
+        "lint": lambda job: tap(job, [PYTHON, "tests/support/lint.py"], BUILD_SECONDS),
+        "tsan-build": lambda job: make(job, "BUILD=tsan", "all", *unit_programs("tsan")),
+        "asan-unit": lambda job: unit(job, "asan"),
+        "asan-db": lambda job: database(job, "asan", tmp),
+        "asan-fuzz": lambda job: corpus(job, "asan"),
+        "asan-api": lambda job: api_suite(job, "asan", tmp, ASAN_API),
+        "tsan-unit": lambda job: unit(job, "tsan"),
+        "tsan-api": lambda job: api_suite(job, "tsan", tmp, TSAN_API),
     }
 
 
 def long_fuzz(tmp):
     seconds = int(os.environ.get("FUZZ_SECONDS", "60"))
-    yield "fuzz-build", lambda: make("BUILD=fuzz", "WERROR=0", "fuzzers")
+    yield "fuzz-build", lambda job: make(job, "BUILD=fuzz", "WERROR=0", "fuzzers")
     for program in programs("fuzz", "fuzz"):
         seeds, found = f"tests/fuzz/corpus/{fuzz_name(program)}", os.path.join(tmp, fuzz_name(program))
         os.mkdir(found)
         # What is new lands in `found`; an input that crashes is kept under build/.
         argv = [program, f"-max_total_time={seconds}", "-timeout=10", f"-artifact_prefix=build/{fuzz_name(program)}-", found]
-        yield fuzz_name(program), lambda argv=argv, seeds=seeds: tap(
-            argv + ([seeds] if os.path.isdir(f"{ROOT}/{seeds}") else []), seconds + 120)
+        yield fuzz_name(program), lambda job, argv=argv, seeds=seeds: tap(
+            job, argv + ([seeds] if os.path.isdir(f"{ROOT}/{seeds}") else []), seconds + 120)
 
 
 def cover(tmp):
@@ -355,15 +245,15 @@ def cover(tmp):
     os.umask(0)
     os.mkdir(counters)
     os.environ.update(GCOV_PREFIX=counters, GCOV_PREFIX_STRIP=str(len(ROOT.strip("/").split("/"))))
-    yield "cover-build", lambda: make("BUILD=cover", "all", "tests")
-    yield "cover-unit", lambda: unit("cover")
-    yield "cover-db", lambda: database("cover", tmp)
-    yield "cover-fuzz", lambda: corpus("cover")
-    yield "cover-api", lambda: api_suite("cover", tmp, api_files())
-    yield "covered", lambda: print_cover(counters)
+    yield "cover-build", lambda job: make(job, "BUILD=cover", "all", "tests")
+    yield "cover-unit", lambda job: unit(job, "cover")
+    yield "cover-db", lambda job: database(job, "cover", tmp)
+    yield "cover-fuzz", lambda job: corpus(job, "cover")
+    yield "cover-api", lambda job: api_suite(job, "cover", tmp, api_files())
+    yield "covered", lambda job: print_cover(job, counters)
 
 
-def print_cover(counters):
+def print_cover(job, counters):
     for note in glob.glob("build/obj/cover/**/*.gcno", root_dir=ROOT, recursive=True):
         os.makedirs(os.path.dirname(os.path.join(counters, note)), exist_ok=True)
         shutil.copy(os.path.join(ROOT, note), os.path.join(counters, note))
@@ -374,21 +264,21 @@ def print_cover(counters):
         if name.startswith(("gateway/", "handlers/", "db/")) and name.endswith(".c"):
             best[name] = max(best.get(name, (0, 0)), (float(percent), int(lines)))
     for name, (percent, lines) in sorted(best.items(), key=lambda item: item[1]):
-        print(f"  {percent:6.1f} %  {lines:5} lines  {name}")
+        job.say(f"{percent:6.1f} %  {lines:5} lines  {name}")
     total = sum(lines for _, lines in best.values())
     covered = sum(percent * lines for percent, lines in best.values()) / max(total, 1)
-    print(f"  {covered:6.1f} %  {total:5} lines  in all")
+    job.say(f"{covered:6.1f} %  {total:5} lines  in all")
     return Result(int(total > 0), int(total == 0))
 
 
 def soak(tmp):
-    yield "build", lambda: make("all")
-    yield "soak", lambda: api("release", tmp, ["tests/soak"], LONG_SECONDS)
+    yield "build", lambda job: make(job, "all")
+    yield "soak", lambda job: api(job, "release", tmp, ["tests/soak"], LONG_SECONDS)
 
 
 def bench(_tmp):
     for path in sorted(glob.glob("tests/bench/bench_*.py", root_dir=ROOT)):
-        yield path, lambda path=path: tap([PYTHON, path], LONG_SECONDS)
+        yield path, lambda job, path=path: tap(job, [PYTHON, path], LONG_SECONDS)
 
 
 def chosen(args, tmp):
@@ -405,67 +295,56 @@ def chosen(args, tmp):
     return [(name, table[name]) for name in args or table]
 
 
-def timed(suite, **how):
-    began = time.monotonic()
+def build_of(job, jobs, mode):
+    """What a suite hangs on: the build of its variant; in a mode (--fuzz …) the mode's."""
+    first = next(iter(jobs.values()))
+    if mode:
+        found = first if first.name.endswith("build") else None
+    else:
+        variant = job.name.rpartition("-")[0]
+        found = jobs.get(f"{variant}-build" if variant else "build") if job.name != "lint" else None
+    return found if found is not job else None
+
+
+def carry_out(job, build):
+    """When its build is there; result None: there is none."""
+    if build:
+        hurry(build)
+        build.done.wait()
+    began, result = time.monotonic(), Result(0, 1)
     try:
-        result = suite(**how)
-    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
-        how.get("show", say)(f"not ok - {error}")
-        result = Result(0, 1)
-    result.wall = time.monotonic() - began
-    return result
-
-
-class Early:
-    """The suites of EARLY that were asked for, in a thread of their own."""
-
-    def __init__(self):
-        self.pool, self.begun = concurrent.futures.ThreadPoolExecutor(1), {}
-
-    def begin(self, suites_asked):
-        for name, suite in suites_asked:
-            if name in EARLY:
-                lines, wanted = [], threading.Event()
-                self.begun[name] = lines, wanted, self.pool.submit(timed, suite, show=lines.append, wanted=wanted)
-
-    def result(self, name, suite):
-        if name not in self.begun:
-            return timed(suite)
-        lines, wanted, future = self.begun[name]
-        wanted.set()
-        for child in list(RUNNING):
-            if child.wanted is wanted:
-                be_nice(child, 0)
-        result = future.result()
-        for line in lines:
-            say(line)
-        return result
-
-    def end(self):
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        end_all()
+        if build and (not build.result or build.result.failed):
+            result = None
+        elif not ENDING.is_set():
+            result = job.suite(job)
+    except Exception as error:
+        job.say(f"not ok - {type(error).__name__}: {error}")
+    finally:
+        if result:
+            result.wall = time.monotonic() - began
+        job.result = result
+        job.done.set()
 
 
 def run_all(asked, mode):
-    """Shows each suite's line at the end; the sum of all."""
-    total, lines, broken, early = Result(), [], set(), Early()
-    try:
-        for name, suite in asked:
-            # Suites of a variant hang on its build; those of a mode (--fuzz …) on the mode's.
-            variant = mode or (name.partition("-")[0] if "-" in name else "build")
-            if variant in broken and name != "lint":
-                lines.append(f"{name:12} not run: its build failed")
-                continue
-            print(f"== {name}", flush=True)
-            result = early.result(name, suite)
-            if name == "build" or name.endswith("-build"):
-                broken |= {variant} if result.failed else set()
-            if name == "build" and not result.failed:
-                early.begin(asked)
-            total += result
-            lines.append(result.line(name))
-    finally:
-        early.end()
+    """Shows each suite in its turn; the sum of all."""
+    jobs = {name: Job(name, suite, name in PATIENT) for name, suite in asked}
+    waits = [job for job in jobs.values() if job.name.endswith("api") and not mode]
+    computes = [job for job in jobs.values() if job not in waits]
+    total, lines = Result(), []
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for track in (computes, waits):
+            pool.submit(lambda track=track: [carry_out(job, build_of(job, jobs, mode)) for job in track])
+        try:
+            for job in jobs.values():
+                job.show()
+                job.done.wait()
+                total += job.result or Result()
+                lines.append(job.result.line(job.name) if job.result else f"{job.name:12} not run: its build failed")
+        finally:
+            ENDING.set()
+            while not all(job.done.wait(1) for job in jobs.values()):
+                end_all()
     print("\n".join(["==", *lines]))
     return total
 

@@ -12,7 +12,7 @@
 
 /* Schemas and values that are made to take long: the steps that they may take are few. */
 enum { MAX = 20 };
-#define SOON (10 * US_PER_S) /* also under a sanitizer, on a busy machine */
+#define SOON (20 * US_PER_S) /* also under a sanitizer, on a busy machine */
 
 /* n times what it says, %d being the number, with commas between. */
 static void put_many(struct buf *b, const char *before, int n, const char *each, const char *after)

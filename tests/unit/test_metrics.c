@@ -179,6 +179,50 @@ static void groups_and_their_letters_are_told_together(void **state)
     assert_null(strstr(page(), "weir_group_lag_events{"));
 }
 
+static void sagas_are_counted_by_name_and_step(void **state)
+{
+    static const struct metric_saga_now now[] = { { { "idle", 4 }, { 0 } }, { { "orders", 6 }, { 1, 2, 3, 4 } } };
+    char name[32];
+
+    (void)state;
+    assert_non_null(strstr(page(), "# TYPE weir_saga_started_total counter"));
+    metric_saga(SLICE("orders"), METRIC_SAGA_STARTED, 0);
+    metric_saga(SLICE("orders"), METRIC_SAGA_BACK, 0);
+    metric_saga(SLICE("orders"), METRIC_SAGA_PAUSED, 0);
+    metric_saga(SLICE("orders"), METRIC_SAGA_COMPENSATED, 2.5);
+    metric_saga(SLICE("orders"), METRIC_SAGA_COMPLETED, 1e9);
+    metric_saga(SLICE("a"), METRIC_SAGA_STARTED, 0);
+    metric_saga_step(SLICE("orders"), SLICE("pay"), "action", METRIC_STEP_AGAIN, 7);
+    metric_saga_step(SLICE("orders"), SLICE("pay"), "action", METRIC_STEP_SUCCEEDED, 1.5);
+    metric_saga_step(SLICE("orders"), SLICE("pay"), "compensation", METRIC_STEP_SKIPPED, 9);
+    assert_true(sample("weir_saga_started_total{saga=\"orders\"}") == 1);
+    assert_true(sample("weir_saga_compensating_total{saga=\"orders\"}") == 1);
+    assert_true(sample("weir_saga_compensating_total{saga=\"a\"}") == 0);
+    assert_true(sample("weir_saga_paused_total{saga=\"orders\"}") == 1);
+    assert_true(sample("weir_saga_ended_total{saga=\"orders\",state=\"completed\"}") == 1);
+    assert_true(sample("weir_saga_ended_total{saga=\"orders\",state=\"compensated\"}") == 1);
+    assert_true(sample("weir_saga_ended_total{saga=\"orders\",state=\"failed\"}") == 0);
+    assert_true(sample("weir_saga_seconds_bucket{saga=\"orders\",le=\"1\"}") == 0);
+    assert_true(sample("weir_saga_seconds_bucket{saga=\"orders\",le=\"5\"}") == 1);
+    assert_true(sample("weir_saga_seconds_count{saga=\"orders\"}") == 2);
+    assert_true(sample("weir_saga_seconds_sum{saga=\"orders\"}") == 1e9 + 2.5);
+    assert_true(sample("weir_saga_steps_total{saga=\"orders\",step=\"pay\",kind=\"action\",outcome=\"again\"}") == 1);
+    assert_true(sample("weir_saga_steps_total{saga=\"orders\",step=\"pay\",kind=\"compensation\",outcome=\"skipped\"}") == 1);
+    assert_true(sample("weir_saga_step_seconds_total{saga=\"orders\",step=\"pay\",kind=\"action\"}") == 1.5);
+    assert_true(sample("weir_saga_step_seconds_total{saga=\"orders\",step=\"pay\",kind=\"compensation\"}") == 0);
+    assert_true(metrics_sagas_set(now, 2, 5, 1700000000500000));
+    assert_true(sample("weir_saga_instances{saga=\"orders\",state=\"compensating\"}") == 4);
+    assert_true(sample("weir_saga_instances{saga=\"idle\",state=\"paused\"}") == 0);
+    assert_true(sample("weir_saga_series_dropped") == 5);
+    for (int i = 0; i < 2 * METRICS_SAGAS; i++) {
+        snprintf(name, sizeof name, "many-%d", i);
+        metric_saga(slice_of(name), METRIC_SAGA_STARTED, 0);
+    }
+    assert_true(sample("weir_saga_started_total{saga=\"many-0\"}") == 1);
+    assert_true(sample("weir_saga_started_total{saga=\"_other\"}") == METRICS_SAGAS + 2);
+    the_page_is_in_the_text_format(state);
+}
+
 static void process_figures_are_plausible(void **state)
 {
     double now = (double)time(NULL), files;
@@ -237,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_bucket_holds_what_is_not_above_its_bound),
         cmocka_unit_test(requests_are_told_by_operation_and_status),
         cmocka_unit_test(groups_and_their_letters_are_told_together),
+        cmocka_unit_test(sagas_are_counted_by_name_and_step),
         cmocka_unit_test(process_figures_are_plausible),
         cmocka_unit_test(nothing_is_lost_between_threads),
     };

@@ -349,7 +349,7 @@ static void trickle(struct fixture *f, const char *first)
     }
     assert_true(ended);
     assert_memory_equal(c.in, "HTTP/1.1 408", 12);
-    assert_in_range(clock_mono_us() - began, 400000, 2000000);
+    assert_true(clock_mono_us() - began >= 400000);
     conn_close(&c);
 }
 

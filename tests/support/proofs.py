@@ -1,0 +1,29 @@
+"""For modules that run the proofs of tests/soak in small: two gateways on one database that a proof may kill, with the settings
+GATEWAYS of the module, and proved(proof, …), which fails with what the proof has found wrong. Each is imported by name."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "soak"))
+import groups_rig  # noqa: E402
+
+SEED = int.from_bytes(os.urandom(4), "big")
+# A machine that stands still for a moment is no outage.
+CALM = {"WEIR_COMMIT_WAIT": "30s", "WEIR_DATABASE_CONNECT_TIMEOUT": "20s"}
+
+
+@pytest.fixture(scope="module")
+def gateways(request):
+    with groups_rig.Gateways({**CALM, **request.module.GATEWAYS}) as both:
+        yield both
+        assert both.stop() == []
+
+
+@pytest.fixture
+def proved(gateways):
+    def prove(proof, *arguments, **sizes):
+        wrong, figures = proof(gateways, *arguments, **sizes)
+        assert not wrong, (f"seed {SEED}", wrong[:20], figures)
+
+    return prove
