@@ -1,4 +1,4 @@
-// The Prometheus text of /metrics, as far as the gateway writes it: [{ name, labels, value }].
+/* The Prometheus text of /metrics, as far as the gateway writes it: [{ name, labels, value }]. */
 const LABEL = /([a-z_]+)="((?:[^"\\]|\\.)*)"/g;
 
 export function parseMetrics(text) {

@@ -1,4 +1,4 @@
-// work(item) for every item, so many at a time: pages of many rows make few calls at once. The answers in the items' order.
+/* work(item) for every item, so many at a time: pages of many rows make few calls at once. The answers in the items' order. */
 export async function inTurns(items, atOnce, work) {
     const answers = new Array(items.length);
     let next = 0;
