@@ -197,18 +197,22 @@ enum err handle_repair_letter(struct request *rq, struct reply *rp)
     struct stream_row stream;
     struct buf changes = { 0 };
     enum letter_patch kind = PATCH_MERGE;
-    bool changed = false;
+    bool changed = false, dry_run = false;
     const char *type = "";
     uint8_t id[16];
     enum err e;
 
-    if ((e = read_patch(rq, &kind, &type)) ||
+    if ((e = read_patch(rq, &kind, &type)) || (e = request_query_bool(rq, "dry_run", &dry_run)) ||
         (e = streams_get(rq->db, rq->arena, request_path(rq, "stream"), &stream, &rq->fault)) || (e = letter_path_id(rq, id)) ||
         (e = audit_begin(rq->db, &rq->fault)))
         return e;
     e = dlq_repair(rq->db, rq->arena, stream.stream_id, id, kind, rq->body, &limits, &before, &after, &rq->fault);
     if (!e && (changed = !slice_eq(before.data, after.data)))
         e = dlq_conforms(rq->app->schema_cache, rq->db, rq->arena, &stream, &after, &rq->fault);
+    if (dry_run) {
+        audit_undo(rq->db);
+        return e ? e : reply_letter(rp, stream.name, &after);
+    }
     if (!e && changed)
         put_repair(&changes, type, rq->body, before.data.n, after.data.n);
     if ((e = audited(rq, e, changed ? "DeadLetterRepaired" : NULL, slice_of(path_of(rq, stream.name, id)), &changes)))

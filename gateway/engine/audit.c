@@ -18,6 +18,11 @@ enum err audit_begin(struct db *db, struct fault *f)
     return db_exec(db, &DB_BEGIN, NULL, NULL, f);
 }
 
+void audit_undo(struct db *db)
+{
+    db_rollback(db);
+}
+
 static void member(struct buf *b, const char *name, struct slice value)
 {
     if (!value.n || b->failed)

@@ -31,6 +31,8 @@ void audit_free(struct audit *a);                                       /* NULL-
 /* On the connection's thread, which blocks. */
 enum err audit_begin(struct db *db, struct fault *f);
 enum err audit_end(struct audit *a, struct db *db, enum err e, const struct audit_record *r, struct fault *f);
+/* Instead of audit_end: nothing is kept of what was done, and nothing told. */
+void audit_undo(struct db *db);
 
 void audit_stream(const struct config *c, struct stream_row *ret); /* the settings of `_audit`, over the defaults */
 

@@ -53,8 +53,8 @@ def discard(client, stream, letter, reason=None):
     return client.post(dlq(stream, letter, "discard"), {} if reason is None else {"reason": reason})
 
 
-def repair(client, stream, letter, patch, kind="merge"):
-    return client.request("PATCH", dlq(stream, letter), patch, content_type=f"application/{kind}-patch+json")
+def repair(client, stream, letter, patch, kind="merge", **query):
+    return client.request("PATCH", dlq(stream, letter, **query), patch, content_type=f"application/{kind}-patch+json")
 
 
 # --- looking ------------------------------------------------------------------------------------------------------------------
@@ -300,6 +300,19 @@ def test_what_changes_nothing_is_no_repair(client, gateway, stream):
     assert repair(client, stream, one, [], "json").expect(200).json() == before
     repair(client, stream, one, {"a": 1}).expect(200)
     audited(client, stream, one, 1)
+
+
+def test_a_repair_that_is_only_tried_leaves_no_trace(client, gateway, stream):
+    client.create(stream)
+    one = letters.letter(gateway, stream, 7, data=DATA)
+    before = client.get(dlq(stream, one)).json()
+    tried = repair(client, stream, one, {"total": 1}, dry_run="true").expect(200).json()
+    assert tried["event"]["data"]["total"] == 1 and tried["original_event"]["data"]["total"] == "59,80"
+    repair(client, stream, one, [{"op": "remove", "path": "/none"}], "json", dry_run="true").problem(422, "patch-failed", "/0/path")
+    assert client.get(dlq(stream, one)).json() == before
+    repair(client, stream, one, {"total": 2}, dry_run="false").expect(200)
+    assert audited(client, stream, one, 1)[0]["data"]["changes"]["patch"] == {"total": 2}
+    repair(client, stream, one, {}, dry_run="perhaps").problem(400, "bad-parameter")
 
 
 def test_a_patch_that_does_not_fit_changes_nothing(client, gateway, stream):

@@ -215,8 +215,8 @@ def test_a_repair_must_conform_and_a_dry_run_says_what_does_not(client, registry
     path = f"/v1/streams/{stream}"
     first, second, third = buried(client, stream, [{"total": "1"}, {"total": 2}, {}])
 
-    def patch(letter, body):
-        return client.request("PATCH", f"{path}/dlq/{letter}", body, content_type="application/merge-patch+json")
+    def patch(letter, body, query=""):
+        return client.request("PATCH", f"{path}/dlq/{letter}{query}", body, content_type="application/merge-patch+json")
 
     def dry(call="redrive", **more):
         return client.post(f"{path}/dlq/{call}", {"filter": {}, "dry_run": True, **more}).expect(200).json()
@@ -227,6 +227,7 @@ def test_a_repair_must_conform_and_a_dry_run_says_what_does_not(client, registry
     assert dry(limit=2) == {"matched": 2, "failing_schema": 1}
     assert violations(patch(first, {"total": -1})) == [("/total", "minimum")]
     assert "original_event" not in client.get(f"{path}/dlq/{first}").expect(200).json()
+    assert violations(patch(first, {"total": -1}, "?dry_run=true")) == [("/total", "minimum")]
     patch(first, {"total": 1}).expect(200)
     assert violations(patch(third, {"note": "x"})) == [("", "required")]
     patch(third, {"total": 3}).expect(200)

@@ -1,7 +1,8 @@
-import { lastMember, parseRaw } from "../kit/rawjson.js";
+import { members, pieces } from "../kit/json.js";
 
-/* What was changed in an editor, as a JSON Patch (RFC 6902) in text: values in the spelling in which they were typed, and nothing about what
- * was left alone, so that those bytes stay. It begins with a `test` of what it touches: who repaired the same in between is not overwritten. */
+/* What was changed in an editor, as a JSON Patch (RFC 6902) in text: values in the spelling in which they were typed, and nothing
+ * about what was left alone, so that those bytes stay. It begins with a `test` of what it touches: who repaired the same in between
+ * is not overwritten. */
 
 const OPERATIONS_MAX = 256;         /* of the API; one of them is the test */
 const DEPTHS = [Infinity, 6, 4, 3, 2, 1, 0];
@@ -9,8 +10,7 @@ const PATCH_CHARS = 1 << 20;        /* beyond, the test is left out: the API tak
 
 /* { patch: text, changes: how many }, or null: the values are the same. Both texts must be valid JSON. */
 export function patchOf(before, after) {
-    const old = { text: before, node: parseRaw(before) };
-    const now = { text: after, node: parseRaw(after) };
+    const old = before.trim(), now = after.trim();
 
     for (const depth of DEPTHS) {
         const changes = compare(old, now, [], depth);
@@ -24,113 +24,90 @@ export function patchOf(before, after) {
     return null;
 }
 
-const rawOf = (side) => side.text.slice(side.node.start, side.node.end);
-const under = (side, node) => ({ text: side.text, node });
 const pointer = (path) => path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
 /* One spelling for values that differ in nothing but space. */
-function compact(side) {
-    const { node } = side;
+const compact = (text) => pieces(text).filter((piece) => piece.kind !== "space").map((piece) => piece.text).join("");
 
-    if (node.items) {
-        return `[${node.items.map((item) => compact(under(side, item))).join(",")}]`;
-    }
-    if (node.members) {
-        return `{${node.members.map((m) => `${JSON.stringify(m.name)}:${compact(under(side, m.value))}`).join(",")}}`;
-    }
-    return rawOf(side);
+/* The members of an object by name; null of anything else, and of an object that has a name twice. */
+function named(text) {
+    const found = text.startsWith("{") ? members(text) : null;
+    const map = found && new Map(found);
+
+    return map?.size === found?.length ? map : null;
 }
 
 function compare(old, now, path, depth) {
-    if (rawOf(old) === rawOf(now)) {
+    if (old === now) {
         return [];
     }
-    if (depth > 0 && plain(old.node) && plain(now.node)) {
-        return compareMembers(old, now, path, depth);
-    }
-    if (depth > 0 && old.node.items && now.node.items) {
+    if (depth > 0 && old.startsWith("[") && now.startsWith("[")) {
         return compareItems(old, now, path, depth);
     }
-    return compact(old) === compact(now) ? [] : [{ op: "replace", path, value: rawOf(now) }];
+    const was = depth > 0 && named(old), is = was && named(now);
+    if (is) {
+        return compareMembers(was, is, path, depth);
+    }
+    return compact(old) === compact(now) ? [] : [{ op: "replace", path, value: now }];
 }
 
-/* An object without a name that is there twice. */
-function plain(node) {
-    return node.members && new Set(node.members.map((m) => m.name)).size === node.members.length;
-}
-
-function compareMembers(old, now, path, depth) {
-    const was = new Map(old.node.members.map((m) => [m.name, m.value]));
-    const is = new Map(now.node.members.map((m) => [m.name, m.value]));
-    const changed = [...was].map(([name, node]) => (is.has(name) ?
-        compare(under(old, node), under(now, is.get(name)), [...path, name], depth - 1) :
-        { op: "remove", path: [...path, name] }));
-    const added = [...is].filter(([name]) => !was.has(name)).map(([name, node]) => (
-        { op: "add", path: [...path, name], value: rawOf(under(now, node)) }));
+function compareMembers(was, is, path, depth) {
+    const changed = [...was].map(([name, value]) => (is.has(name) ?
+        compare(value, is.get(name), [...path, name], depth - 1) : { op: "remove", path: [...path, name] }));
+    const added = [...is].filter(([name]) => !was.has(name)).map(([name, value]) => ({ op: "add", path: [...path, name], value }));
 
     return [changed, added].flat(2);
 }
 
 /* Items that are the same at both ends stay; those between are paired, and what is left over was put in or taken out. */
 function compareItems(old, now, path, depth) {
-    const was = old.node.items.map((item) => compact(under(old, item)));
-    const is = now.node.items.map((item) => compact(under(now, item)));
+    const was = members(old).map(([, item]) => item), is = members(now).map(([, item]) => item);
     const least = Math.min(was.length, is.length);
+    const same = (a, b) => a === b || compact(a) === compact(b);
     const changes = [];
     let head = 0, tail = 0;
 
-    while (head < least && was[head] === is[head]) {
+    while (head < least && same(was[head], is[head])) {
         head++;
     }
-    while (tail < least - head && was[was.length - 1 - tail] === is[is.length - 1 - tail]) {
+    while (tail < least - head && same(was.at(-1 - tail), is.at(-1 - tail))) {
         tail++;
     }
     for (let i = head; i < least - tail; i++) {
-        changes.push(compare(under(old, old.node.items[i]), under(now, now.node.items[i]), [...path, i], depth - 1));
+        changes.push(compare(was[i], is[i], [...path, i], depth - 1));
     }
     for (let i = was.length - tail - 1; i >= least - tail; i--) {
         changes.push({ op: "remove", path: [...path, i] });
     }
     for (let i = least - tail; i < is.length - tail; i++) {
-        changes.push({ op: "add", path: [...path, i], value: rawOf(under(now, now.node.items[i])) });
+        changes.push({ op: "add", path: [...path, i], value: is[i] });
     }
     return changes.flat();
 }
 
 /* The innermost value in which all changes are; what is added or removed changes what it is in. */
 function touched(changes) {
-    const places = changes.map((c) => (c.op === "replace" ? c.path : c.path.slice(0, -1)));
-    const [first, ...rest] = places;
-    let common = first.length;
-
-    for (const place of rest) {
+    const [first, ...rest] = changes.map((c) => (c.op === "replace" ? c.path : c.path.slice(0, -1)));
+    const common = rest.reduce((length, place) => {
         const differs = place.findIndex((step, i) => step !== first[i]);
-        common = Math.min(common, differs < 0 ? place.length : differs);
-    }
+        return Math.min(length, differs < 0 ? place.length : differs);
+    }, first.length);
+
     return first.slice(0, common);
-}
-
-function valueAt(side, path) {
-    let { node } = side;
-
-    for (const step of path) {
-        node = node.items ? node.items[step] : lastMember(node, step);
-    }
-    return rawOf(under(side, node));
 }
 
 function written(old, changes) {
     const place = touched(changes);
-    const locked = [{ op: "test", path: place, value: valueAt(old, place) }, ...changes];
-    const text = put(locked);
+    const value = place.reduce((text, step) => members(text).findLast(([name]) => name === step)[1], old);
+    const text = put([{ op: "test", path: place, value }, ...changes]);
 
     return text.length > PATCH_CHARS ? put(changes) : text;
 }
 
 function put(operations) {
-    const lines = operations.map((o) => {
-        const value = o.value === undefined ? "" : `,"value":${o.value}`;
-        return `{"op":"${o.op}","path":${JSON.stringify(pointer(o.path))}${value}}`;
+    const lines = operations.map(({ op, path, value }) => {
+        const rest = value === undefined ? "" : `,"value":${value}`;
+        return `{"op":"${op}","path":${JSON.stringify(pointer(path))}${rest}}`;
     });
 
     return `[${lines.join(",\n")}]`;
