@@ -43,7 +43,7 @@ TEST_CFLAGS  := $(if $(filter fuzz,$(BUILD)),,-O0 -U_FORTIFY_SOURCE)
 TEST_LDFLAGS := $(LDFLAGS) $(if $(filter fuzz,$(BUILD)),,$(if $(shell which ld.gold 2>/dev/null),-fuse-ld=gold))
 
 # Sources by folder: a new file needs no entry here. Generated ones: SQL texts, migrations, embedded pages.
-GEN_SRC := $(GEN)/migrations.c $(GEN)/metaschemas.c $(if $(wildcard openapi/assets.py),$(GEN)/assets.c)
+GEN_SRC := $(GEN)/migrations.c $(GEN)/metaschemas.c $(GEN)/assets.c
 SRC     := $(shell find gateway handlers db -name '*.c' 2>/dev/null | LC_ALL=C sort) $(GEN_SRC)
 LIB_OBJ := $(patsubst %.c,$(OBJ)/%.o,$(filter-out gateway/main.c,$(SRC)))
 LIB     := $(OBJ)/libweir.a
@@ -66,7 +66,7 @@ all: $(OUT)/weir                ## Build the gateway: build/weir
 help:                           ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-deps:                           ## Install what Weir needs to build and test (apt as root; npm for the API pages); quick when all is there
+deps:                           ## Install what Weir needs to build and test (apt as root; npm for the pages); quick when all is there
 	@deploy/deps.sh
 
 run: deps                       ## Build and start a gateway with its own private PostgreSQL under ./.weir
@@ -161,8 +161,11 @@ $(GEN)/migrations.c: db/sql/gen.py $(wildcard migrations/*.sql)
 $(GEN)/metaschemas.c: gateway/jsonschema/metaschemas.py $(wildcard gateway/jsonschema/metaschemas/*.json)
 	@mkdir -p $(@D)
 	$(PYTHON) gateway/jsonschema/metaschemas.py $@ $(filter %.json,$^)
-$(GEN)/assets.c: openapi/assets.py $(shell find openapi dashboard -type f -not -path '*/node_modules/*' -not -name '*.pyc' 2>/dev/null)
+$(GEN)/assets.c: openapi/assets.py $(GEN)/ui/app.js $(shell find openapi -type f -not -path '*/node_modules/*' -not -name '*.pyc')
 	@mkdir -p $(@D)
 	$(PYTHON) openapi/assets.py
+# Folders stand among the sources too, so that a file that goes away is noticed.
+$(GEN)/ui/app.js: $(shell find dashboard -not -path '*/node_modules*')
+	node dashboard/build.mjs $(@D)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

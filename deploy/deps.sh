@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 root=$PWD
 
 packages="gcc make pkg-config libjansson-dev libpq-dev libjwt-dev libssl-dev libgnutls28-dev libcurl4-openssl-dev zlib1g-dev libpcre2-dev libcmocka-dev
-postgresql-client debootstrap python3 python3-yaml python3-pytest python3-pytest-xdist python3-jsonschema openssl curl jq git ca-certificates"
+postgresql-client debootstrap python3 python3-yaml python3-pytest python3-pytest-xdist python3-jsonschema openssl curl jq git ca-certificates
+chromium fonts-dejavu-core"
 mhd_packages=dpkg-dev
 mhd_suite=trixie
 policy=/usr/sbin/policy-rc.d   # asked before a package starts its service
@@ -95,7 +96,7 @@ fetch_promtool() {
         install -D "$tmp/usr/bin/promtool" deps/bin/promtool
 }
 
-# The viewer of the API pages, the identity provider, the test suites and the clients of the tests: exactly what the lock file says.
+# The viewer of the API pages, the dashboard, the browser's driver, the identity provider, the test suites and the clients of the tests: exactly what the lock file says.
 npm_install() {
     lock=$1/package-lock.json
     { [ -f "$lock" ] && ! cmp -s "$lock" "$1/node_modules/.weir-lock"; } || return 0
@@ -146,7 +147,7 @@ alert_checker() {
 }
 at_once libmicrohttpd
 at_once alert_checker
-for place in openapi/viewer tests/identity tests/oracles tests/outbound tests/registry; do at_once npm_install $place; done
+for place in openapi/viewer dashboard tests/browser tests/identity tests/oracles tests/outbound tests/registry; do at_once npm_install $place; done
 at_once pip_install tests/outbound
 at_once pip_install tests/registry
 failed=0

@@ -2,15 +2,20 @@
 #include "handlers/handlers.h"
 
 /* Nothing from elsewhere, no inline script; data: for the icons inside the viewer's style sheet. */
-#define CSP                                                                                              \
+#define DOCS_CSP                                                                                              \
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; " \
     "frame-ancestors 'none'"
+/* The dashboard acts with an operator's token: only its own two files run, only this origin is called, and no text of an
+ * event can become markup. */
+#define UI_CSP                                                                                                         \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "              \
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 enum err handle_root(struct request *rq, struct reply *rp)
 {
     (void)rq;
     return reply_fixed(rp, 200, "application/json",
-                       SLICE("{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\",\"links\":{\"docs\":\"/docs\","
+                       SLICE("{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\",\"links\":{\"dashboard\":\"/ui\",\"docs\":\"/docs\","
                              "\"openapi\":\"/openapi.json\",\"streams\":\"/v1/streams\",\"health\":\"/healthz\","
                              "\"ready\":\"/readyz\",\"metrics\":\"/metrics\",\"version\":\"/version\"}}"));
 }
@@ -21,14 +26,14 @@ enum err handle_version(struct request *rq, struct reply *rp)
     return reply_fixed(rp, 200, "application/json", SLICE("{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\"}"));
 }
 
-static void page_headers(struct request *rq, struct reply *rp)
+static void page_headers(struct request *rq, struct reply *rp, const char *csp)
 {
-    reply_header(rq, rp, "Content-Security-Policy", CSP);
+    reply_header(rq, rp, "Content-Security-Policy", csp);
     reply_header(rq, rp, "X-Content-Type-Options", "nosniff");
     reply_header(rq, rp, "Referrer-Policy", "no-referrer");
 }
 
-static enum err reply_asset(struct request *rq, struct reply *rp, struct slice path)
+static enum err reply_asset(struct request *rq, struct reply *rp, struct slice path, const char *csp)
 {
     const struct asset *a = asset_find(path);
     enum err e;
@@ -48,33 +53,48 @@ static enum err reply_asset(struct request *rq, struct reply *rp, struct slice p
     reply_header(rq, rp, "ETag", etag);
     reply_header(rq, rp, "Cache-Control", "no-cache");
     reply_header(rq, rp, "Vary", "Accept-Encoding");
-    page_headers(rq, rp);
+    page_headers(rq, rp, csp);
     return OK;
 }
 
 enum err handle_openapi_json(struct request *rq, struct reply *rp)
 {
-    return reply_asset(rq, rp, SLICE("/openapi.json"));
+    return reply_asset(rq, rp, SLICE("/openapi.json"), DOCS_CSP);
 }
 
 enum err handle_openapi_yaml(struct request *rq, struct reply *rp)
 {
-    return reply_asset(rq, rp, SLICE("/openapi.yaml"));
+    return reply_asset(rq, rp, SLICE("/openapi.yaml"), DOCS_CSP);
 }
 
 enum err handle_docs(struct request *rq, struct reply *rp)
 {
-    return reply_asset(rq, rp, SLICE("/docs"));
+    return reply_asset(rq, rp, SLICE("/docs"), DOCS_CSP);
+}
+
+static enum err reply_asset_of(struct request *rq, struct reply *rp, const char *folder, const char *csp)
+{
+    struct slice name = request_path(rq, "asset");
+    char *path = arena_printf(rq->arena, "%s/%.*s", folder, (int)name.n, name.p);
+
+    if (!path)
+        return ERR_NO_MEMORY;
+    return reply_asset(rq, rp, slice_of(path), csp);
 }
 
 enum err handle_docs_asset(struct request *rq, struct reply *rp)
 {
-    struct slice name = request_path(rq, "asset");
-    char *path = arena_printf(rq->arena, "/docs/%.*s", (int)name.n, name.p);
+    return reply_asset_of(rq, rp, "/docs", DOCS_CSP);
+}
 
-    if (!path)
-        return ERR_NO_MEMORY;
-    return reply_asset(rq, rp, slice_of(path));
+enum err handle_ui(struct request *rq, struct reply *rp)
+{
+    return reply_asset(rq, rp, SLICE("/ui"), UI_CSP);
+}
+
+enum err handle_ui_asset(struct request *rq, struct reply *rp)
+{
+    return reply_asset_of(rq, rp, "/ui", UI_CSP);
 }
 
 static void problem_json(struct buf *out, const struct problem *p)
@@ -122,6 +142,6 @@ enum err handle_problem(struct request *rq, struct reply *rp)
     if (e)
         return e;
     reply_header(rq, rp, "Vary", "Accept");
-    page_headers(rq, rp);
+    page_headers(rq, rp, DOCS_CSP);
     return OK;
 }

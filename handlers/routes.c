@@ -17,6 +17,8 @@ const struct route routes[] = {
     { "getOpenapiYaml", "GET", "/openapi.yaml", PERM_NONE, 0, false, handle_openapi_yaml, NULL },
     { "getDocs", "GET", "/docs", PERM_NONE, 0, false, handle_docs, NULL },
     { "getDocsAsset", "GET", "/docs/{asset}", PERM_NONE, 0, false, handle_docs_asset, NULL },
+    { "getUi", "GET", "/ui", PERM_NONE, 0, false, handle_ui, NULL },
+    { "getUiAsset", "GET", "/ui/{asset}", PERM_NONE, 0, false, handle_ui_asset, NULL },
     { "getProblem", "GET", "/problems/{code}", PERM_NONE, 0, false, handle_problem, NULL },
 
     { "listStreams", "GET", "/v1/streams", PERM_AUTHENTICATED, 0, true, handle_list_streams, "limit after" },

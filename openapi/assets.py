@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Builds what the gateway serves from memory: the OpenAPI document as YAML and JSON, and the pages of /docs.
+"""Builds what the gateway serves from memory: the OpenAPI document as YAML and JSON, the pages of /docs and the dashboard.
 
 Writes build/gen/assets.c (see gateway/http/assets.h) and beside it the files that it takes in with .incbin.
 """
@@ -40,7 +40,19 @@ def licences():
     return b"Swagger UI\n\n" + b"\n\n".join((SWAGGER / name).read_bytes() for name in names)
 
 
-def assets():
+def dashboard(bundle):
+    """What dashboard/build.mjs has made: /ui and its files."""
+    if not (bundle / "app.js").is_file():
+        sys.exit(f"openapi/assets.py: {bundle} is missing: run `make`, which builds it first")
+    kinds = {".js": JS, ".css": CSS, ".svg": SVG, ".txt": TEXT}
+    files = [("/ui", HTML, (bundle / "index.html").read_bytes())]
+    for path in sorted(bundle.iterdir()):
+        if path.suffix in kinds:
+            files.append((f"/ui/{path.name}", kinds[path.suffix], path.read_bytes()))
+    return files
+
+
+def assets(out):
     """(path, content type, bytes) of everything that is served."""
     document = json.dumps(load_yaml(HERE / "openapi.yaml"), ensure_ascii=False, separators=(",", ":"))
     return [
@@ -53,6 +65,7 @@ def assets():
         ("/docs/swagger-ui.css", CSS, (SWAGGER / "swagger-ui.css").read_bytes()),
         ("/docs/swagger-ui-bundle.js", JS, (SWAGGER / "swagger-ui-bundle.js").read_bytes()),
         ("/docs/licences.txt", TEXT, licences()),
+        *dashboard(out / "ui"),
     ]
 
 
@@ -82,7 +95,7 @@ def main(out):
         sys.exit("openapi/assets.py: swagger-ui-dist is missing: run `make deps`")
     out.mkdir(parents=True, exist_ok=True)
     (out / "assets").mkdir(exist_ok=True)
-    rows = [row(out / "assets", *asset) for asset in assets()]
+    rows = [row(out / "assets", *asset) for asset in assets(out)]
     code = '/* Made by openapi/assets.py. */\n#include "gateway/http/assets.h"\n\n' + "".join(code for code, _ in rows)
     code += "\nconst struct asset assets[] = {\n" + "".join(line for _, line in rows) + "};\n"
     code += "const size_t asset_count = sizeof assets / sizeof *assets;\n"

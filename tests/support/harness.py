@@ -81,13 +81,13 @@ def scratch(prefix="gateway-"):
 class Gateway:
     """A running `weir`. `dev` brings its own PostgreSQL, `serve` uses that of another gateway."""
 
-    def __init__(self, arguments, settings=None, directory=None, context=None):
+    def __init__(self, arguments, settings=None, directory=None, context=None, port=0):
         self.directory = directory or scratch()
         self.ready_file = os.path.join(self.directory, f"ready-{time.monotonic_ns()}")
         self.log_path = self.ready_file + ".log"
         env = environment({"WEIR_AUTH_HS256_SECRET": SECRET, "WEIR_HTTP_ACCESS_LOG": "false", **(settings or {})})
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([BINARY, *arguments, "--port", "0", "--ready-file", self.ready_file], env=env,
+            self.process = subprocess.Popen([BINARY, *arguments, "--port", str(port), "--ready-file", self.ready_file], env=env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
         STARTED.append(self)
         try:

@@ -1,0 +1,71 @@
+/* Asks again and again, gently: while the tab is seen, never twice at once, slower after errors. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { token } from "./session.js";
+
+const SLOWEST = 60000;
+
+/* -> {data, error, loading, stale, reload()}. The last data stay over errors (then `stale`) until `deps` change. everyMs 0: once. */
+export function usePoll(fn, everyMs, deps = []) {
+    const [state, setState] = useState({ data: undefined, error: null });
+    const latest = useRef(fn);
+    const again = useRef(() => {});
+    latest.current = fn;
+    useEffect(() => {
+        setState({ data: undefined, error: null });
+        const stop = loop((signal) => latest.current(signal), everyMs, setState, again);
+        return stop;
+    }, [everyMs, token.value, ...deps]);
+    return { ...state, loading: state.data === undefined && !state.error, stale: state.data !== undefined && Boolean(state.error),
+        reload: () => again.current() };
+}
+
+function loop(fn, everyMs, setState, again) {
+    let timer = null, running = null, failures = 0, ended = false, late = false;
+
+    const later = (delay) => {
+        clearTimeout(timer);
+        timer = delay ? setTimeout(ask, delay) : null;
+    };
+    async function ask() {
+        if (document.hidden && everyMs) {
+            late = true;                               // asked when the tab is looked at again
+            return;
+        }
+        running?.abort();
+        const mine = running = new AbortController();
+        try {
+            const data = await fn(mine.signal);
+            if (mine === running && !ended) {
+                failures = 0;
+                setState({ data, error: null });
+            }
+        } catch (error) {
+            if (mine !== running || ended || error.name === "AbortError") {
+                return;
+            }
+            failures++;
+            setState((old) => ({ ...old, error }));
+        }
+        if (mine === running && !ended) {
+            running = null;
+            const delay = failures ? Math.min(SLOWEST, (everyMs || 5000) * 2 ** (failures - 1)) : everyMs;
+            later(failures && !everyMs ? 0 : delay);
+        }
+    }
+    const seen = () => {
+        if (!document.hidden && late) {
+            late = false;
+            ask();
+        }
+    };
+    again.current = ask;
+    document.addEventListener("visibilitychange", seen);
+    ask();
+    return () => {
+        ended = true;
+        clearTimeout(timer);
+        running?.abort();
+        again.current = () => {};
+        document.removeEventListener("visibilitychange", seen);
+    };
+}

@@ -1,0 +1,31 @@
+import { useEffect, useId, useRef } from "preact/hooks";
+
+/* A modal dialog of the browser's own: it keeps the focus inside, closes by Escape and gives the focus back. Shown while mounted.
+ * must: it cannot be closed by the reader. */
+export function Dialog({ title, onClose, children, wide, must }) {
+    const id = useId(), dialog = useRef(null);
+    useEffect(() => {
+        const before = document.activeElement;
+        dialog.current.showModal();
+        dialog.current.querySelector("[data-first]")?.focus();
+        return () => before?.isConnected && before.focus();
+    }, []);
+    const leave = (event) => {
+        event.preventDefault();                // the owner unmounts it
+        if (!must) {
+            onClose?.();
+        }
+    };
+    const pressed = (event) => event.target === dialog.current && !must && onClose?.();
+    return (
+        <dialog ref={dialog} class={wide ? "wide" : undefined} aria-labelledby={id} onCancel={leave} onMouseDown={pressed}>
+            <div class="dialog-inside">
+                <header class="dialog-head">
+                    <h2 id={id}>{title}</h2>
+                    {!must && <button type="button" class="icon" aria-label="Close" onClick={() => onClose?.()}>✕</button>}
+                </header>
+                {children}
+            </div>
+        </dialog>
+    );
+}

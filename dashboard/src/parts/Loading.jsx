@@ -1,0 +1,3 @@
+export function Loading({ what = "Loading" }) {
+    return <p class="loading" role="status">{what}…</p>;
+}

@@ -1,0 +1,30 @@
+/* The only table of pages. path: ":name" is one segment, decoded. nav: under which entry of the navigation it stands; `entry` is that
+ * entry's own page. needs: the actions of which the token must have one on some name ("any": whoever is logged in). */
+import { ApiPage } from "./api/ApiPage.jsx";
+import { OverviewPage } from "./overview/OverviewPage.jsx";
+import { StreamsPage } from "./streams/StreamsPage.jsx";
+import { GroupsPage } from "./groups/GroupsPage.jsx";
+import { LettersPage } from "./letters/LettersPage.jsx";
+import { SchemasPage } from "./schemas/SchemasPage.jsx";
+import { ProjectionsPage } from "./projections/ProjectionsPage.jsx";
+import { SagasPage } from "./sagas/SagasPage.jsx";
+
+const STREAMS = ["subscribe", "publish", "manage", "dlq"];
+
+export const routes = [
+    { path: "/", title: "Overview", page: OverviewPage, nav: "Overview", entry: true, key: "o", needs: ["any"] },
+
+    { path: "/streams", title: "Streams", page: StreamsPage, nav: "Streams", entry: true, key: "s", needs: STREAMS },
+
+    { path: "/groups", title: "Groups", page: GroupsPage, nav: "Groups", entry: true, key: "g", needs: ["subscribe", "manage", "dlq"] },
+
+    { path: "/letters", title: "Dead letters", page: LettersPage, nav: "Dead letters", entry: true, key: "d", needs: ["dlq"] },
+
+    { path: "/schemas", title: "Schemas", page: SchemasPage, nav: "Schemas", entry: true, key: "c", needs: ["schema"] },
+
+    { path: "/projections", title: "Projections", page: ProjectionsPage, nav: "Projections", entry: true, key: "p", needs: ["projection"] },
+
+    { path: "/sagas", title: "Sagas", page: SagasPage, nav: "Sagas", entry: true, key: "a", needs: ["saga"] },
+
+    { path: "/api", title: "API", page: ApiPage, nav: "API", entry: true, key: "i", needs: ["any"] },
+];

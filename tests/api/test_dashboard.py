@@ -1,0 +1,107 @@
+"""The dashboard in a real browser: each file tests/browser/test_*.mjs against a gateway with a PostgreSQL of its own.
+
+A browser test asks for what a browser cannot do over a control channel on loopback: POST /<act> with JSON, see Control.
+"""
+import glob
+import http.server
+import json
+import os
+import re
+import subprocess
+import threading
+
+import harness
+import pytest
+
+FOLDER = os.path.join(harness.ROOT, "tests", "browser")
+FILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, "test_*.mjs")))
+SETTINGS = {"WEIR_OUTBOUND_ALLOW_PRIVATE": "true", "WEIR_JOBS_POLL": "50ms", "WEIR_HTTP_KEEPALIVE": "1s",
+            "WEIR_OUTBOUND_BREAKER_OPEN": "1s"}
+SECONDS = 120 * harness.SLOW
+
+
+class Rig:
+    """A gateway that can be killed and started again at the same address."""
+
+    def __init__(self):
+        self.gateway = harness.dev(SETTINGS)
+        self.url, self.directory = self.gateway.url, self.gateway.directory
+
+    def token(self, scope="admin:*", ttl=3600, **claims):
+        return {"token": harness.mint(scope, ttl, **claims)}
+
+    def stop(self, kill=True):
+        """kill: as kill -9. Else it drains, and says bye to its readers."""
+        if kill:
+            self.gateway.kill()
+        else:
+            assert self.gateway.stop() == 0
+        return {}
+
+    def start(self):
+        self.gateway = harness.Gateway(["dev", "--data-dir", os.path.join(self.directory, "data")],
+                                       SETTINGS, self.directory, port=self.gateway.port)
+        assert self.gateway.url == self.url
+        return {}
+
+    def restart(self, kill=True):
+        self.stop(kill)
+        return self.start()
+
+    def sql(self, text):
+        return {"rows": harness.psql(self.gateway, text)}
+
+    def log(self):
+        return {"text": self.gateway.log()}
+
+    def end(self):
+        status = self.gateway.stop()
+        harness.remove(self.gateway)
+        assert status == 0
+
+
+class Control(http.server.BaseHTTPRequestHandler):
+    """POST /token {"scope", "ttl", …claims}, /stop, /start, /restart {"kill"}, /sql {"text"}, /log."""
+
+    def do_POST(self):
+        more = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        try:
+            status, answer = 200, getattr(self.server.rig, self.path.strip("/"))(**more)
+        except Exception as e:                           # the browser test tells what failed
+            status, answer = 500, {"error": repr(e)}
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def control(rig):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Control)
+    server.rig = rig
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_in_a_browser(rig, control, name):
+    env = {**os.environ, "WEIR_URL": rig.url, "WEIR_TOKEN": harness.mint(), "WEIR_CONTROL": control,
+           "WEIR_WAIT": str(15000 * harness.SLOW), "NO_COLOR": "1"}
+    done = subprocess.run(["node", "--test", "--test-reporter=spec", os.path.join(FOLDER, name)], env=env, cwd=FOLDER,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert re.search(r"^ℹ pass [1-9]", done.stdout, re.M), done.stdout
