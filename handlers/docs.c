@@ -7,16 +7,17 @@
     "frame-ancestors 'none'"
 /* The dashboard acts with an operator's token: only its own two files run, only this origin is called, and no text of an
  * event can become markup. */
-#define UI_CSP                                                                                                         \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "              \
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+#define UI_CSP                                                                                              \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "   \
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "     \
+    "trusted-types 'none'"
 
 enum err handle_root(struct request *rq, struct reply *rp)
 {
     (void)rq;
     return reply_fixed(rp, 200, "application/json",
-                       SLICE("{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\",\"links\":{\"dashboard\":\"/ui\",\"docs\":\"/docs\","
-                             "\"openapi\":\"/openapi.json\",\"streams\":\"/v1/streams\",\"health\":\"/healthz\","
+                       SLICE("{\"name\":\"weir\",\"version\":\"" WEIR_VERSION "\",\"links\":{\"dashboard\":\"/ui\","
+                             "\"docs\":\"/docs\",\"openapi\":\"/openapi.json\",\"streams\":\"/v1/streams\",\"health\":\"/healthz\","
                              "\"ready\":\"/readyz\",\"metrics\":\"/metrics\",\"version\":\"/version\"}}"));
 }
 
