@@ -2,6 +2,8 @@
  * entry's own page. needs: the actions of which the token must have one on some name ("any": whoever is logged in). */
 import { ApiPage } from "./api/ApiPage.jsx";
 import { OverviewPage } from "./overview/OverviewPage.jsx";
+import { EventPage } from "./streams/EventPage.jsx";
+import { StreamPage } from "./streams/StreamPage.jsx";
 import { StreamsPage } from "./streams/StreamsPage.jsx";
 import { GroupsPage } from "./groups/GroupsPage.jsx";
 import { LettersPage } from "./letters/LettersPage.jsx";
@@ -15,6 +17,8 @@ export const routes = [
     { path: "/", title: "Overview", page: OverviewPage, nav: "Overview", entry: true, key: "o", needs: ["any"] },
 
     { path: "/streams", title: "Streams", page: StreamsPage, nav: "Streams", entry: true, key: "s", needs: STREAMS },
+    { path: "/streams/:stream", title: "Stream", page: StreamPage, nav: "Streams", needs: STREAMS },
+    { path: "/streams/:stream/events/:partition/:offset", title: "Event", page: EventPage, nav: "Streams", needs: ["subscribe"] },
 
     { path: "/groups", title: "Groups", page: GroupsPage, nav: "Groups", entry: true, key: "g", needs: ["subscribe", "manage", "dlq"] },
 

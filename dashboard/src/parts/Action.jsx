@@ -10,8 +10,9 @@ import { toast } from "./Toasts.jsx";
 /* A button that makes a call, shows beside it what went wrong, and tells the same call as curl.
  * call: {method, path, query?, body?, type?, headers?}, or a function that returns it (or null: not now).
  * confirm: {title, text, phrase?, label?}: asks first; phrase: what must be typed. tone: "primary", "danger".
+ * unless: an async test that forbids the call when it is true, and says so itself.
  * children: fields in the dialog of confirm. said: a toast when it is done. */
-export function Action({ label, call, tone, confirm, onDone, disabledWhy, children, said }) {
+export function Action({ label, call, tone, confirm, onDone, disabledWhy, children, said, unless }) {
     const [asking, setAsking] = useState(false);
     const act = useAct(call, (answer) => {
         setAsking(false);
@@ -19,7 +20,7 @@ export function Action({ label, call, tone, confirm, onDone, disabledWhy, childr
             toast(said);
         }
         onDone?.(answer);
-    });
+    }, unless);
     const copy = async () => {
         const made = callOf(call);
         try {
@@ -50,7 +51,7 @@ export function Action({ label, call, tone, confirm, onDone, disabledWhy, childr
 const callOf = (call) => (typeof call === "function" ? call() : call);
 
 /* {run, busy, error, clear}: one call at a time, and none after its button is gone. */
-export function useAct(call, onDone) {
+export function useAct(call, onDone, unless) {
     const [state, setState] = useState({ busy: false, error: null });
     const here = useRef(true);
     useEffect(() => () => {
@@ -63,10 +64,12 @@ export function useAct(call, onDone) {
         }
         setState({ busy: true, error: null });
         try {
-            const answer = await send(made);
+            const answer = await unless?.() ? null : await send(made);
             if (here.current) {
                 setState({ busy: false, error: null });
-                onDone?.(answer);
+                if (answer) {
+                    onDone?.(answer);
+                }
             }
         } catch (error) {
             if (here.current) {

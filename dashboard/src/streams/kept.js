@@ -1,0 +1,74 @@
+/* The newest events of a live tail. Both are bounded, whatever comes: what is shown, and what waits while the view is held. */
+
+export const ROWS_MAX = 2000;
+const BYTES_MAX = 32 << 20;
+const RATE_MS = 5000;
+
+export function makeKept() {
+    return { shown: [], waiting: [], held: false, seq: 0, total: 0, arrivals: [], gaps: [] };
+}
+
+/* items: [{ event, text, cursor }] in the order in which they came; fresh: they are no history. */
+export function addEvents(kept, items, fresh, now = performance.now()) {
+    const rows = items.map((item) => ({ ...item, seq: ++kept.seq, size: item.text.length }));
+
+    kept.total += rows.length;
+    if (fresh) {
+        kept.arrivals.push({ at: now, count: rows.length });
+        forget(kept, now);
+    }
+    (kept.held ? kept.waiting : kept.shown).push(...rows);
+    if (!kept.held) {
+        trim(kept);
+    }
+}
+
+/* So much waits that nothing more should be fetched: the rest stays in the stream until the view goes on. */
+export function isFull(kept) {
+    return kept.waiting.length >= ROWS_MAX || kept.waiting.reduce((sum, row) => sum + row.size, 0) >= BYTES_MAX / 2;
+}
+
+export function release(kept) {
+    kept.held = false;
+    kept.shown = kept.shown.concat(kept.waiting);
+    kept.waiting = [];
+    trim(kept);
+}
+
+function trim(kept) {
+    let size = 0;
+    let first = kept.shown.length;
+
+    while (first > 0 && kept.shown.length - first < ROWS_MAX && size + kept.shown[first - 1].size <= BYTES_MAX) {
+        size += kept.shown[--first].size;
+    }
+    first = Math.min(first, kept.shown.length - 1);
+    if (first > 0) {
+        kept.shown = kept.shown.slice(first);
+    }
+}
+
+/* Events a second, over the last few seconds. */
+export function arrivalRate(kept, now = performance.now()) {
+    forget(kept, now);
+    return kept.arrivals.reduce((sum, one) => sum + one.count, 0) / (RATE_MS / 1000);
+}
+
+function forget(kept, now) {
+    while (kept.arrivals.length && kept.arrivals[0].at < now - RATE_MS) {
+        kept.arrivals.shift();
+    }
+}
+
+/* A test for rows: whether the text, in any case, stands in the event as it was sent. Empty: all. */
+export function matcher(term) {
+    const pattern = term && new RegExp(term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+
+    return (row) => {
+        if (row.term !== term) {
+            row.term = term;
+            row.hit = !pattern || pattern.test(row.text);
+        }
+        return row.hit;
+    };
+}

@@ -1,0 +1,43 @@
+import { useCallback, useMemo, useReducer, useRef } from "preact/hooks";
+import { useLive } from "../kit/live.js";
+import { addEvents, isFull, makeKept, release } from "./kept.js";
+
+/* A live subscription and what is kept of it. query undefined: not known yet. While it is held, what comes waits; when too much waits the
+ * connection is given back, and goes on at its cursor afterwards: nothing is missed. */
+export function useTail(path, query) {
+    const [, redraw] = useReducer((n) => n + 1, 0);
+    const key = JSON.stringify([path, query]);
+    const kept = useMemo(makeKept, [key]);
+    const atEnd = useRef(null);
+    const live = useLive({
+        path: query && path, query, paused: kept.held && isFull(kept),
+        onBatch: (items) => {
+            addEvents(kept, items, atEnd.current === key);
+            redraw();
+        },
+        onUpToDate: () => {
+            atEnd.current = key;
+            redraw();
+        },
+        onGap: (gap) => {
+            kept.gaps.push(gap);
+            redraw();
+        },
+    });
+    const hold = useCallback(() => {
+        if (!kept.held) {
+            kept.held = true;
+            redraw();
+        }
+    }, [kept]);
+    const goOn = useCallback(() => {
+        release(kept);
+        redraw();
+    }, [kept]);
+    const clear = useCallback(() => {
+        kept.shown = [];
+        redraw();
+    }, [kept]);
+
+    return { kept, live, caughtUp: atEnd.current === key, hold, goOn, clear };
+}
