@@ -16,45 +16,57 @@ const FIGURES = {
 
 export const keyOf = (group) => `${group.stream}/${group.name}`;
 
-/* The groups of some streams: { groups, next }, next being what the streams after them are asked for with. */
-export async function loadGroups(after, signal) {
+/* The groups of so many pages of streams, or of one stream: {groups, more}. */
+export async function loadGroups({ stream, pages }, signal) {
+    if (stream) {
+        return { groups: await groupsOf(stream, signal), more: false };
+    }
+    const groups = [];
+    let after;
+    for (let page = 0; page < pages && after !== null; page++) {
+        const found = await loadPage(after, signal);
+        groups.push(...found.groups);
+        after = found.next;
+    }
+    return { groups, more: after !== null };
+}
+
+async function loadPage(after, signal) {
     const { body } = await api.get("/v1/streams", { query: { limit: STREAMS_A_PAGE, after }, signal });
     const lists = await inTurns(body.items, 4, (stream) => groupsOf(stream.name, signal));
-
-    return { groups: lists.flat(), streams: body.items.map((stream) => stream.name), next: body.next };
+    return { groups: lists.flat(), next: body.next };
 }
 
 export async function groupsOf(stream, signal) {
     const groups = [];
     let after;
-
     try {
         do {
             const { body } = await api.get(api.path`/v1/streams/${stream}/groups`, { query: { limit: 1000, after }, signal });
-
             groups.push(...body.items);
             after = body.next;
         } while (after);
     } catch (problem) {
-        if (problem.status !== 404)     // it was deleted meanwhile
+        if (problem.status !== 404) {   // it was deleted meanwhile
             throw problem;
+        }
     }
     return groups;
 }
 
-/* Figures by keyOf. Who may read /metrics has those of all groups in one answer; what is not in it is asked for group by group. */
-export async function loadFigures(groups, everything, signal) {
+/* Figures by keyOf. Who may read /metrics has those of all groups in one answer; what is not in it is asked for group by group,
+ * at most so many. */
+export async function loadFigures(groups, { everything, most }, signal) {
     const collected = everything ? await fromMetrics(signal) : new Map();
-    const rest = groups.filter((group) => !collected.has(keyOf(group))).slice(0, GROUPS_A_PAGE);
-
-    await inTurns(rest, 2, async (group) => {
+    const rest = groups.filter((group) => !collected.has(keyOf(group)));
+    await inTurns(rest.slice(0, most), 2, async (group) => {
         try {
             const { body } = await api.get(api.path`/v1/streams/${group.stream}/groups/${group.name}`, { signal });
-
             collected.set(keyOf(group), figuresOf(body));
         } catch (problem) {
-            if (problem.status !== 404)
+            if (problem.status !== 404) {
                 throw problem;
+            }
         }
     });
     return collected;
@@ -69,16 +81,17 @@ export function figuresOf(status) {
 
 async function fromMetrics(signal) {
     const found = new Map();
-
     try {
         const { text } = await api.get("/metrics", { headers: { Accept: "text/plain" }, signal });
-
-        for (const { name, labels, value } of parseMetrics(text))
-            if (FIGURES[name])
+        for (const { name, labels, value } of parseMetrics(text)) {
+            if (FIGURES[name]) {
                 merge(found, labels, { [FIGURES[name]]: value });
+            }
+        }
     } catch (problem) {
-        if (problem.status !== 403 && problem.status !== 404)
+        if (problem.status !== 403) {
             throw problem;
+        }
     }
     // Beyond metrics.groups_max a group may have its letters alone.
     return new Map([...found].filter(([, figures]) => figures.lagEvents !== undefined));
@@ -86,6 +99,5 @@ async function fromMetrics(signal) {
 
 function merge(found, { stream, group }, figures) {
     const key = `${stream}/${group}`;
-
     found.set(key, { ...found.get(key), ...figures });
 }

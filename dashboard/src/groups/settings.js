@@ -26,10 +26,10 @@ export const REDRIVE_FIELDS = [
 ];
 
 export function formOf(group) {
-    if (!group)
+    if (!group) {
         return DEFAULTS;
+    }
     const text = (name) => String(group[name]);
-
     return {
         ordering: group.ordering, types: group.types.join("\n"), ack_deadline: group.ack_deadline, max_retries: text("max_retries"),
         initial: group.backoff.initial, factor: String(group.backoff.factor), max: group.backoff.max, jitter: String(group.backoff.jitter),
@@ -41,7 +41,6 @@ export function formOf(group) {
 
 export function bodyOf(form, paused) {
     const number = (name) => Number(form[name]);
-
     return {
         paused, ordering: form.ordering, types: typesOf(form), ack_deadline: form.ack_deadline.trim(), max_retries: number("max_retries"),
         backoff: { initial: form.initial.trim(), factor: number("factor"), max: form.max.trim(), jitter: number("jitter") },
@@ -55,13 +54,13 @@ export const typesOf = (form) => form.types.split("\n").map((type) => type.trim(
 /* What is wrong with a field, or undefined; the API decides about the rest. */
 export function wrong(field, text) {
     const value = text.trim();
-
-    if (field.duration)
-        return Number.isFinite(durationOf(value)) ? undefined : "A number with a unit: 500ms, 30s, 5m, 1h, 7d";
+    if (field.duration) {
+        return Number.isFinite(durationOf(value)) ? undefined : "A whole number with a unit: 500ms, 30s, 5m, 1h, 7d";
+    }
     const number = Number(value);
-
-    if (value === "" || Number.isNaN(number) || number < field.from || number > field.to)
+    if (value === "" || Number.isNaN(number) || number < field.from || number > field.to) {
         return `A number from ${field.from} to ${field.to}`;
+    }
     return field.fraction || Number.isInteger(number) ? undefined : "A whole number";
 }
 

@@ -5,18 +5,23 @@ const OLD_SECONDS = 300;
 
 /* How a group is doing, worst first: { level 0..3, tone, text }. */
 export function standing({ paused }, figures) {
-    if (!figures)
-        return { level: 0, tone: "muted", text: "" };
+    if (!figures) {
+        return { level: 0, tone: undefined, text: "" };
+    }
     const { lagEvents, lagSeconds, inFlight, retrying, dead } = figures;
 
-    if (lagSeconds >= OLD_SECONDS && !paused)
+    if (lagSeconds >= OLD_SECONDS && !paused) {
         return { level: 3, tone: "bad", text: inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}` };
-    if (dead > 0)
+    }
+    if (dead > 0) {
         return { level: 2, tone: "bad", text: dead === 1 ? "1 dead letter" : `${count(dead)} dead letters` };
-    if (paused)
+    }
+    if (paused) {
         return { level: lagEvents ? 2 : 1, tone: "warn", text: "Paused" };
-    if (retrying > 0)
+    }
+    if (retrying > 0) {
         return { level: 1, tone: "warn", text: "Retrying" };
+    }
     return { level: 0, tone: "good", text: lagEvents ? "Working" : "Up to date" };
 }
 

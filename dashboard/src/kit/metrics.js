@@ -10,8 +10,8 @@ function sample(line) {
     const brace = line.indexOf("{");
     const labels = {};
 
-    if (brace >= 0)
-        for (const [, name, value] of line.slice(brace, space).matchAll(LABEL))
-            labels[name] = value.replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c));
+    for (const [, name, value] of brace >= 0 ? line.slice(brace, space).matchAll(LABEL) : []) {
+        labels[name] = value.replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c));
+    }
     return { name: line.slice(0, brace >= 0 ? brace : space), labels, value: Number(line.slice(space + 1)) };
 }

@@ -1,0 +1,105 @@
+import { useState } from "preact/hooks";
+import { api } from "../kit/api.js";
+import { check, pretty } from "../kit/json.js";
+import { go } from "../kit/route.js";
+import { Action } from "../parts/Action.jsx";
+import { Diff } from "../parts/Diff.jsx";
+import { Fault } from "../parts/Fault.jsx";
+import { Field } from "../parts/Field.jsx";
+import { JsonEditor } from "../parts/JsonEditor.jsx";
+import { Loading } from "../parts/Loading.jsx";
+import { DryRun } from "./DryRun.jsx";
+import { Verdict } from "./Verdict.jsx";
+import { typeOf } from "./load.js";
+import { useVersion } from "./useVersion.js";
+
+const FIRST = `{
+  "type": "object",
+  "properties": {
+    "total": { "type": "number" }
+  },
+  "required": ["total"],
+  "additionalProperties": false
+}`;
+
+/* A candidate for the next version: compared, tried on stored events, registered. */
+export function Check({ subject, versions, config, reload }) {
+    const latest = versions.find((one) => !one.deleted)?.version;
+    const { data, error, loading, reload: again } = useVersion(subject, latest);
+    if (loading || error) {
+        return error ? <Fault error={error} retry={again} /> : <Loading />;
+    }
+    return <Form key={latest} {...{ subject, versions, config, reload }} latest={data} />;
+}
+
+function bodyOf({ type, schema, references }) {
+    return { schema, schemaType: type, ...(references.trim() && { references: JSON.parse(references) }) };
+}
+
+function Form({ subject, versions, config, latest, reload }) {
+    const [candidate, setCandidate] = useState(() => ({ type: latest ? typeOf(latest) : "JSON", schema: latest ? pretty(latest.schema) : FIRST,
+        references: latest?.references ? JSON.stringify(latest.references, null, 2) : "" }));
+    const [against, setAgainst] = useState("");
+    const [verdict, setVerdict] = useState(null);
+    const set = (more) => {
+        setCandidate({ ...candidate, ...more });
+        setVerdict(null);
+    };
+    const wrong = check(candidate.schema) || (candidate.references.trim() && check(candidate.references));
+    const why = wrong ? "This is not JSON" : undefined;
+    const path = api.path`/registry/compatibility/subjects/${subject}/versions`;
+    const call = (target, query) => () => (wrong ? null : { method: "POST", path: target, query, body: bodyOf(candidate) });
+    return (
+        <div class="check">
+            <Candidate candidate={candidate} set={set} />
+            <div class="filters">
+                <Against {...{ versions, config, against }} onChange={(text) => {
+                    setAgainst(text);
+                    setVerdict(null);
+                }} />
+                <Action label="Check" disabledWhy={why} call={call(against ? `${path}/${against}` : path, { verbose: true })}
+                    onDone={(answer) => setVerdict(answer.body)} />
+                <Action label="Register" tone="primary" disabledWhy={why} call={call(api.path`/registry/subjects/${subject}/versions`)}
+                    onDone={() => {
+                        reload();
+                        go(api.path`/schemas/${subject}`);
+                    }} said="The schema is registered"
+                    confirm={{ title: `Register a new version of ${subject}?`, text: `It must fit the level ${config.level} and the contracts ` +
+                        "that are enforced. From then on events are checked by it." }} />
+            </div>
+            {verdict && <Verdict verdict={verdict} />}
+            {latest && <details><summary>Changes against version {latest.version}</summary>
+                <Diff before={latest.schema} after={candidate.schema} labels={[`Version ${latest.version}`, "Candidate"]} /></details>}
+            <details><summary>Try it on events that are stored</summary>
+                <DryRun subject={subject} candidate={candidate} wrong={why} bodyOf={bodyOf} /></details>
+        </div>
+    );
+}
+
+function Candidate({ candidate, set }) {
+    return (
+        <>
+            <Field label="Type">
+                <select value={candidate.type} onChange={(event) => set({ type: event.currentTarget.value })}>
+                    <option value="JSON">JSON Schema</option>
+                    <option value="AVRO">Avro</option>
+                </select>
+            </Field>
+            <JsonEditor label="Candidate" value={candidate.schema} onChange={(schema) => set({ schema })} rows={16} />
+            <details open={Boolean(candidate.references)}>
+                <summary>References to other schemas</summary>
+                <JsonEditor label="References" optional rows={4} value={candidate.references} onChange={(references) => set({ references })}
+                    hint='As [{"name": "customer.json", "subject": "customer", "version": 1}]' />
+            </details>
+        </>
+    );
+}
+
+function Against({ versions, config, against, onChange }) {
+    return (
+        <label class="which">Compare with <select value={against} onChange={(event) => onChange(event.currentTarget.value)}>
+            <option value="">what {config.level} and the contracts ask for</option>
+            {versions.filter((one) => !one.deleted).map(({ version }) => <option key={version} value={String(version)}>version {version}</option>)}
+        </select></label>
+    );
+}
