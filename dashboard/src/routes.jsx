@@ -5,9 +5,13 @@ import { OverviewPage } from "./overview/OverviewPage.jsx";
 import { EventPage } from "./streams/EventPage.jsx";
 import { StreamPage } from "./streams/StreamPage.jsx";
 import { StreamsPage } from "./streams/StreamsPage.jsx";
+import { GroupPage } from "./groups/GroupPage.jsx";
 import { GroupsPage } from "./groups/GroupsPage.jsx";
 import { LettersPage } from "./letters/LettersPage.jsx";
+import { ContractPage } from "./schemas/ContractPage.jsx";
+import { ContractsPage } from "./schemas/ContractsPage.jsx";
 import { SchemasPage } from "./schemas/SchemasPage.jsx";
+import { SubjectPage } from "./schemas/SubjectPage.jsx";
 import { ProjectionsPage } from "./projections/ProjectionsPage.jsx";
 import { SagasPage } from "./sagas/SagasPage.jsx";
 
@@ -21,10 +25,14 @@ export const routes = [
     { path: "/streams/:stream/events/:partition/:offset", title: "Event", page: EventPage, nav: "Streams", needs: ["subscribe"] },
 
     { path: "/groups", title: "Groups", page: GroupsPage, nav: "Groups", entry: true, key: "g", needs: ["subscribe", "manage", "dlq"] },
+    { path: "/groups/:stream/:group", title: "Group", page: GroupPage, nav: "Groups", needs: ["subscribe", "manage", "dlq"] },
 
     { path: "/letters", title: "Dead letters", page: LettersPage, nav: "Dead letters", entry: true, key: "d", needs: ["dlq"] },
 
     { path: "/schemas", title: "Schemas", page: SchemasPage, nav: "Schemas", entry: true, key: "c", needs: ["schema"] },
+    { path: "/schemas/:subject", title: "Subject", page: SubjectPage, nav: "Schemas", needs: ["schema"] },
+    { path: "/contracts", title: "Contracts", page: ContractsPage, nav: "Schemas", needs: ["schema"] },
+    { path: "/contracts/:consumer", title: "Contract", page: ContractPage, nav: "Schemas", needs: ["schema"] },
 
     { path: "/projections", title: "Projections", page: ProjectionsPage, nav: "Projections", entry: true, key: "p", needs: ["projection"] },
 

@@ -45,7 +45,7 @@ function Group({ group, path, reload }) {
         <>
             <p class="group-standing"><Badge tone={tone}>{text}</Badge></p>
             <Figures group={group} />
-            <div class="group-cards">
+            <div class="cards">
                 <Explain group={group} path={path} reload={reload} />
                 <Charts group={group} />
                 <Partitions group={group} />

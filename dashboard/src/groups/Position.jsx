@@ -1,5 +1,5 @@
-import { Field } from "../parts/Field.jsx";
 import { useId } from "preact/hooks";
+import { Field } from "../parts/Field.jsx";
 
 const KINDS = [
     { kind: "latest", label: "Latest", hint: "with what is published from now on" },

@@ -1,4 +1,3 @@
-import { Fragment } from "preact";
 import { count } from "../kit/format.js";
 import { Card } from "../parts/Card.jsx";
 import { Time } from "../parts/Time.jsx";
@@ -25,7 +24,7 @@ function rowsOf(group) {
 export function Settings({ group }) {
     return (
         <Card title="Settings" class="wide">
-            <dl class="facts">{rowsOf(group).map(([name, value]) => <Fragment key={name}><dt>{name}</dt><dd>{value}</dd></Fragment>)}</dl>
+            <dl class="facts">{rowsOf(group).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
         </Card>
     );
 }

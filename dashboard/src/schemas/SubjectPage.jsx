@@ -39,7 +39,7 @@ function Head({ context, versions, config }) {
             {context !== "." && <Badge>context {context}</Badge>}
             {there.length > 0 && <Badge tone="info">version {there[0].version}</Badge>}
             {versions.length > 0 && !there.length && <Badge tone="warn">deleted</Badge>}
-            <Badge>{config.level}{config.own ? "" : ", as for all"}</Badge>
+            <Badge>{config.level}</Badge>
             {config.mode !== "READWRITE" && <Badge tone="warn">{config.mode}</Badge>}
         </p>
     );

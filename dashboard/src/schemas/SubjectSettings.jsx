@@ -1,16 +1,25 @@
 import { api } from "../kit/api.js";
+import { usePoll } from "../kit/poll.js";
 import { Action } from "../parts/Action.jsx";
 import { Card } from "../parts/Card.jsx";
+import { Fault } from "../parts/Fault.jsx";
 import { LevelForm, ModeForm } from "./forms.jsx";
+import { hasLevel } from "./load.js";
 
 export function SubjectSettings({ subject, versions, config, reload }) {
+    const own = usePoll((signal) => hasLevel(subject, signal), 0, [subject]);
+    const changed = () => {
+        own.reload();
+        reload();
+    };
     const there = versions.some((one) => !one.deleted);
     return (
         <>
             <Card title="Rules for new versions">
+                <Fault error={own.error} retry={own.reload} />
                 <div class="setting-forms">
-                    <LevelForm key={`${config.level} ${config.own}`} path={api.path`/registry/config/${subject}`} level={config.level} own={config.own}
-                        onDone={reload} />
+                    <LevelForm key={`${config.level} ${own.data}`} path={api.path`/registry/config/${subject}`} level={config.level} own={own.data}
+                        onDone={changed} />
                     <ModeForm key={config.mode} path={api.path`/registry/mode/${subject}`} mode={config.mode} onDone={reload} />
                 </div>
             </Card>

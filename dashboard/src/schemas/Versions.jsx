@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { may } from "../kit/rights.js";
 import { Link, useQueryState } from "../kit/route.js";
@@ -8,7 +9,6 @@ import { Fault } from "../parts/Fault.jsx";
 import { Field } from "../parts/Field.jsx";
 import { Json } from "../parts/Json.jsx";
 import { Loading } from "../parts/Loading.jsx";
-import { useState } from "preact/hooks";
 import { typeOf } from "./load.js";
 import { useVersion } from "./useVersion.js";
 
@@ -44,9 +44,9 @@ function Version({ subject, shown, data, latest, reload }) {
     return (
         <>
             <dl class="facts">
-                <dt>Id</dt><dd>{data.id}</dd>
-                <dt>Type</dt><dd>{typeOf(data)}</dd>
-                {data.references?.length > 0 && <><dt>References</dt><dd><References references={data.references} /></dd></>}
+                <div><dt>Id</dt><dd>{data.id}</dd></div>
+                <div><dt>Type</dt><dd>{typeOf(data)}</dd></div>
+                {data.references?.length > 0 && <div><dt>References</dt><dd><References references={data.references} /></dd></div>}
             </dl>
             <Json text={data.schema} label={`Schema of version ${shown.version}`} />
             {data.metadata && <><h3>Metadata</h3><Json value={data.metadata} label="Metadata" /></>}

@@ -56,22 +56,24 @@ export async function loadDetails(subjects, signal) {
 /* The versions of a subject, newest first: [{version, deleted}]; none: there is no such subject. */
 export async function loadVersions(subject, signal) {
     const ask = async (query) => (await orNothing(api.get(api.path`/registry/subjects/${subject}/versions`, { query, signal }), 40401))?.body ?? [];
-    const [all, there] = await Promise.all([ask({ deleted: true }), ask({})]);
-    return all.map((version) => ({ version, deleted: !there.includes(version) })).reverse();
+    const [all, gone] = await Promise.all([ask({ deleted: true }), ask({ deletedOnly: true })]);
+    return all.map((version) => ({ version, deleted: gone.includes(version) })).reverse();
 }
 
 export async function loadVersion(subject, version, signal) {
     return (await api.get(api.path`/registry/subjects/${subject}/versions/${version}`, { query: { deleted: true }, signal })).body;
 }
 
-/* {level, mode, own}: what holds for a subject, and whether the level is its own. */
+/* {level, mode}: what holds for a subject, its own or that of all. */
 export async function loadConfig(subject, signal) {
-    const [own, level, mode] = await Promise.all([
-        orNothing(api.get(api.path`/registry/config/${subject}`, { signal }), 40401, 40408),
-        api.get(api.path`/registry/config/${subject}`, { query: { defaultToGlobal: true }, signal }),
-        api.get(api.path`/registry/mode/${subject}`, { query: { defaultToGlobal: true }, signal }),
-    ]);
-    return { level: level.body.compatibilityLevel, own: own !== null, mode: mode.body.mode };
+    const [level, mode] = await Promise.all(["config", "mode"].map((what) =>
+        api.get(`/registry/${what}/${encodeURIComponent(subject)}`, { query: { defaultToGlobal: true }, signal })));
+    return { level: level.body.compatibilityLevel, mode: mode.body.mode };
+}
+
+/* Whether the subject has a level of its own. */
+export async function hasLevel(subject, signal) {
+    return (await orNothing(api.get(api.path`/registry/config/${subject}`, { signal }), 40401, 40408)) !== null;
 }
 
 /* The type whose events in this stream are checked by the subject, or null. A template holds {stream} and {type}. */
