@@ -19,7 +19,7 @@ export function Explain({ group, path }) {
     const { data, error, loading, reload } = usePoll(async (signal) => (await api.get(`${path}/explain`, { signal })).body, EXPLAIN_MS,
         [path, group.updated]);
     return (
-        <Card title="What would a worker get?" class="wide">
+        <Card title="What would a worker get?">
             <Fault error={error} retry={reload} quiet={data !== undefined} />
             {loading && <Loading what="Asking" />}
             {data?.deliverable && <Deliverable group={group} path={path} />}

@@ -19,6 +19,7 @@ import { GroupActions } from "./GroupActions.jsx";
 import { figuresOf, keyOf } from "./load.js";
 import { Settings } from "./Settings.jsx";
 import { standing } from "./words.js";
+import "./groups.css";
 
 /* Status and explanation load the whole group: asked for gently. */
 const STATUS_MS = 4000;
@@ -34,23 +35,21 @@ export function GroupPage() {
             {gone ? <Empty title={error.title} hint={error.detail} action={<a href="#/groups">All groups</a>} /> :
                 <Fault error={error} retry={reload} quiet={data !== undefined} />}
             {loading && <Loading what="Looking at the group" />}
-            {data && !gone && <Group group={data} path={path} reload={reload} />}
+            {data && !gone && <Group group={data} path={path} />}
         </Page>
     );
 }
 
-function Group({ group, path, reload }) {
+function Group({ group, path }) {
     const { tone, text } = standing(group, figuresOf(group));
     return (
         <>
             <p class="group-standing"><Badge tone={tone}>{text}</Badge></p>
             <Figures group={group} />
-            <div class="cards">
-                <Explain group={group} path={path} reload={reload} />
-                <Charts group={group} />
-                <Partitions group={group} />
-                <Settings group={group} />
-            </div>
+            <Explain group={group} path={path} />
+            <Charts group={group} />
+            <Partitions group={group} />
+            <Settings group={group} />
         </>
     );
 }
@@ -78,23 +77,23 @@ function Charts({ group }) {
     const inFlight = useSeries(`${key}/in-flight`, group.in_flight, { sample: group });
     const retrying = useSeries(`${key}/retrying`, group.retrying, { sample: group });
     return (
-        <>
+        <div class="group-charts">
             <Card title="Lag">
-                <Chart label="Events that are not finished" times={lag.times} unit="events"
-                    series={[{ label: "Lag", values: lag.values, tone: "info" }]} />
+                <Chart label="Events that are not finished" times={lag.times} series={[{ label: "Events", values: lag.values, tone: "info" }]} />
             </Card>
             <Card title="Age of the oldest event">
-                <Chart label="Age of the oldest event" times={age.times} unit="s" series={[{ label: "Age", values: age.values, tone: "info" }]} />
+                <Chart label="Age of the oldest event" times={age.times} format={seconds} series={[{ label: "Age", values: age.values, tone: "info" }]} />
             </Card>
             <Card title="At work">
-                <Chart label="Events in flight and retrying" times={inFlight.times} unit="events"
+                <Chart label="Events in flight and retrying" times={inFlight.times}
                     series={[{ label: "In flight", values: inFlight.values, tone: "info" },
                         { label: "Retrying", values: retrying.values, tone: "warn" }]} />
             </Card>
-        </>
+        </div>
     );
 }
 
+const seconds = (value) => (value === undefined || value === null ? "–" : duration(value * 1000));
 const numeric = (name, title) => ({ name, title, numeric: true, sort: (row) => Number(row[name]), cell: (row) => count(row[name]) });
 const PARTITIONS = [
     { name: "partition", title: "Partition", numeric: true, sort: (row) => row.partition, cell: (row) => row.partition },
@@ -104,7 +103,7 @@ const PARTITIONS = [
 
 function Partitions({ group }) {
     return (
-        <Card title="Partitions" class="wide">
+        <Card title="Partitions">
             <Table label="Partitions of the group" columns={PARTITIONS} rows={group.partitions} keyOf={(row) => row.partition} />
         </Card>
     );

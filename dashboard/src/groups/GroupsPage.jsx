@@ -15,6 +15,7 @@ import { Table } from "../parts/Table.jsx";
 import { CreateGroup } from "./CreateGroup.jsx";
 import { GROUPS_A_PAGE, keyOf, loadFigures, loadGroups } from "./load.js";
 import { standing } from "./words.js";
+import "./groups.css";
 
 const pathOf = ({ stream, name }) => api.path`/groups/${stream}/${name}`;
 

@@ -23,7 +23,7 @@ function rowsOf(group) {
 
 export function Settings({ group }) {
     return (
-        <Card title="Settings" class="wide">
+        <Card title="Settings">
             <dl class="facts">{rowsOf(group).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
         </Card>
     );

@@ -3,7 +3,7 @@ import { Action } from "../parts/Action.jsx";
 import { Field } from "../parts/Field.jsx";
 import { LEVELS } from "./load.js";
 
-const MODES = { READWRITE: "versions come and go", READONLY: "nothing can be changed", IMPORT: "ids and versions are given by who registers" };
+const MODES = { READWRITE: "Versions come and go", READONLY: "Nothing can be changed", IMPORT: "Ids and versions are given by who registers" };
 
 /* own: the level is the subject's own and can be taken back. */
 export function LevelForm({ path, level, own, onDone }) {

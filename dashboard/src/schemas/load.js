@@ -56,8 +56,8 @@ export async function loadDetails(subjects, signal) {
 /* The versions of a subject, newest first: [{version, deleted}]; none: there is no such subject. */
 export async function loadVersions(subject, signal) {
     const ask = async (query) => (await orNothing(api.get(api.path`/registry/subjects/${subject}/versions`, { query, signal }), 40401))?.body ?? [];
-    const [all, gone] = await Promise.all([ask({ deleted: true }), ask({ deletedOnly: true })]);
-    return all.map((version) => ({ version, deleted: gone.includes(version) })).reverse();
+    const [all, there] = await Promise.all([ask({ deleted: true }), ask({})]);
+    return all.map((version) => ({ version, deleted: !there.includes(version) })).reverse();
 }
 
 export async function loadVersion(subject, version, signal) {
