@@ -1,0 +1,25 @@
+import { exact } from "../kit/time.js";
+import { path as pathOf } from "../kit/api.js";
+import { Link } from "../kit/route.js";
+import { Card } from "../parts/Card.jsx";
+import { Copy } from "../parts/Copy.jsx";
+
+const FIRST = ["id", "type", "subject", "source", "version", "partition", "offset", "time", "recordedtime", "datacontenttype"];
+const HIDDEN = ["specversion", "data", "data_base64", "stream"];
+const TIMES = ["time", "recordedtime"];
+
+/* The attributes of the event, and of the letter what is said nowhere else. */
+export function EventCard({ event, stream, letter }) {
+    const names = [...FIRST.filter((name) => name in event), ...Object.keys(event).filter((name) => !FIRST.includes(name) && !HIDDEN.includes(name))];
+
+    return (
+        <Card title="Event">
+            <dl class="letter-facts">
+                <dt>stream</dt><dd><Link to={pathOf`/streams/${stream}`}>{stream}</Link></dd>
+                {names.map((name) => [<dt key={name}>{name}</dt>, <dd key={`${name}=`}>{TIMES.includes(name) ? exact(event[name]) : String(event[name])}</dd>])}
+                <dt>letter</dt><dd><code>{letter.id}</code> <Copy text={letter.id} label="Copy the letter's id" small /></dd>
+                <dt>fingerprint</dt><dd><code>{letter.fingerprint}</code></dd>
+            </dl>
+        </Card>
+    );
+}
