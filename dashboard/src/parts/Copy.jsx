@@ -36,7 +36,16 @@ export function Copy({ text, label = "Copy", small }) {
     return (
         <button type="button" class={small ? "icon copy" : "copy"} onClick={copy} title={small ? label : undefined}
             aria-label={small ? said || label : undefined}>
-            {small ? <span aria-hidden="true">{said === "Copied" ? "✓" : said ? "✕" : "⧉"}</span> : said || label}
+            {small ? <span aria-hidden="true">{said === "Copied" ? "✓" : said ? "✕" : <Sheets />}</span> : said || label}
         </button>
+    );
+}
+
+/* Drawn, as few fonts have a sign for it. */
+function Sheets() {
+    return (
+        <svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" stroke-width="1.5">
+            <rect x="5.5" y="5.5" width="8" height="9" rx="1.5" /><path d="M3 10.5H2.5v-8a1 1 0 0 1 1-1h6.5V2.5" />
+        </svg>
     );
 }

@@ -14,6 +14,7 @@ export function Diff({ before, after, labels = ["Before", "After"] }) {
         <div class="diff" role="region" aria-label={`${labels[0]} and ${labels[1]} compared`} tabIndex={0}>
             <table>
                 <caption class="unseen">{labels[0]} and {labels[1]}, line by line</caption>
+                <colgroup><col class="line-number" /><col /><col class="line-number" /><col /></colgroup>
                 <thead><tr><th scope="col" colSpan={2}>{labels[0]}</th><th scope="col" colSpan={2}>{labels[1]}</th></tr></thead>
                 <tbody>
                     {rows.map((row, i) => (row.kind === "cut" ? (
