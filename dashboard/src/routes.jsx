@@ -7,7 +7,10 @@ import { StreamPage } from "./streams/StreamPage.jsx";
 import { StreamsPage } from "./streams/StreamsPage.jsx";
 import { GroupPage } from "./groups/GroupPage.jsx";
 import { GroupsPage } from "./groups/GroupsPage.jsx";
+import { JobPage, JobsPage } from "./letters/JobsPage.jsx";
+import { LetterPage } from "./letters/LetterPage.jsx";
 import { LettersPage } from "./letters/LettersPage.jsx";
+import { StreamLettersPage } from "./letters/StreamLettersPage.jsx";
 import { ContractPage } from "./schemas/ContractPage.jsx";
 import { ContractsPage } from "./schemas/ContractsPage.jsx";
 import { SchemasPage } from "./schemas/SchemasPage.jsx";
@@ -28,6 +31,10 @@ export const routes = [
     { path: "/groups/:stream/:group", title: "Group", page: GroupPage, nav: "Groups", needs: ["subscribe", "manage", "dlq"] },
 
     { path: "/letters", title: "Dead letters", page: LettersPage, nav: "Dead letters", entry: true, key: "d", needs: ["dlq"] },
+    { path: "/letters/:stream", title: "Dead letters of a stream", page: StreamLettersPage, nav: "Dead letters", needs: ["dlq"] },
+    { path: "/letters/:stream/:id", title: "Dead letter", page: LetterPage, nav: "Dead letters", needs: ["dlq"] },
+    { path: "/jobs", title: "Jobs", page: JobsPage, nav: "Dead letters", needs: ["dlq"] },
+    { path: "/jobs/:id", title: "Job", page: JobPage, nav: "Dead letters", needs: ["dlq", "projection"] },
 
     { path: "/schemas", title: "Schemas", page: SchemasPage, nav: "Schemas", entry: true, key: "c", needs: ["schema"] },
     { path: "/schemas/:subject", title: "Subject", page: SubjectPage, nav: "Schemas", needs: ["schema"] },

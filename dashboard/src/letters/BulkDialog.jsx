@@ -75,8 +75,8 @@ function Fields({ form, change, fields, kind, stream }) {
     return (
         <>
             <div class="letter-bulk-fields">
-                <Field label="At most" hint="The oldest ones. Empty: all." error={fields.limit}>{input("limit", { inputMode: "numeric", "data-first": true })}</Field>
-                <Field label="A second" hint="Empty: as fast as it goes." error={fields.rate}>{input("rate", { inputMode: "decimal" })}</Field>
+                <Field label="Limit" hint="The oldest ones. Empty: all." error={fields.limit}>{input("limit", { inputMode: "numeric", "data-first": true })}</Field>
+                <Field label="Letters a second" hint="Empty: as fast as it goes." error={fields.rate}>{input("rate", { inputMode: "decimal" })}</Field>
             </div>
             <Field label="Reason" hint="Kept with the job, its letters and the audit log.">{input("reason", { maxLength: 500 })}</Field>
             {kind === "discard" && <Field label={`Type ${stream} to confirm`}>{input("typed", { autocomplete: "off", spellcheck: false })}</Field>}

@@ -124,7 +124,7 @@ export function Editor({ path, stream, text, original, onDone, onClose }) {
     };
 
     return (
-        <Card title="Repair the data" class="wide letter-editor">
+        <Card title="Repair the data" class="letter-card">
             {text !== draft.base && (
                 <p class="notice">The letter was changed since you began. <button type="button" onClick={draft.begin}>Begin with what it is now</button></p>
             )}

@@ -4,8 +4,8 @@ import { Link } from "../kit/route.js";
 import { Card } from "../parts/Card.jsx";
 import { Copy } from "../parts/Copy.jsx";
 
-const FIRST = ["id", "type", "subject", "source", "version", "partition", "offset", "time", "recordedtime", "datacontenttype"];
-const HIDDEN = ["specversion", "data", "data_base64", "stream"];
+const FIRST = ["id", "type", "subject", "source", "version", "time", "recordedtime", "datacontenttype"];
+const HIDDEN = ["specversion", "data", "data_base64", "stream", "partition", "offset"];
 const TIMES = ["time", "recordedtime"];
 
 /* The attributes of the event, and of the letter what is said nowhere else. */
@@ -16,6 +16,9 @@ export function EventCard({ event, stream, letter }) {
         <Card title="Event">
             <dl class="letter-facts">
                 <dt>stream</dt><dd><Link to={pathOf`/streams/${stream}`}>{stream}</Link></dd>
+                <dt>place</dt>
+                <dd><Link to={pathOf`/streams/${stream}/events/${event.partition}/${event.offset}`}>
+                    partition {event.partition}, offset {event.offset}</Link></dd>
                 {names.map((name) => [<dt key={name}>{name}</dt>, <dd key={`${name}=`}>{TIMES.includes(name) ? exact(event[name]) : String(event[name])}</dd>])}
                 <dt>letter</dt><dd><code>{letter.id}</code> <Copy text={letter.id} label="Copy the letter's id" small /></dd>
                 <dt>fingerprint</dt><dd><code>{letter.fingerprint}</code></dd>

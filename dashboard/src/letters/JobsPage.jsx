@@ -37,7 +37,7 @@ export function JobsPage() {
 
     return (
         <Page title="Jobs" crumbs={[{ title: "Dead letters", to: "/letters" }]}>
-            <form class="letter-filter" role="search" aria-label="Filter jobs" onSubmit={(event) => event.preventDefault()}>
+            <form class="filters" role="search" aria-label="Filter jobs" onSubmit={(event) => event.preventDefault()}>
                 <Field label="State">
                     <select value={query.state ?? ""} onChange={(event) => change({ state: event.currentTarget.value || undefined })}>
                         <option value="">any</option>

@@ -1,4 +1,5 @@
 import { count } from "../kit/format.js";
+import { Link } from "../kit/route.js";
 import { Badge } from "../parts/Badge.jsx";
 import { Table } from "../parts/Table.jsx";
 import { Time } from "../parts/Time.jsx";
@@ -30,9 +31,9 @@ function Counts({ kind }) {
 /* Triage: one row for each fingerprint. acts(kind): buttons. */
 export function KindsTable({ kinds, query, across, acts, empty }) {
     const columns = [
-        { name: "error", title: "What they died of", cell: (kind) => <Cause kind={kind} />, sort: (kind) => kind.error.type },
+        { name: "error", title: "Failure", cell: (kind) => <Cause kind={kind} />, sort: (kind) => kind.error.type },
         { name: "count", title: "Letters", numeric: true, cell: (kind) => <Counts kind={kind} />, sort: (kind) => kind.count },
-        ...(across ? [{ name: "stream", title: "Stream", cell: (kind) => kind.stream, sort: (kind) => kind.stream }] : []),
+        ...(across ? [{ name: "stream", title: "Stream", cell: (kind) => <Link to={`/letters/${kind.stream}`}>{kind.stream}</Link>, sort: (kind) => kind.stream }] : []),
         { name: "group", title: "Group", cell: (kind) => kind.group, sort: (kind) => kind.group },
         { name: "type", title: "Event type", cell: (kind) => kind.type, sort: (kind) => kind.type },
         { name: "first", title: "First seen", cell: (kind) => <Time at={kind.first_seen} />, sort: (kind) => kind.first_seen },

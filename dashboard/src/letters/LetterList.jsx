@@ -71,6 +71,9 @@ export function LetterList({ stream, filter }) {
                 <Table label={`Dead letters of ${stream}`} columns={COLUMNS} rows={letters} keyOf={(l) => l.id} selected={at ?? undefined}
                     linkOf={(l) => target(stream, l.id)} empty={<NoLetters narrowed={narrowed || Boolean(query.after)} />} />
             )}
+            {letters.length > 0 && (
+                <p class="letter-keys muted"><kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>e</kbd> repairs, <kbd>r</kbd> redrives.</p>
+            )}
             {data && (query.after || data.body.next) && (
                 <nav class="letter-pages" aria-label="Pages">
                     {query.after && <Link to={path} query={{ ...query, after: undefined }}>Newest</Link>}

@@ -73,7 +73,7 @@ function Actions({ path, letter, reload, edit, inside }) {
 
 function Repaired({ text, letter }) {
     return letter.original_event && (
-        <Card title="What the repair changed" class="wide">
+        <Card title="What the repair changed" class="letter-card">
             <Diff before={at(text, "original_event", "data")} after={at(text, "event", "data")} labels={["Original", "Repaired"]} />
         </Card>
     );
@@ -112,7 +112,7 @@ export function LetterPage() {
             {loading && <Loading what="Fetching the letter" />}
             {letter && <Fate letter={letter} stream={stream} />}
             {letter && (
-                <div class="letter-grid">
+                <>
                     {editing && can && (
                         <Editor key={path} path={path} stream={stream} text={at(data.text, "event", "data")}
                             original={letter.original_event && at(data.text, "original_event", "data")}
@@ -122,12 +122,15 @@ export function LetterPage() {
                                 buttons.current?.querySelector(".letter-redrive button")?.focus();
                             }} onClose={() => edit("")} />
                     )}
-                    <Cause letter={letter} />
-                    {!(editing && can) && <Card title="Data"><Data text={data.text} event={letter.event} /></Card>}
                     {!(editing && can) && <Repaired text={data.text} letter={letter} />}
-                    <Timeline letter={letter} path={path} />
-                    <EventCard event={letter.event} stream={stream} letter={letter} />
-                </div>
+                    <div class="letter-grid">
+                        <div><Cause letter={letter} /><Timeline letter={letter} path={path} /></div>
+                        <div>
+                            {!(editing && can) && <Card title="Data"><Data text={data.text} event={letter.event} /></Card>}
+                            <EventCard event={letter.event} stream={stream} letter={letter} />
+                        </div>
+                    </div>
+                </>
             )}
         </Page>
     );

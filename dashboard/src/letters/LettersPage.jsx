@@ -37,7 +37,7 @@ function Figures({ kinds, streams }) {
     return (
         <div class="figures">
             <Figure label="Parked letters" value={count(sum(kinds, "parked"))} tone={sum(kinds, "parked") ? "bad" : "good"} />
-            <Figure label="Kinds of failures" value={count(kinds.length)} />
+            <Figure label="Kinds" value={count(kinds.length)} />
             <Figure label="Streams" value={count(streams)} />
             <Figure label="Being redriven" value={count(sum(kinds, "redriven"))} />
         </div>
@@ -65,7 +65,7 @@ export function LettersPage() {
             {loading && <Loading what="Looking for dead letters" />}
             {data && <Figures kinds={kinds} streams={streams} />}
             {data && (
-                <Card title="What they died of">
+                <Card title="Kinds of failures">
                     <KindsTable kinds={kinds} query={shown} across empty={<Nothing narrowed={narrowed} />} />
                     {data.found.some((one) => one.more) && <p class="muted">Of some streams only the 100 most frequent kinds are shown: open the stream.</p>}
                     <Pager more={data.streams > most} onMore={() => setMost(most + STREAMS_A_PAGE)}

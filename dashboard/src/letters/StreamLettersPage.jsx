@@ -74,7 +74,7 @@ export function StreamLettersPage() {
         <Page title={`Dead letters of ${stream}`} crumbs={[{ title: "Dead letters", to: "/letters" }]} actions={actions}>
             <FilterBar {...filter} />
             <Tabs label="Dead letters" tabs={[
-                { id: "kinds", title: "What they died of", render: () => <Kinds stream={stream} filter={filter} onBulk={open} /> },
+                { id: "kinds", title: "Kinds of failures", render: () => <Kinds stream={stream} filter={filter} onBulk={open} /> },
                 { id: "letters", title: "Letters", render: () => <LetterList stream={stream} filter={filter} /> },
             ]} />
             {bulk && <BulkDialog path={pathOf`/v1/streams/${stream}/dlq`} stream={stream} {...bulk} onClose={() => setBulk(null)} />}

@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { get, path as pathOf } from "../kit/api.js";
 import { at } from "../kit/json.js";
 import { usePoll } from "../kit/poll.js";
@@ -7,13 +8,16 @@ import { Fault } from "../parts/Fault.jsx";
 import { Json } from "../parts/Json.jsx";
 import { Time } from "../parts/Time.jsx";
 
+const EVERY = 5000;
+const SOON = 300;               /* a record follows its act within moments */
 const ACTS = { DeadLetterRepaired: "Repaired", DeadLetterRedriven: "Redriven", DeadLetterDiscarded: "Discarded" };
 
 /* What people did with it, from the audit log; none without the right to read that. */
 function useAudit(path, letter) {
     const allowed = may("subscribe", "_audit");
+    const touched = letter.state !== "parked" || letter.redrives > 0 || letter.updated_at !== letter.dead_at;
     const poll = usePoll(async (signal) => {
-        if (!allowed) {
+        if (!allowed || !touched) {
             return [];
         }
         try {
@@ -25,8 +29,12 @@ function useAudit(path, letter) {
             }
             throw error;
         }
-    }, 0, [path, allowed, letter.updated_at, letter.state]);
+    }, EVERY, [path, allowed]);
 
+    useEffect(() => {
+        const timer = setTimeout(poll.reload, SOON);
+        return () => clearTimeout(timer);
+    }, [letter.updated_at, letter.state]);
     return { ...poll, allowed };
 }
 

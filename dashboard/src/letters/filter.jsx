@@ -64,7 +64,7 @@ export function FilterBar({ state, filter, change, children }) {
     const clear = () => change(Object.fromEntries([...NAMES, "state"].map((name) => [name, undefined])));
 
     return (
-        <form class="letter-filter" role="search" aria-label="Filter letters" onSubmit={(event) => event.preventDefault()}>
+        <form class="filters" role="search" aria-label="Filter letters" onSubmit={(event) => event.preventDefault()}>
             <Field label="State">
                 <select value={state} onChange={(event) => change({ state: event.currentTarget.value === "parked" ? undefined :
                     event.currentTarget.value })}>
@@ -74,9 +74,9 @@ export function FilterBar({ state, filter, change, children }) {
             </Field>
             <Text name="group" label="Group" value={filter.group} change={change} placeholder="any" />
             <Text name="type" label="Event type" value={filter.type} change={change} placeholder="any, or Order*" />
-            <details class="letter-filter-more" open={rest > 0}>
+            <details class="letter-more" open={rest > 0}>
                 <summary>More filters</summary>
-                <div class="letter-filter-rest">
+                <div class="filters">
                     <Text name="subject" label="Subject" value={filter.subject} change={change} placeholder="any, or order-7*" />
                     <Text name="reason" label="Reason" value={filter.reason} change={change} placeholder="max-retries, rejected" />
                     <When name="from" label="Dead since" value={filter.from} change={change} />
