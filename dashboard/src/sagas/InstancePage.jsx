@@ -1,0 +1,146 @@
+import { useEffect, useRef } from "preact/hooks";
+import { api } from "../kit/api.js";
+import { at } from "../kit/json.js";
+import { usePoll } from "../kit/poll.js";
+import { may } from "../kit/rights.js";
+import { hrefOf, Link, useQueryState, useRoute } from "../kit/route.js";
+import { duration, relative } from "../kit/time.js";
+import { Badge } from "../parts/Badge.jsx";
+import { Card } from "../parts/Card.jsx";
+import { Copy } from "../parts/Copy.jsx";
+import { Fault } from "../parts/Fault.jsx";
+import { Json } from "../parts/Json.jsx";
+import { Loading } from "../parts/Loading.jsx";
+import { Page } from "../parts/Page.jsx";
+import { Status } from "../parts/Status.jsx";
+import { Time } from "../parts/Time.jsx";
+import { InstanceActs } from "./Acts.jsx";
+import { useInstance } from "./follow.js";
+import { Graph, Legend } from "./Graph.jsx";
+import { StepPanel } from "./StepPanel.jsx";
+import { History, Timeline } from "./Timeline.jsx";
+import { causeText, errorText, hasEnded, lookOf, stuckSteps } from "./words.js";
+import "./sagas.css";
+
+const pathOf = (saga, id) => `/sagas/${encodeURIComponent(saga)}/instances/${encodeURIComponent(id)}`;
+
+export function InstancePage() {
+    const { params: { saga, id } } = useRoute();
+    const found = useInstance(saga, id);
+    const crumbs = [{ title: "Sagas", to: "/sagas" }, { title: saga, to: `/sagas/${encodeURIComponent(saga)}` }];
+    const instance = found.data?.instance;
+    const back = Boolean(found.data?.records.some((one) => one.type === "SagaCompensating"));
+    const stuck = instance ? stuckSteps(instance).filter((one) => one.undo === back) : [];
+    return (
+        <Page title={id} crumbs={crumbs} actions={instance && <InstanceActs {...{ saga, instance, stuck, back }} onDone={found.reload} />}>
+            <Fault error={found.error} retry={found.reload} quiet={found.stale} />
+            {found.loading && <Loading />}
+            {instance && <Instance {...{ saga, back, stuck, found }} {...found.data} />}
+        </Page>
+    );
+}
+
+function Instance({ saga, instance, text, records, more, back, stuck, found }) {
+    const [chosen] = useQueryState("step", "");
+    const route = useRoute();
+    const selected = instance.steps.find((step) => step.name === chosen) ?? interesting(instance, back);
+    const linkOf = (step) => ({ to: pathOf(saga, instance.id), query: { ...route.query, step: step.name } });
+    const kept = records.some((one) => /^(Signal|Decision)Received$/.test(one.type) && one.step === selected.name) && selected.status !== "succeeded";
+    const definition = useStepDefinition(saga, instance.version, selected.name);
+    const panel = useRef(null);
+    useEffect(() => {
+        if (chosen) {
+            panel.current?.scrollIntoView({ block: "nearest" });
+        }
+    }, [chosen]);
+    return (
+        <>
+            <Facts {...{ saga, instance, live: found.live }} />
+            <Cause instance={instance} stuck={stuck} linkOf={linkOf} back={back} />
+            <div class="saga-columns">
+                <Card title="Steps" class="saga-steps">
+                    <Graph steps={instance.steps} label="Steps and how far they are" selected={selected.name} linkOf={linkOf}
+                        lookOf={(step) => ({ ...lookOf(step, back), line: lineOf(step, back) })} />
+                    <Legend />
+                </Card>
+                <div ref={panel}>
+                    <StepPanel key={selected.name} {...{ saga, instance, text, back, kept, definition }} step={selected} onDone={found.reload} />
+                </div>
+            </div>
+            <Timeline {...{ instance, records, linkOf }} />
+            <Card title="Input"><Json text={at(text, "input")} label="Input" /></Card>
+            <History {...{ instance, records, more }} />
+        </>
+    );
+}
+
+/* The step that is shown unless another one is chosen: what needs somebody, then what goes on, then the last one that did something. */
+function interesting(instance, back) {
+    const steps = instance.steps, stuck = stuckSteps(instance).find((one) => one.undo === back);
+    return (stuck && steps.find((step) => step.name === stuck.name)) ||
+        (!hasEnded(instance) && !back && (steps.find((step) => step.status === "waiting" && step.kind === "approval") ??
+            steps.find((step) => step.status === "waiting" && step.kind === "signal") ?? steps.find((step) => /running|ready|waiting/.test(step.status)))) ||
+        steps.find((step) => step.status === "failed") ||
+        steps.reduce((last, step) => (step.begun && (!last.begun || step.begun > last.begun) ? step : last), steps[0]);
+}
+
+/* "try 3, in 20s" */
+function lineOf(step, back) {
+    const deed = back && step.compensation?.begun ? step.compensation : step;
+    if (deed.status === "ready" && deed.attempts && deed.due) {
+        return `try ${deed.attempts + 1} ${relative(deed.due)}`;
+    }
+    if (deed.status === "waiting" && deed.due) {
+        return `until ${relative(deed.due)}`;
+    }
+    if (/succeeded|failed/.test(deed.status) && deed.attempts > 1) {
+        return `${deed.attempts} tries`;
+    }
+    return deed.status === "succeeded" && deed.begun ? duration(Date.parse(deed.ended) - Date.parse(deed.begun)) : undefined;
+}
+
+/* As it stands in the version that the instance runs: fetched once for all of its steps. */
+function useStepDefinition(saga, version, name) {
+    const found = usePoll((signal) => api.get(api.path`/v1/sagas/${saga}`, { query: { version }, signal }), 0, [saga, version]);
+    const i = found.data?.body.steps.findIndex((step) => step.name === name);
+    return i >= 0 ? at(found.data.text, "steps", i) : undefined;
+}
+
+function Facts({ saga, instance, live }) {
+    const ended = hasEnded(instance);
+    const stream = `saga.${saga}`;
+    return (
+        <Card>
+            <dl class="facts across">
+                <dt>State</dt><dd><Status state={instance.state} />{!ended && <Badge title={live.state === "live" ? "It is followed as it happens" : "It is asked for every few seconds"}>
+                    {live.state === "live" ? "live" : "every 4 s"}</Badge>}</dd>
+                <dt>Version</dt><dd><Link to={`/sagas/${encodeURIComponent(saga)}`} query={{ tab: "definition", version: instance.version }}>{instance.version}</Link></dd>
+                <dt>Started</dt><dd><Time at={instance.created} /></dd>
+                {ended ? <><dt>Ended</dt><dd><Time at={instance.ended} /></dd></> : <><dt>Last change</dt><dd><Time at={instance.updated} /></dd></>}
+                <dt>{ended ? "Took" : "Runs for"}</dt><dd class="numbers">{duration(Date.parse(ended ? instance.ended : new Date().toISOString()) - Date.parse(instance.created))}</dd>
+                {instance.deadline && <><dt>Times out</dt><dd><Time at={instance.deadline} /></dd></>}
+                {instance.pivot_sent && <><dt>Pivot</dt><dd>sent: no way back</dd></>}
+                {may("subscribe", stream) && <><dt>Events</dt><dd><a href={hrefOf(`/streams/${encodeURIComponent(stream)}`, { tab: "live", subject: instance.id })}>{stream}</a></dd></>}
+                {instance.traceparent && <><dt>Trace</dt><dd><code>{instance.traceparent.split("-")[1]?.slice(0, 12)}…</code> <Copy text={instance.traceparent} label="Copy traceparent" small /></dd></>}
+            </dl>
+        </Card>
+    );
+}
+
+/* Why it stands still or went back, and what to do. */
+function Cause({ instance, stuck, linkOf, back }) {
+    if (!instance.cause && !stuck.length) {
+        return null;
+    }
+    const paused = instance.state === "paused";
+    return (
+        <div class={`saga-cause ${paused ? "tone-warn" : ""}`} role="note">
+            {instance.cause && <p>{causeText(instance.cause)}</p>}
+            {paused && stuck.map((one) => (
+                <p key={one.name}><a href={hrefOf(linkOf(one).to, linkOf(one).query)}>{one.undo ? `Undoing ${one.name}` : one.name}</a>: {errorText(one.deed.error)}</p>
+            ))}
+            {paused && <p class="muted">{back ? "Retry the compensation, or skip it: it then stays undone." :
+                `Retry when its cause is gone, skip what was done by other means${instance.pivot_sent ? "" : ", or cancel to go back"}.`}</p>}
+        </div>
+    );
+}

@@ -1,0 +1,59 @@
+import { hrefOf } from "../kit/route.js";
+import { mayAll } from "../kit/rights.js";
+import { at } from "../kit/json.js";
+import { Badge } from "../parts/Badge.jsx";
+import { Card } from "../parts/Card.jsx";
+import { Json } from "../parts/Json.jsx";
+import { Status } from "../parts/Status.jsx";
+import { Time } from "../parts/Time.jsx";
+import { duration } from "../kit/time.js";
+import { StepActs } from "./Acts.jsx";
+import { Icon } from "./Icon.jsx";
+import { errorText, KINDS } from "./words.js";
+
+/* One step: what may be done with it, what it did, how it was undone. text: the instance as it was sent. */
+export function StepPanel({ saga, instance, text, step, definition, back, kept, onDone }) {
+    const own = at(text, "steps", instance.steps.indexOf(step));
+    return (
+        <Card class="saga-step" title={<>{step.name} {step.pivot && <Badge tone="info" title="Once it is sent there is no way back">pivot</Badge>}</>}>
+            <p class="saga-does"><Icon name={step.kind} /> {KINDS[step.kind]}{step.after.length > 0 && <span class="muted">, after {step.after.join(", ")}</span>}</p>
+            {kept && <p class="note">It has got its {step.kind === "approval" ? "decision" : "signal"} already: it is kept until the step gets to it.</p>}
+            <StepActs {...{ saga, instance, step, back, kept, onDone }} />
+            <Deed deed={step} text={own} />
+            {step.compensation && (
+                <>
+                    <h3><Icon name="undo" /> Compensation</h3>
+                    {step.compensation.begun ? <Deed deed={step.compensation} text={at(own, "compensation")} /> :
+                        <p class="muted">{KINDS[step.compensation.kind]}; it is not needed so far.</p>}
+                </>
+            )}
+            {definition && <details><summary>Its definition</summary><Json text={definition} label={`Definition of ${step.name}`} /></details>}
+        </Card>
+    );
+}
+
+function Deed({ deed, text }) {
+    const took = deed.begun && deed.ended ? duration(Date.parse(deed.ended) - Date.parse(deed.begun)) : null;
+    return (
+        <>
+            <dl class="facts">
+                <dt>Status</dt><dd><Status state={deed.status} />{deed.unknown && deed.status !== "succeeded" && deed.status !== "waiting" &&
+                    <Badge tone="warn" title="An attempt got no clear answer: it may have been done">outcome unknown</Badge>}</dd>
+                {deed.begun && <><dt>Begun</dt><dd><Time at={deed.begun} /></dd></>}
+                {deed.ended && <><dt>Ended</dt><dd><Time at={deed.ended} />{took && <span class="muted"> after {took}</span>}</dd></>}
+                {deed.due && <><dt>{deed.status === "waiting" ? "Waits until" : "Next attempt"}</dt><dd><Time at={deed.due} /></dd></>}
+                {/http|publish/.test(deed.kind) && <><dt>Attempts</dt><dd class="numbers">{deed.attempts}</dd></>}
+                {deed.target && <><dt>Target</dt><dd><code>{mayAll() ? <a href={hrefOf("/targets")}>{deed.target}</a> : deed.target}</code></dd></>}
+            </dl>
+            {deed.error && <p class="saga-error" role="note">{errorText(deed.error)}</p>}
+            <Part title="Result" open text={deed.status === "succeeded" ? at(text, "result") : undefined} />
+            <Part title="Error" open={false} text={deed.error ? at(text, "error") : undefined} />
+            <Part title="What was sent" open={false} text={deed.request ? at(text, "request") : undefined} />
+            <Part title="What came" open={Boolean(deed.error)} text={deed.answer ? at(text, "answer") : undefined} />
+        </>
+    );
+}
+
+function Part({ title, text, open }) {
+    return text === undefined ? null : <details open={open}><summary>{title}</summary><Json text={text} label={title} /></details>;
+}
