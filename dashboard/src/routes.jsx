@@ -16,7 +16,11 @@ import { ContractsPage } from "./schemas/ContractsPage.jsx";
 import { SchemasPage } from "./schemas/SchemasPage.jsx";
 import { SubjectPage } from "./schemas/SubjectPage.jsx";
 import { ProjectionsPage } from "./projections/ProjectionsPage.jsx";
+import { EditPage } from "./sagas/EditPage.jsx";
+import { InstancePage } from "./sagas/InstancePage.jsx";
+import { SagaPage } from "./sagas/SagaPage.jsx";
 import { SagasPage } from "./sagas/SagasPage.jsx";
+import { TargetsPage } from "./sagas/TargetsPage.jsx";
 
 const STREAMS = ["subscribe", "publish", "manage", "dlq"];
 
@@ -44,6 +48,11 @@ export const routes = [
     { path: "/projections", title: "Projections", page: ProjectionsPage, nav: "Projections", entry: true, key: "p", needs: ["projection"] },
 
     { path: "/sagas", title: "Sagas", page: SagasPage, nav: "Sagas", entry: true, key: "a", needs: ["saga"] },
+    { path: "/sagas/~new", title: "Define a saga", page: EditPage, nav: "Sagas", needs: ["saga"] },
+    { path: "/sagas/:saga", title: "Saga", page: SagaPage, nav: "Sagas", needs: ["saga"] },
+    { path: "/sagas/:saga/edit", title: "Edit a saga", page: EditPage, nav: "Sagas", needs: ["saga"] },
+    { path: "/sagas/:saga/instances/:id", title: "Instance of a saga", page: InstancePage, nav: "Sagas", needs: ["saga"] },
+    { path: "/targets", title: "Targets", page: TargetsPage, nav: "Sagas", needs: ["admin"] },
 
     { path: "/api", title: "API", page: ApiPage, nav: "API", entry: true, key: "i", needs: ["any"] },
 ];

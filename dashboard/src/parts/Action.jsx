@@ -10,9 +10,9 @@ import { toast } from "./Toasts.jsx";
 /* A button that makes a call, shows beside it what went wrong, and tells the same call as curl.
  * call: {method, path, query?, body?, type?, headers?}, or a function that returns it (or null: not now).
  * confirm: {title, text, phrase?, label?}: asks first; phrase: what must be typed. tone: "primary", "danger".
- * unless: an async test that forbids the call when it is true, and says so itself.
+ * unless: an async test that forbids the call when it is true, and says so itself. onProblem(problem): hears what is shown beside it too.
  * children: fields in the dialog of confirm. said: a toast when it is done. */
-export function Action({ label, call, tone, confirm, onDone, disabledWhy, children, said, unless }) {
+export function Action({ label, call, tone, confirm, onDone, onProblem, disabledWhy, children, said, unless }) {
     const [asking, setAsking] = useState(false);
     const act = useAct(call, (answer) => {
         setAsking(false);
@@ -20,7 +20,7 @@ export function Action({ label, call, tone, confirm, onDone, disabledWhy, childr
             toast(said);
         }
         onDone?.(answer);
-    }, unless);
+    }, { unless, onProblem });
     const copy = async () => {
         const made = callOf(call);
         try {
@@ -51,7 +51,7 @@ export function Action({ label, call, tone, confirm, onDone, disabledWhy, childr
 const callOf = (call) => (typeof call === "function" ? call() : call);
 
 /* {run, busy, error, clear}: one call at a time, and none after its button is gone. */
-export function useAct(call, onDone, unless) {
+export function useAct(call, onDone, { unless, onProblem } = {}) {
     const [state, setState] = useState({ busy: false, error: null });
     const here = useRef(true);
     useEffect(() => () => {
@@ -74,6 +74,7 @@ export function useAct(call, onDone, unless) {
         } catch (error) {
             if (here.current) {
                 setState({ busy: false, error });
+                onProblem?.(error);
             }
         }
     };

@@ -4,13 +4,13 @@ import { Icon } from "./Icon.jsx";
 import { joined, layout } from "./layout.js";
 import { KINDS } from "./words.js";
 
-const SIZE = { width: 168, height: 52, gapX: 16, gapY: 30 };
+const SIZE = { width: 188, height: 52, gapX: 16, gapY: 30 };
 
 export const kindOf = (step) => step.kind ?? (step.approval ? "approval" : step.signal ? "signal" : step.action?.http ? "http" :
     step.action?.publish ? "publish" : "await");
 
 /* The steps of a saga as a graph: a list of links on top of drawn lines. steps: of an instance or a definition. lookOf(step): {word, tone,
- * line?}; linkOf(step): {to, query}; selected: a name. */
+ * line?}; linkOf(step): {to, query}, or left out; selected: a name. */
 export function Graph({ steps, label, lookOf, linkOf, selected }) {
     const shape = steps.map((step) => `${step.name}<${(step.after ?? ["-"]).join()}`).join(";");
     const drawn = useMemo(() => {
@@ -33,7 +33,7 @@ export function Graph({ steps, label, lookOf, linkOf, selected }) {
                 <ol>
                     {nodes.map(({ name, x, y }) => (
                         <li key={name} style={{ left: `${x}px`, top: `${y}px`, width: `${SIZE.width}px`, height: `${SIZE.height}px` }}>
-                            <Node step={byName.get(name)} after={after.get(name)} look={lookOf?.(byName.get(name))} link={linkOf(byName.get(name))}
+                            <Node step={byName.get(name)} after={after.get(name)} look={lookOf?.(byName.get(name))} link={linkOf?.(byName.get(name))}
                                 selected={name === selected} />
                         </li>
                     ))}
@@ -47,16 +47,17 @@ function Node({ step, after, look, link, selected }) {
     const kind = kindOf(step);
     const spoken = [`${step.name}: ${look?.word ?? ""}`, look?.line, KINDS[kind], step.pivot && "the pivot: no way back from here",
         step.compensation && "can be undone", after.length ? `after ${after.join(", ")}` : "begins at once"].filter(Boolean).join("; ");
+    const Box = link ? "a" : "div";
     return (
-        <a class={`saga-node ${look ? `is-${look.tone}` : "is-plain"} ${step.pivot ? "pivot" : ""}`} href={hrefOf(link.to, link.query)}
-            aria-label={spoken} aria-current={selected ? "step" : undefined} title={`${step.name}: ${KINDS[kind]}`}>
+        <Box class={`saga-node ${look ? `is-${look.tone}` : "is-plain"} ${step.pivot ? "pivot" : ""}`} href={link && hrefOf(link.to, link.query)}
+            role={link ? undefined : "group"} aria-label={spoken} aria-current={selected ? "step" : undefined} title={`${step.name}: ${KINDS[kind]}`}>
             <span class="saga-node-name"><Icon name={kind} /><span>{step.name}</span></span>
             <span class="saga-node-state">
                 <span class="saga-node-word">{look ? look.word : KINDS[kind]}{look?.line && <span class="saga-node-line"> · {look.line}</span>}</span>
                 {step.pivot && <Icon name="pivot" />}
                 {step.compensation && <Icon name="undo" />}
             </span>
-        </a>
+        </Box>
     );
 }
 

@@ -4,7 +4,7 @@ import { at } from "../kit/json.js";
 import { usePoll } from "../kit/poll.js";
 import { may } from "../kit/rights.js";
 import { hrefOf, Link, useQueryState, useRoute } from "../kit/route.js";
-import { duration, relative } from "../kit/time.js";
+import { duration, now, relative } from "../kit/time.js";
 import { Badge } from "../parts/Badge.jsx";
 import { Card } from "../parts/Card.jsx";
 import { Copy } from "../parts/Copy.jsx";
@@ -15,19 +15,21 @@ import { Page } from "../parts/Page.jsx";
 import { Status } from "../parts/Status.jsx";
 import { Time } from "../parts/Time.jsx";
 import { InstanceActs } from "./Acts.jsx";
+import { Fact } from "./Fact.jsx";
 import { useInstance } from "./follow.js";
 import { Graph, Legend } from "./Graph.jsx";
+import { sagaPath } from "./SagasPage.jsx";
 import { StepPanel } from "./StepPanel.jsx";
 import { History, Timeline } from "./Timeline.jsx";
 import { causeText, errorText, hasEnded, lookOf, stuckSteps } from "./words.js";
 import "./sagas.css";
 
-const pathOf = (saga, id) => `/sagas/${encodeURIComponent(saga)}/instances/${encodeURIComponent(id)}`;
+const pathOf = (saga, id) => `${sagaPath(saga)}/instances/${encodeURIComponent(id)}`;
 
 export function InstancePage() {
     const { params: { saga, id } } = useRoute();
     const found = useInstance(saga, id);
-    const crumbs = [{ title: "Sagas", to: "/sagas" }, { title: saga, to: `/sagas/${encodeURIComponent(saga)}` }];
+    const crumbs = [{ title: "Sagas", to: "/sagas" }, { title: saga, to: sagaPath(saga) }];
     const instance = found.data?.instance;
     const back = Boolean(found.data?.records.some((one) => one.type === "SagaCompensating"));
     const stuck = instance ? stuckSteps(instance).filter((one) => one.undo === back) : [];
@@ -91,7 +93,7 @@ function lineOf(step, back) {
         return `try ${deed.attempts + 1} ${relative(deed.due)}`;
     }
     if (deed.status === "waiting" && deed.due) {
-        return `until ${relative(deed.due)}`;
+        return `${duration(Date.parse(deed.due) - now.value)} left`;
     }
     if (/succeeded|failed/.test(deed.status) && deed.attempts > 1) {
         return `${deed.attempts} tries`;
@@ -107,21 +109,21 @@ function useStepDefinition(saga, version, name) {
 }
 
 function Facts({ saga, instance, live }) {
-    const ended = hasEnded(instance);
-    const stream = `saga.${saga}`;
+    const ended = hasEnded(instance), followed = live.state === "live", stream = `saga.${saga}`;
     return (
         <Card>
-            <dl class="facts across">
-                <dt>State</dt><dd><Status state={instance.state} />{!ended && <Badge title={live.state === "live" ? "It is followed as it happens" : "It is asked for every few seconds"}>
-                    {live.state === "live" ? "live" : "every 4 s"}</Badge>}</dd>
-                <dt>Version</dt><dd><Link to={`/sagas/${encodeURIComponent(saga)}`} query={{ tab: "definition", version: instance.version }}>{instance.version}</Link></dd>
-                <dt>Started</dt><dd><Time at={instance.created} /></dd>
-                {ended ? <><dt>Ended</dt><dd><Time at={instance.ended} /></dd></> : <><dt>Last change</dt><dd><Time at={instance.updated} /></dd></>}
-                <dt>{ended ? "Took" : "Runs for"}</dt><dd class="numbers">{duration(Date.parse(ended ? instance.ended : new Date().toISOString()) - Date.parse(instance.created))}</dd>
-                {instance.deadline && <><dt>Times out</dt><dd><Time at={instance.deadline} /></dd></>}
-                {instance.pivot_sent && <><dt>Pivot</dt><dd>sent: no way back</dd></>}
-                {may("subscribe", stream) && <><dt>Events</dt><dd><a href={hrefOf(`/streams/${encodeURIComponent(stream)}`, { tab: "live", subject: instance.id })}>{stream}</a></dd></>}
-                {instance.traceparent && <><dt>Trace</dt><dd><code>{instance.traceparent.split("-")[1]?.slice(0, 12)}…</code> <Copy text={instance.traceparent} label="Copy traceparent" small /></dd></>}
+            <dl class="facts">
+                <Fact title="State"><Status state={instance.state} />{!ended && <> <Badge title={followed ? "It is followed as it happens" : "It is asked for every few seconds"}>
+                    {followed ? "live" : "every 4 s"}</Badge></>}</Fact>
+                <Fact title="Version"><Link to={sagaPath(saga)} query={{ tab: "definition", version: instance.version }}>{instance.version}</Link></Fact>
+                <Fact title="Started"><Time at={instance.created} /></Fact>
+                <Fact title={ended ? "Ended" : "Last change"}><Time at={ended ? instance.ended : instance.updated} /></Fact>
+                <Fact title={ended ? "Took" : "Has run for"}>{duration((ended ? Date.parse(instance.ended) : now.value) - Date.parse(instance.created))}</Fact>
+                {instance.deadline && <Fact title="Times out"><Time at={instance.deadline} /></Fact>}
+                {instance.pivot_sent && <Fact title="Pivot">sent: no way back</Fact>}
+                {may("subscribe", stream) && <Fact title="Events"><a href={hrefOf(`/streams/${encodeURIComponent(stream)}`, { tab: "live", subject: instance.id })}>{stream}</a></Fact>}
+                {instance.traceparent && <Fact title="Trace"><code>{instance.traceparent.split("-")[1]?.slice(0, 12)}…</code> <Copy text={instance.traceparent}
+                    label="Copy traceparent" small /></Fact>}
             </dl>
         </Card>
     );
@@ -132,10 +134,10 @@ function Cause({ instance, stuck, linkOf, back }) {
     if (!instance.cause && !stuck.length) {
         return null;
     }
-    const paused = instance.state === "paused";
+    const paused = instance.state === "paused", told = paused && stuck.some((one) => one.name === instance.cause?.step);
     return (
         <div class={`saga-cause ${paused ? "tone-warn" : ""}`} role="note">
-            {instance.cause && <p>{causeText(instance.cause)}</p>}
+            {instance.cause && <p>{causeText(told ? { ...instance.cause, error: null } : instance.cause)}</p>}
             {paused && stuck.map((one) => (
                 <p key={one.name}><a href={hrefOf(linkOf(one).to, linkOf(one).query)}>{one.undo ? `Undoing ${one.name}` : one.name}</a>: {errorText(one.deed.error)}</p>
             ))}

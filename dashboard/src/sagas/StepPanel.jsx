@@ -8,6 +8,7 @@ import { Status } from "../parts/Status.jsx";
 import { Time } from "../parts/Time.jsx";
 import { duration } from "../kit/time.js";
 import { StepActs } from "./Acts.jsx";
+import { Fact } from "./Fact.jsx";
 import { Icon } from "./Icon.jsx";
 import { errorText, KINDS } from "./words.js";
 
@@ -16,7 +17,7 @@ export function StepPanel({ saga, instance, text, step, definition, back, kept, 
     const own = at(text, "steps", instance.steps.indexOf(step));
     return (
         <Card class="saga-step" title={<>{step.name} {step.pivot && <Badge tone="info" title="Once it is sent there is no way back">pivot</Badge>}</>}>
-            <p class="saga-does"><Icon name={step.kind} /> {KINDS[step.kind]}{step.after.length > 0 && <span class="muted">, after {step.after.join(", ")}</span>}</p>
+            <p class="saga-does"><Icon name={step.kind} /> {KINDS[step.kind]}{step.after.length > 0 && <span class="muted">· after {step.after.join(", ")}</span>}</p>
             {kept && <p class="note">It has got its {step.kind === "approval" ? "decision" : "signal"} already: it is kept until the step gets to it.</p>}
             <StepActs {...{ saga, instance, step, back, kept, onDone }} />
             <Deed deed={step} text={own} />
@@ -36,14 +37,14 @@ function Deed({ deed, text }) {
     const took = deed.begun && deed.ended ? duration(Date.parse(deed.ended) - Date.parse(deed.begun)) : null;
     return (
         <>
-            <dl class="facts">
-                <dt>Status</dt><dd><Status state={deed.status} />{deed.unknown && deed.status !== "succeeded" && deed.status !== "waiting" &&
-                    <Badge tone="warn" title="An attempt got no clear answer: it may have been done">outcome unknown</Badge>}</dd>
-                {deed.begun && <><dt>Begun</dt><dd><Time at={deed.begun} /></dd></>}
-                {deed.ended && <><dt>Ended</dt><dd><Time at={deed.ended} />{took && <span class="muted"> after {took}</span>}</dd></>}
-                {deed.due && <><dt>{deed.status === "waiting" ? "Waits until" : "Next attempt"}</dt><dd><Time at={deed.due} /></dd></>}
-                {/http|publish/.test(deed.kind) && <><dt>Attempts</dt><dd class="numbers">{deed.attempts}</dd></>}
-                {deed.target && <><dt>Target</dt><dd><code>{mayAll() ? <a href={hrefOf("/targets")}>{deed.target}</a> : deed.target}</code></dd></>}
+            <dl class="facts narrow">
+                <Fact title="Status"><Status state={deed.status} />{deed.unknown && !/succeeded|waiting/.test(deed.status) && <> <Badge tone="warn"
+                    title="An attempt got no clear answer: it may have been done">outcome unknown</Badge></>}</Fact>
+                {deed.begun && <Fact title="Begun"><Time at={deed.begun} /></Fact>}
+                {deed.ended && <Fact title="Ended"><Time at={deed.ended} />{took && <span class="muted"> after {took}</span>}</Fact>}
+                {deed.due && <Fact title={deed.status === "waiting" ? "Waits until" : "Next attempt"}><Time at={deed.due} /></Fact>}
+                {/http|publish/.test(deed.kind) && <Fact title="Attempts">{deed.attempts}</Fact>}
+                {deed.target && <Fact title="Target"><code>{mayAll() ? <a href={hrefOf("/targets")}>{deed.target}</a> : deed.target}</code></Fact>}
             </dl>
             {deed.error && <p class="saga-error" role="note">{errorText(deed.error)}</p>}
             <Part title="Result" open text={deed.status === "succeeded" ? at(text, "result") : undefined} />
