@@ -1,18 +1,21 @@
-/* nodes: [{key, label, children?: nodes, open?}] as lists in lists, which every screen reader knows. */
+import { useState } from "preact/hooks";
+
+/* nodes: [{key, label, children?: nodes, open?}] as lists in lists, which every screen reader knows. A label may hold links. */
 export function Tree({ nodes, label }) {
     return <ul class="tree" aria-label={label}>{nodes.map((node) => <Node key={node.key} node={node} />)}</ul>;
 }
 
 function Node({ node }) {
-    if (!node.children?.length) {
-        return <li><div class="tree-leaf">{node.label}</div></li>;
-    }
+    const [open, setOpen] = useState(node.open ?? true);
+    const below = node.children?.length > 0;
     return (
         <li>
-            <details open={node.open ?? true}>
-                <summary>{node.label}</summary>
-                <ul>{node.children.map((child) => <Node key={child.key} node={child} />)}</ul>
-            </details>
+            <div class="tree-label">
+                {below ? <button type="button" class="icon tree-turn" aria-expanded={open} aria-label={open ? "Fold" : "Unfold"}
+                    onClick={() => setOpen(!open)}>{open ? "▾" : "▸"}</button> : <span class="tree-turn" />}
+                {node.label}
+            </div>
+            {below && open && <ul>{node.children.map((child) => <Node key={child.key} node={child} />)}</ul>}
         </li>
     );
 }

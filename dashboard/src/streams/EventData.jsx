@@ -25,5 +25,5 @@ export function EventData({ event, text }) {
         );
     }
     const isText = typeof event.data === "string" && /^text\//.test(event.datacontenttype ?? "");
-    return isText ? <pre tabIndex={0} role="region" aria-label="Data">{event.data}</pre> : <Json text={data} label="Data" />;
+    return isText ? <pre tabIndex={0} role="region" aria-label="Data of the event">{event.data}</pre> : <Json text={data} label="Data of the event" />;
 }

@@ -51,7 +51,7 @@ function Partitions({ stream }) {
     const tail = (one) => may("subscribe", stream.name) &&
         { to: api.path`/streams/${stream.name}`, query: { tab: "live", partition: String(one.partition) } };
 
-    return <Table label="Partitions" rows={stream.partition_status} keyOf={(one) => one.partition} linkOf={tail} columns={[
+    return <Table label="Offsets by partition" rows={stream.partition_status} keyOf={(one) => one.partition} linkOf={tail} columns={[
         { name: "partition", title: "Partition", cell: (one) => one.partition },
         { name: "earliest", title: "Earliest", numeric: true, cell: (one) => (kept(one) > 0n ? count(one.earliest) : "–") },
         { name: "head", title: "Head", numeric: true, cell: (one) => (one.head === "0" ? "–" : count(one.head)) },
@@ -75,7 +75,7 @@ function Groups({ name }) {
     return (
         <>
             <Fault error={error} retry={reload} quiet={stale} />
-            <Table label="Consumer groups" rows={data.body.items} keyOf={(group) => group.name}
+            <Table label="Groups of this stream" rows={data.body.items} keyOf={(group) => group.name}
                 linkOf={(group) => api.path`/groups/${name}/${group.name}`}
                 empty={<Empty title="No consumer group" hint="A group hands each event to one of its consumers, and retries what fails." />}
                 columns={[

@@ -44,7 +44,7 @@ function Row({ row, index, term, selected, onPress, onOpen, onReach }) {
         <div class={`tail-row ${selected ? "selected" : ""}`} role="row" aria-rowindex={index + 2} onPointerDown={onPress} onClick={onOpen}>
             <span role="cell" class="tail-time" title={exact(event.recordedtime)}>{clock(event.recordedtime)}</span>
             <span role="cell" class="tail-place">
-                <button type="button" class="link" aria-expanded={selected} aria-label={`Partition ${event.partition}, offset ${event.offset}: ${event.type}`}
+                <button type="button" class="link" aria-expanded={selected} aria-label={`${event.partition}:${event.offset} ${event.type}`}
                     onFocus={(focus) => focus.currentTarget.matches(":focus-visible") && onReach()}>{event.partition}:{event.offset}</button>
             </span>
             <span role="cell" class="tail-type"><Marked text={event.type} term={term} /></span>

@@ -1,0 +1,148 @@
+/* Streams: created, published to, looked at while events come, found again by a link. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { axe, call, control, login, open, until, visit } from "./rig.mjs";
+
+const BIG = "12345678901234567890.50";          /* more digits than a number of JavaScript has */
+const heading = (page, name) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
+const rowOf = (page, text) => page.getByRole("table", { name: "Events, newest first" }).getByRole("row").filter({ hasText: text });
+const publish = (stream, events) => call("POST", `/v1/streams/${stream}/events`, events);
+const seen = (page, n) => page.getByText(`kept of ${n} seen`).waitFor();
+
+test("a stream is created, an event published, and both are seen at once", async () => {
+    const page = await open({ expected: [/404/] });
+    await login(page, { route: "/streams" });
+    await heading(page, "Streams");
+    await page.getByText("No streams yet").waitFor();
+    await page.getByRole("button", { name: "Create a stream" }).first().click();
+    const form = page.getByRole("dialog");
+    await form.getByLabel("Name").fill("Orders");
+    await form.getByText("Lower-case letters").waitFor();
+    assert.ok(await form.getByRole("button", { name: "Create", exact: true }).isDisabled());
+    await form.getByLabel("Name").fill("orders.eu");
+    await form.getByLabel("Partitions").fill("2");
+    await axe(page, "streams-create");
+    await form.getByRole("button", { name: "Create", exact: true }).click();
+    await heading(page, "orders.eu");
+    assert.equal((await call("GET", "/v1/streams/orders.eu")).body.partitions, 2);
+
+    await page.getByRole("tab", { name: "Live tail" }).click();
+    await page.getByText("Waiting for events").waitFor();
+    await page.getByRole("button", { name: "Publish", exact: true }).click();
+    await form.getByLabel("Type", { exact: true }).fill("OrderPlaced");
+    await form.getByLabel("Subject").fill("order 7/1 é%");
+    await form.getByLabel("Data").fill(`{"total": ${BIG}}`);
+    await form.getByRole("button", { name: "Publish", exact: true }).click();
+    await form.getByText("Recorded").waitFor();
+    await axe(page, "streams-publish");
+    await form.getByRole("button", { name: "Close" }).last().click();
+    await rowOf(page, BIG).waitFor();
+
+    const { body } = await publish("orders.eu", { type: "OrderPaid", subject: "order-2", data: { from: "outside" } });
+    await rowOf(page, "outside").waitFor();
+    assert.match(await rowOf(page, "outside").innerText(), new RegExp(`${body.partition}:${body.offset}`));
+    await seen(page, 2);
+
+    await visit(page, "/streams");
+    await page.getByRole("button", { name: "Create a stream" }).click();
+    await form.getByLabel("Name").fill("orders.eu");
+    await form.getByRole("button", { name: "Create", exact: true }).click();
+    await form.getByText("orders.eu exists already").waitFor();
+    assert.equal((await call("GET", "/v1/streams/orders.eu")).body.partitions, 2, "it was not replaced");
+    await page.close();
+});
+
+test("the tail is held, searched and filtered, and goes on where it was when the gateway is killed", async () => {
+    await call("PUT", "/v1/streams/busy", { partitions: 3 });
+    await publish("busy", Array.from({ length: 40 }, (_, n) => ({ type: n % 2 ? "Odd" : "Even", subject: `s-${n}`, data: { n, word: n === 11 ? "needle" : "hay" } })));
+    const page = await open({ expected: [/ERR_/, /Failed to load resource/] });
+    await login(page, { route: "/streams/busy?tab=live" });
+    await seen(page, 40);
+    await axe(page, "streams-live");
+
+    await page.getByRole("button", { name: "Pause" }).click();
+    await publish("busy", [{ type: "Odd", data: { late: 1 } }, { type: "Even", data: { late: 2 } }]);
+    const resume = page.getByRole("button", { name: "Resume (2 waiting)" });
+    await resume.waitFor();
+    assert.equal(await rowOf(page, "late").count(), 0);
+    await resume.click();
+    await until(async () => await rowOf(page, "late").count() === 2);
+
+    await page.getByLabel("Search here").fill("needle");
+    await until(async () => await page.getByRole("row").count() === 2, "a heading and the one row");
+    assert.equal(await page.locator("mark").innerText(), "needle");
+    await page.getByLabel("Search here").fill("");
+
+    await control("restart", { kill: true });
+    await publish("busy", [{ type: "Odd", data: { after: "the kill" } }]);
+    await rowOf(page, "the kill").waitFor();
+    await seen(page, 43);
+
+    await page.getByLabel("Type").fill("Ev*");
+    await page.keyboard.press("Enter");
+    await page.getByText("kept of 21 seen").waitFor();
+    assert.equal(await rowOf(page, "Odd").count(), 0);
+    await publish("busy", [{ type: "Odd", data: {} }, { type: "Even", data: { fits: true } }]);
+    await rowOf(page, "fits").waitFor();
+    await seen(page, 22);
+    assert.match(page.url(), /type=Ev/);
+    await page.close();
+});
+
+test("an event is found again by its link alone, exact to the digit, with what led to it", async () => {
+    await call("PUT", "/v1/streams/shop", { partitions: 2 });
+    await call("PUT", "/v1/streams/money", {});
+    for (let n = 0; n < 3; n++) {
+        await publish("shop", Array.from({ length: 700 }, (_, i) => ({ type: "Noise", subject: `n-${n}-${i}`, data: {} })));
+    }
+    const text = `{"type":"OrderPlaced","subject":"o-1","correlationid":"case-1","data":{"id":${BIG}}}`;
+    const placed = (await call("POST", "/v1/streams/shop/events", JSON.parse(text))).body;
+    const exact = await fetch(`${process.env.WEIR_URL}/v1/streams/shop/events`, { method: "POST", body: text.replace("Placed", "Exact"),
+        headers: { Authorization: `Bearer ${process.env.WEIR_TOKEN}`, "Content-Type": "application/json" } }).then((answer) => answer.json());
+    const paid = (await publish("money", { type: "Paid", correlationid: "case-1", causationid: placed.id, data: {} })).body;
+    await publish("shop", { type: "Shipped", subject: "o-1", causationid: paid.id, data: {} });
+    await publish("shop", Array.from({ length: 700 }, (_, i) => ({ type: "Noise", subject: `m-${i}`, data: {} })));
+
+    const page = await open();
+    await login(page, { route: `/streams/shop/events/${exact.partition}/${exact.offset}` });
+    await heading(page, "OrderExact");
+    await page.getByRole("region", { name: "Data of the event" }).filter({ hasText: `"id": ${BIG}` }).waitFor();
+    const chain = page.getByRole("list", { name: "Correlation chain" });
+    await until(async () => (await chain.getByRole("listitem").count()) === 4);
+    assert.deepEqual(await chain.locator("li li a").allInnerTexts(), ["Paid", "Shipped"], "effects are below their causes");
+    await page.getByText(/Looked at .* events of all streams/).waitFor();
+    await axe(page, "streams-event");
+    await chain.getByRole("link", { name: "Shipped" }).click();
+    await heading(page, "Shipped");
+    await page.getByRole("link", { name: "next →" }).click();
+    await heading(page, "Noise");
+
+    await visit(page, `/streams/shop/events/${exact.partition}/999999`);
+    await page.getByText("Offset 999,999 is not there yet").waitFor();
+});
+
+test("a page shows what the token may do; deleting asks for the name", async () => {
+    await call("PUT", "/v1/streams/reports", { description: "Nightly figures" });
+    const page = await open({ expected: [/404/] });
+    await login(page, { route: "/streams/reports", scope: "subscribe:reports" });
+    await page.getByRole("tab", { name: "Live tail" }).waitFor();
+    assert.equal(await page.getByRole("button", { name: /Publish|Settings|Delete/ }).count(), 0);
+
+    const other = await open({ expected: [/404/] });
+    await login(other, { route: "/streams" });
+    await other.getByRole("link", { name: "reports" }).waitFor();
+    await axe(other, "streams");
+    await other.getByLabel("Search streams").fill("nightly");
+    await until(async () => await other.getByRole("row").count() === 2);
+    await other.getByRole("link", { name: "reports" }).click();
+    await other.getByText("None is parked").waitFor();
+    await axe(other, "stream");
+    await other.getByRole("button", { name: "Delete", exact: true }).click();
+    const dialog = other.getByRole("dialog");
+    assert.ok(await dialog.getByRole("button", { name: "Delete the stream" }).isDisabled());
+    await dialog.getByLabel("Type reports to confirm").fill("reports");
+    await dialog.getByRole("button", { name: "Delete the stream" }).click();
+    await heading(other, "Streams");
+    await call("GET", "/v1/streams/reports", undefined, { expect: 404 });
+    await page.getByText("There is no stream reports").waitFor();
+});
