@@ -15,6 +15,8 @@ import { ContractPage } from "./schemas/ContractPage.jsx";
 import { ContractsPage } from "./schemas/ContractsPage.jsx";
 import { SchemasPage } from "./schemas/SchemasPage.jsx";
 import { SubjectPage } from "./schemas/SubjectPage.jsx";
+import { DefineProjectionPage, EditProjectionPage } from "./projections/DefinePage.jsx";
+import { ProjectionPage } from "./projections/ProjectionPage.jsx";
 import { ProjectionsPage } from "./projections/ProjectionsPage.jsx";
 import { EditPage } from "./sagas/EditPage.jsx";
 import { InstancePage } from "./sagas/InstancePage.jsx";
@@ -46,6 +48,9 @@ export const routes = [
     { path: "/contracts/:consumer", title: "Contract", page: ContractPage, nav: "Schemas", needs: ["schema"] },
 
     { path: "/projections", title: "Projections", page: ProjectionsPage, nav: "Projections", entry: true, key: "p", needs: ["projection"] },
+    { path: "/projections/~new", title: "Define a projection", page: DefineProjectionPage, nav: "Projections", needs: ["projection"] },
+    { path: "/projections/:projection", title: "Projection", page: ProjectionPage, nav: "Projections", needs: ["projection"] },
+    { path: "/projections/:projection/edit", title: "Edit a projection", page: EditProjectionPage, nav: "Projections", needs: ["projection"] },
 
     { path: "/sagas", title: "Sagas", page: SagasPage, nav: "Sagas", entry: true, key: "a", needs: ["saga"] },
     { path: "/sagas/~new", title: "Define a saga", page: EditPage, nav: "Sagas", needs: ["saga"] },

@@ -1,4 +1,4 @@
-"""The dashboards in deploy/grafana agree with the metrics: Prometheus' own engine answers every expression from what gateways export."""
+"""The dashboards in deploy/grafana agree with the metrics: Prometheus' engine answers each expression from what gateways export."""
 import importlib
 import itertools
 import json
@@ -51,11 +51,13 @@ def exported(gateway, second):
         until(client, "grafana", "one", "completed")
     define(client, "grafana-waits", "sign")
     start(client, "grafana-waits", "one")
-    wanted = {("weir_group_lag_events", "grafana"), ("weir_projection_lag_events", "grafana"), ("weir_saga_instances", "grafana-waits"),
-              ("weir_saga_ended_total", "grafana"), ("weir_saga_steps_total", "grafana"), ("weir_target_breaker_state", service.url)}
+    wanted = {("weir_group_lag_events", "grafana"), ("weir_projection_lag_events", "grafana"),
+              ("weir_saga_instances", "grafana-waits"), ("weir_saga_ended_total", "grafana"),
+              ("weir_saga_steps_total", "grafana"), ("weir_target_breaker_state", service.url)}
     deadline = time.monotonic() + 60 * harness.SLOW
     while True:
-        found = [(name, {**labels, "job": "weir", "instance": instance}, number) for instance, one in (("a", client), ("b", other))
+        found = [(name, {**labels, "job": "weir", "instance": instance}, number)
+                 for instance, one in (("a", client), ("b", other))
                  for name, labels, number in samples(one.get("/metrics").expect(200).body.decode())]
         if wanted <= {(name, value) for name, labels, _ in found for value in labels.values()}:
             return found
@@ -97,7 +99,8 @@ def read(got):
 
 def test_every_panel_has_an_answer_with_the_labels_that_its_legend_names(exported):
     # every counter grows, so that there are rates; a gauge is above zero, so that a time that was "never" is one
-    series = [{"series": name + "{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + "}", "values": f"{number + 1:.17g}+1x{STEPS}"}
+    series = [{"series": name + "{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + "}",
+               "values": f"{number + 1:.17g}+1x{STEPS}"}
               for name, labels, number in exported]
     panels = asked()
     expressions = sorted({plain(target["expr"]) for _, _, target in panels})
@@ -188,8 +191,8 @@ def test_dashboards_are_whole():
         assert name == f"{board['uid']}.json" and "weir" in board["tags"] and board["title"] and board["description"]
         assert len({panel["id"] for panel in panels}) == len(panels)
         for a, b in itertools.combinations([panel["gridPos"] for panel in panels], 2):
-            assert (a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"] or a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]), \
-                f"{name}: panels overlap at {a} and {b}"
+            apart = any(p[at] + p[size] <= q[at] for p, q in ((a, b), (b, a)) for at, size in ("xw", "yh"))
+            assert apart, f"{name}: panels overlap at {a} and {b}"
         for panel in panels:
             assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 and (panel["type"] == "row" or panel["title"])
 
