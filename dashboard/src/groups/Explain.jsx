@@ -42,11 +42,11 @@ function Deliverable({ group, path }) {
 }
 
 function Reason({ group, reason }) {
-    const { title, help } = REASONS[reason.code] ?? { title: reason.code, help: "" };
+    const { title, help, enough } = REASONS[reason.code] ?? { title: reason.code, help: "" };
     return (
         <li>
             <h3>{title}</h3>
-            <p>{reason.detail} {help}</p>
+            <p>{!enough && reason.detail} {help}</p>
             {reason.until && <p>The first goes out <Time at={reason.until} />.</p>}
             {reason.partitions && <p>Partitions: {reason.partitions.join(", ")}</p>}
             {reason.code === "filtered-by-type" && group.types.length > 0 && <p>Types: <code>{group.types.join(", ")}</code></p>}

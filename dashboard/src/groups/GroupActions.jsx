@@ -53,7 +53,7 @@ function Edit({ group, path, onClose, onDone }) {
     const [read] = useState(group.updated);
     return (
         <Dialog title={`Settings of ${group.name}`} onClose={onClose}>
-            {read !== group.updated && <p role="status" class="note">Somebody changed the group meanwhile. Saving replaces that; close to see it.</p>}
+            {read !== group.updated && <p role="status" class="consequences">Somebody changed the group meanwhile. Saving replaces that; close to see it.</p>}
             <SettingsFields form={form} onChange={setForm} />
             <Action label="Save" tone="primary" call={{ method: "PUT", path, body: bodyOf(form, group.paused) }} onDone={onDone}
                 disabledWhy={faulty(form) ? "Some settings are wrong." : undefined} />
@@ -67,7 +67,7 @@ function Seek({ group, path, onClose, onDone }) {
     return (
         <Dialog title={`Move ${group.name}`} onClose={onClose}>
             <Position legend="Go on" value={to} onChange={setTo} />
-            <div class="note">
+            <div class="consequences">
                 <p>{effectOf(to.kind, group)}</p>
                 <p>{openOf(group)} Dead letters stay; those that are being redriven are parked again.</p>
             </div>

@@ -27,7 +27,7 @@ export function standing({ paused }, figures) {
 
 /* What the codes of `explain` mean, and what helps. */
 export const REASONS = {
-    "paused": { title: "The group is paused", help: "Resume it to hand out events again." },
+    "paused": { title: "The group is paused", help: "Nothing is handed out until it is resumed.", enough: true },
     "in-flight-cap": {
         title: "As many events are in flight as may be",
         help: "Workers hold them until they ack, or until the deadline passes. Add no workers: find out why they do not finish, or raise max_in_flight.",

@@ -14,7 +14,7 @@ export function JsonEditor({ value, onChange, label, hint, error, rows = 14, opt
                 aria-invalid={Boolean(said)} aria-describedby={`${hint ? `${id}-hint ` : ""}${id}-said`}
                 onInput={(event) => onChange(event.currentTarget.value)} />
             <div class="json-foot">
-                <p id={`${id}-said`} class={said ? "field-error" : "muted"} aria-live="polite">{said || "This is JSON."}</p>
+                <p id={`${id}-said`} class={said ? "field-error" : "muted"} aria-live="polite">{said || (value.trim() ? "This is JSON." : "")}</p>
                 <button type="button" disabled={Boolean(wrong) || !value.trim()} onClick={() => onChange(pretty(value))}>Indent</button>
             </div>
         </div>

@@ -10,7 +10,7 @@ import { JsonEditor } from "../parts/JsonEditor.jsx";
 import { Loading } from "../parts/Loading.jsx";
 import { DryRun } from "./DryRun.jsx";
 import { Verdict } from "./Verdict.jsx";
-import { typeOf } from "./load.js";
+import { sentOf, typeOf } from "./load.js";
 import { useVersion } from "./useVersion.js";
 
 const FIRST = `{
@@ -24,27 +24,32 @@ const FIRST = `{
 
 /* A candidate for the next version: compared, tried on stored events, registered. */
 export function Check({ subject, versions, config, reload }) {
-    const latest = versions.find((one) => !one.deleted)?.version;
+    const now = versions.find((one) => !one.deleted)?.version;
+    const [latest] = useState(now);            // what somebody else registers meanwhile takes no text away
     const { data, error, loading, reload: again } = useVersion(subject, latest);
     if (loading || error) {
         return error ? <Fault error={error} retry={again} /> : <Loading />;
     }
-    return <Form key={latest} {...{ subject, versions, config, reload }} latest={data} />;
+    return (
+        <>
+            {now !== latest && <p class="consequences" role="status">Version {now} was registered meanwhile: it is not what this began with.</p>}
+            <Form {...{ subject, versions, config, reload }} latest={data} />
+        </>
+    );
 }
 
-function bodyOf({ type, schema, references }) {
-    return { schema, schemaType: type, ...(references.trim() && { references: JSON.parse(references) }) };
+function bodyOf({ type, schema, references, original }) {
+    return { schema: sentOf(schema, original), schemaType: type, ...(references.trim() && { references: JSON.parse(references) }) };
 }
 
 function Form({ subject, versions, config, latest, reload }) {
     const [candidate, setCandidate] = useState(() => ({ type: latest ? typeOf(latest) : "JSON", schema: latest ? pretty(latest.schema) : FIRST,
+        original: latest?.schema,
         references: latest?.references ? JSON.stringify(latest.references, null, 2) : "" }));
     const [against, setAgainst] = useState("");
-    const [verdict, setVerdict] = useState(null);
-    const set = (more) => {
-        setCandidate({ ...candidate, ...more });
-        setVerdict(null);
-    };
+    const [answer, setAnswer] = useState(null);       // holds for what was asked alone
+    const verdict = answer?.candidate === candidate && answer.against === against ? answer.body : null;
+    const set = (more) => setCandidate({ ...candidate, ...more });
     const wrong = check(candidate.schema) || (candidate.references.trim() && check(candidate.references));
     const why = wrong ? "This is not JSON" : undefined;
     const path = api.path`/registry/compatibility/subjects/${subject}/versions`;
@@ -53,12 +58,9 @@ function Form({ subject, versions, config, latest, reload }) {
         <div class="check">
             <Candidate candidate={candidate} set={set} />
             <div class="filters">
-                <Against {...{ versions, config, against }} onChange={(text) => {
-                    setAgainst(text);
-                    setVerdict(null);
-                }} />
+                <Against {...{ versions, config, against }} onChange={setAgainst} />
                 <Action label="Check" disabledWhy={why} call={call(against ? `${path}/${against}` : path, { verbose: true })}
-                    onDone={(answer) => setVerdict(answer.body)} />
+                    onDone={({ body }) => setAnswer({ body, candidate, against })} />
                 <Action label="Register" tone="primary" disabledWhy={why} call={call(api.path`/registry/subjects/${subject}/versions`)}
                     onDone={() => {
                         reload();

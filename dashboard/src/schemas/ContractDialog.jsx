@@ -6,7 +6,7 @@ import { Action } from "../parts/Action.jsx";
 import { Dialog } from "../parts/Dialog.jsx";
 import { Field } from "../parts/Field.jsx";
 import { JsonEditor } from "../parts/JsonEditor.jsx";
-import { typeOf } from "./load.js";
+import { sentOf, typeOf } from "./load.js";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,119}$/;
 const LATEST = "-1";
@@ -18,12 +18,12 @@ export function inputOf(read) {
 }
 
 const fieldsOf = (read) => ({ subject: read.subject, from: read.version ? "version" : "text", version: String(read.version ?? LATEST), type: typeOf(read),
-    schema: pretty(read.schema), references: read.references ? JSON.stringify(read.references) : "" });
+    schema: pretty(read.schema), original: read.schema, references: read.references ? JSON.stringify(read.references) : "" });
 const ONE = { subject: "", from: "version", version: LATEST, type: "JSON", schema: '{"type":"object"}', references: "" };
 
-function bodyOf({ subject, from, version, type, schema, references }) {
+function bodyOf({ subject, from, version, type, schema, original, references }) {
     return from === "version" ? { subject, schema: Number(version) } :
-        { subject, schema, schemaType: type, ...(references.trim() && { references: JSON.parse(references) }) };
+        { subject, schema: sentOf(schema, original), schemaType: type, ...(references.trim() && { references: JSON.parse(references) }) };
 }
 
 function wrong({ subject, from, version, schema, references }) {

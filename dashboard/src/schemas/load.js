@@ -1,4 +1,5 @@
 import { api } from "../kit/api.js";
+import { pretty } from "../kit/json.js";
 import { inTurns } from "../kit/turns.js";
 
 /* Of each subject shown two calls tell its latest version and its level. */
@@ -13,6 +14,9 @@ export const LEVELS = {
     FULL_TRANSITIVE: "reads all versions and can be read with them: upgrade in any order",
     NONE: "may be anything",
 };
+
+/* A schema as it is edited, and back: what was only indented is sent as it came, so that it is no new content. */
+export const sentOf = (edited, original) => (original !== undefined && edited === pretty(original) ? original : edited);
 
 export const typeOf = (version) => version?.schemaType ?? "AVRO";
 
