@@ -33,9 +33,9 @@ export function KindsTable({ kinds, query, across, acts, empty }) {
     const columns = [
         { name: "error", title: "Failure", cell: (kind) => <Cause kind={kind} />, sort: (kind) => kind.error.type },
         { name: "count", title: "Letters", numeric: true, cell: (kind) => <Counts kind={kind} />, sort: (kind) => kind.count },
-        ...(across ? [{ name: "stream", title: "Stream", cell: (kind) => <Link to={`/letters/${kind.stream}`}>{kind.stream}</Link>, sort: (kind) => kind.stream }] : []),
-        { name: "group", title: "Group", cell: (kind) => kind.group, sort: (kind) => kind.group },
-        { name: "type", title: "Event type", cell: (kind) => kind.type, sort: (kind) => kind.type },
+        ...(across ? [{ name: "stream", title: "Stream", cell: (kind) => <Link to={`/letters/${kind.stream}`} class="letter-name">{kind.stream}</Link>, sort: (kind) => kind.stream }] : []),
+        { name: "group", title: "Group", cell: (kind) => <span class="letter-name">{kind.group}</span>, sort: (kind) => kind.group },
+        { name: "type", title: "Event type", cell: (kind) => <span class="letter-name">{kind.type}</span>, sort: (kind) => kind.type },
         { name: "first", title: "First seen", cell: (kind) => <Time at={kind.first_seen} />, sort: (kind) => kind.first_seen },
         { name: "last", title: "Last seen", cell: (kind) => <Time at={kind.last_seen} />, sort: (kind) => kind.last_seen },
         ...(acts ? [{ name: "acts", title: "", head: "Actions", cell: acts }] : []),

@@ -12,7 +12,7 @@ import { Time } from "../parts/Time.jsx";
 import { listed } from "./listed.js";
 import { NoLetters } from "./StreamLettersPage.jsx";
 
-const EVERY = 5000;
+const EVERY = 3000;
 const PAGE = 100;
 
 const COLUMNS = [

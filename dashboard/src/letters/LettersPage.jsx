@@ -65,7 +65,7 @@ export function LettersPage() {
             {loading && <Loading what="Looking for dead letters" />}
             {data && <Figures kinds={kinds} streams={streams} />}
             {data && (
-                <Card title="Kinds of failures">
+                <Card title="What they died of">
                     <KindsTable kinds={kinds} query={shown} across empty={<Nothing narrowed={narrowed} />} />
                     {data.found.some((one) => one.more) && <p class="muted">Of some streams only the 100 most frequent kinds are shown: open the stream.</p>}
                     <Pager more={data.streams > most} onMore={() => setMost(most + STREAMS_A_PAGE)}

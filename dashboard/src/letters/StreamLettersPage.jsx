@@ -14,7 +14,7 @@ import { KindsTable } from "./KindsTable.jsx";
 import { LetterList } from "./LetterList.jsx";
 import "./letters.css";
 
-const EVERY = 5000;
+const EVERY = 3000;
 
 export const NoLetters = ({ narrowed }) => (narrowed ?
     <Empty title="No letter fits this filter." hint="Clear the filter, or look for another state." /> :
