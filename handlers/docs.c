@@ -30,7 +30,6 @@ enum err handle_version(struct request *rq, struct reply *rp)
 static void page_headers(struct request *rq, struct reply *rp, const char *csp)
 {
     reply_header(rq, rp, "Content-Security-Policy", csp);
-    reply_header(rq, rp, "X-Content-Type-Options", "nosniff");
     reply_header(rq, rp, "Referrer-Policy", "no-referrer");
 }
 

@@ -3,6 +3,7 @@
 A browser test asks for what a browser cannot do over a control channel on loopback: POST /<act> with JSON, see Control.
 """
 import glob
+import gzip
 import http.server
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 FOLDER = os.path.join(harness.ROOT, "tests", "browser")
 FILES = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, "test_*.mjs")))
 SETTINGS = {"WEIR_OUTBOUND_ALLOW_PRIVATE": "true", "WEIR_JOBS_POLL": "50ms", "WEIR_HTTP_KEEPALIVE": "1s",
-            "WEIR_OUTBOUND_BREAKER_OPEN": "1s"}
+            "WEIR_OUTBOUND_BREAKER_OPEN": "1s", "WEIR_METRICS_GROUPS_PERIOD": "500ms"}
 SECONDS = 120 * harness.SLOW
 
 
@@ -51,6 +52,13 @@ class Rig:
     def sql(self, text):
         return {"rows": harness.psql(self.gateway, text)}
 
+    def revoke(self, sub):
+        """The tokens of this subject that were made so far are not accepted any more."""
+        client = harness.Client(self.gateway, harness.mint())
+        client.post("/v1/revocations", {"sub": sub}).expect(201)
+        client.close()
+        return {}
+
     def log(self):
         return {"text": self.gateway.log()}
 
@@ -61,7 +69,7 @@ class Rig:
 
 
 class Control(http.server.BaseHTTPRequestHandler):
-    """POST /token {"scope", "ttl", …claims}, /stop, /start, /restart {"kill"}, /sql {"text"}, /log."""
+    """POST /token {"scope", "ttl", …claims}, /stop, /start, /restart {"kill"}, /sql {"text"}, /revoke {"sub"}, /log."""
 
     def do_POST(self):
         more = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
@@ -105,3 +113,38 @@ def test_in_a_browser(rig, control, name):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout[-8000:]
     assert re.search(r"^ℹ pass [1-9]", done.stdout, re.M), done.stdout
+
+
+# --- what is served ---------------------------------------------------------------------------------------------------------
+CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+       "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+MOST = 150 * 1000
+
+
+def test_the_page_and_its_files_are_small_and_bound_to_their_origin(client):
+    page = client.get("/ui", headers={"Accept-Encoding": "gzip"}, token="").expect(200)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    text = gzip.decompress(page.body).decode() if "content-encoding" in page.headers else page.body.decode()
+    files = re.findall(r'(?:href|src)="(ui/[\w.]+)"', text)
+    assert sorted(files) == ["ui/app.css", "ui/app.js", "ui/favicon.svg"]
+    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", text)
+    total = len(page.body)
+    for name in files:
+        answer = client.get(f"/{name}", headers={"Accept-Encoding": "gzip"}, token="").expect(200)
+        assert answer.headers["content-security-policy"] == CSP
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        total += len(answer.body)
+        again = client.get(f"/{name}", headers={"If-None-Match": answer.headers["etag"], "Accept-Encoding": "gzip"}, token="")
+        assert again.status == 304
+    assert page.headers["content-security-policy"] == CSP
+    assert total < MOST, f"{total} bytes compressed"
+    assert "preact" in client.get("/ui/licences.txt", token="").expect(200).body.decode()
+    client.get("/ui/none.js", token="").problem(404, "not-found")
+
+
+def test_the_bundle_keeps_out_what_the_policy_forbids(client):
+    """Found here by name, with a sentence, before a browser stumbles over it."""
+    script = client.get("/ui/app.js", token="").expect(200).body.decode()
+    for word in ("localStorage", "sessionStorage", "document.cookie", "eval(", "new Function", "document.write", "insertAdjacentHTML"):
+        assert word not in script, word
+    assert not re.search(r"https?://(?!www\.w3\.org/|[\w.-]+\.example\b)", script), "an address of elsewhere"

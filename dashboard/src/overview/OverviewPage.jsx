@@ -71,7 +71,7 @@ function Figures({ streams, figures, admin }) {
                 <Figure label="Published" value={rate(now(published))} hint={`${count(streams.streams.length)}${streams.more ? "+" : ""} streams`} to="/streams" />
                 <Figure label="Delivered" value={admin ? rate(now(delivered)) : "–"} hint={admin ? "by this gateway" : "needs admin:*"} />
                 <Figure label="Lag of groups" value={figures ? count(sum(figures.groups, "lag")) : "–"} unit="events"
-                    hint={oldest ? `oldest ${duration(oldest * 1000)}` : `${count(figures?.groups.length)} groups`} to="/groups" />
+                    hint={oldest ? `oldest ${duration(oldest * 1000)}` : `${count(figures?.groups.length)} ${figures?.groups.length === 1 ? "group" : "groups"}`} to="/groups" />
                 <Figure label="Dead letters" value={count(letters)} tone={letters > 0 ? "bad" : undefined} hint="parked" to="/letters" />
                 <Figure label="Sagas" value={count(instances)} hint="have not ended" to="/sagas" />
             </div>

@@ -51,14 +51,20 @@ function summary(series, format) {
     }).join("; ");
 }
 
+const WHOLE = [1, 2, 5].flatMap((n) => Array.from({ length: 13 }, (_, i) => n * 10 ** i)).sort((a, b) => a - b);
+const SHORTEST = 120, BY_SECONDS = 600;        // seconds that the axis shows at least; below this its labels have seconds
+
 function options(series, format, height) {
     const text = colour("muted"), grid = { stroke: colour("line-soft"), width: 1 };
     const axis = { stroke: text, grid, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+    const times = (_, splits) => splits.map((s) => new Date(s * 1000).toTimeString().slice(0, splits.at(-1) - splits[0] < BY_SECONDS ? 8 : 5));
     return {
-        width: 300, height, cursor: { y: false, points: { size: 6 } }, legend: { show: false }, padding: [8, 8, 0, 0],
-        scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.1)] } },
-        axes: [{ ...axis, size: 24, space: 80, values: (_, splits) => splits.map((s) => new Date(s * 1000).toTimeString().slice(0, 5)) },
-            { ...axis, size: 56, space: 32, values: (_, splits) => splits.map((v) => format(v)) }],
+        width: 300, height, cursor: { y: false, points: { size: 6 } }, legend: { show: false }, padding: [8, 24, 0, 0],
+        scales: {
+            x: { time: true, range: (_, low, high) => [Math.min(low ?? 0, (high ?? SHORTEST) - SHORTEST), high ?? SHORTEST] },
+            y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.1)] },
+        },
+        axes: [{ ...axis, size: 24, space: 90, values: times }, { ...axis, size: 48, space: 32, incrs: WHOLE, values: (_, splits) => splits.map(count) }],
         series: [{}, ...series.map((one, i) => ({ label: one.label, stroke: colour(toneOf(one, i)), width: 1.5, spanGaps: false, points: { show: false },
             fill: series.length === 1 ? `${colour(toneOf(one, i))}22` : undefined }))],
     };
