@@ -117,6 +117,15 @@ test("an event is found again by its link alone, exact to the digit, with what l
     await page.getByRole("link", { name: "next →" }).click();
     await heading(page, "Noise");
 
+    await visit(page, "/streams/shop?tab=live&from=earliest");
+    const next = page.getByRole("button", { name: /^(Show the next|Resume)/ });
+    await next.waitFor();
+    assert.match(await page.locator(".tail-state").innerText(), /paused/, "history comes piece by piece");
+    await until(async () => {
+        await next.click({ timeout: 100 }).catch(() => undefined);
+        return (await page.locator(".tail-state").innerText()).includes("2,000 kept of 2,803 seen");
+    });
+
     await visit(page, `/streams/shop/events/${exact.partition}/999999`);
     await page.getByText("Offset 999,999 is not there yet").waitFor();
 });

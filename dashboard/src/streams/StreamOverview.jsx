@@ -103,7 +103,7 @@ function Letters({ name }) {
             <Fault error={error} retry={reload} quiet={stale} />
             {parked ? (
                 <p>
-                    <Link to="/letters" query={{ stream: name }}><b>{count(parked)}</b> {parked === 1 ? "letter waits" : "letters wait"} for a decision</Link>
+                    <Link to={api.path`/letters/${name}`}><b>{count(parked)}</b> {parked === 1 ? "letter waits" : "letters wait"} for a decision</Link>
                     {" "}in {count(items.length)} {items.length === 1 ? "kind" : "kinds"} of failure.
                 </p>
             ) : <p class="muted">None is parked. What consumers fail to handle after their retries comes here.</p>}

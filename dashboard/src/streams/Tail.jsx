@@ -7,7 +7,7 @@ import { Empty } from "../parts/Empty.jsx";
 import { Fault } from "../parts/Fault.jsx";
 import { matcher } from "./kept.js";
 import { Preview } from "./Preview.jsx";
-import { useStart } from "./start.js";
+import { kindOf, useStart } from "./start.js";
 import { TailBar } from "./TailBar.jsx";
 import { TailRows } from "./TailRows.jsx";
 import { useTail } from "./useTail.js";
@@ -26,7 +26,7 @@ export function Tail({ stream, partitions }) {
     const path = api.path`/v1/streams/${stream}/events`;
     const start = useStart(stream, from, Boolean(type || subject || partition), round);
     const query = useMemo(() => start.query && { ...start.query, type, subject, partition }, [start.query, type, subject, partition]);
-    const tail = useTail(path, query);
+    const tail = useTail(path, query, !["recent", "now"].includes(kindOf(from)));
     const { kept } = tail;
     const rows = term ? kept.shown.filter(matcher(term)) : kept.shown;
     const move = (by) => {

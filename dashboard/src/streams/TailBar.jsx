@@ -25,9 +25,7 @@ export function TailBar(props) {
             </div>
             <div class="bar tail-state">
                 {kept.held ? (
-                    <button type="button" class="primary" onClick={tail.goOn}>
-                        Resume{kept.waiting.length > 0 && ` (${count(kept.waiting.length)}${isFull(kept) ? "+" : ""} waiting)`}
-                    </button>
+                    <button type="button" class="primary" onClick={tail.goOn}>{resumeText(kept)}</button>
                 ) : <button type="button" onClick={tail.hold}>Pause</button>}
                 <State tail={tail} />
                 <Rate kept={kept} />
@@ -42,6 +40,12 @@ export function TailBar(props) {
             </div>
         </>
     );
+}
+
+function resumeText(kept) {
+    const waits = `${count(kept.waiting.length)}${isFull(kept) ? "+" : ""}`;
+
+    return kept.history !== null && kept.waiting.length ? `Show the next ${waits}` : kept.waiting.length ? `Resume (${waits} waiting)` : "Resume";
 }
 
 /* Said aloud when it changes, which is rare; the figures beside it are not. */

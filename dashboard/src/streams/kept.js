@@ -1,11 +1,23 @@
-/* The newest events of a live tail. Both are bounded, whatever comes: what is shown, and what waits while the view is held. */
+/* The newest events of a live tail. Both are bounded, whatever comes: what is shown, and what waits while the view is held. History is
+ * shown a piece at a time: who looks into the past wants to read it, and years of it would rush by. */
 
 export const ROWS_MAX = 2000;
 const BYTES_MAX = 32 << 20;
 const RATE_MS = 5000;
+const HISTORY_ROWS = 1000;
 
-export function makeKept() {
-    return { shown: [], waiting: [], held: false, seq: 0, total: 0, arrivals: [], gaps: [] };
+/* history: rows of it that were shown in this piece; null: it is of no concern, or all of it was seen. */
+export function makeKept(byPieces) {
+    return { shown: [], waiting: [], held: false, history: byPieces ? 0 : null, seq: 0, total: 0, arrivals: [], gaps: [] };
+}
+
+/* What comes next happened while nobody looked: the connection was gone. */
+export function beginHistory(kept) {
+    kept.history ??= 0;
+}
+
+export function endHistory(kept) {
+    kept.history = null;
 }
 
 /* items: [{ event, text, cursor }] in the order in which they came; fresh: they are no history. */
@@ -16,6 +28,10 @@ export function addEvents(kept, items, fresh, now = performance.now()) {
     if (fresh) {
         kept.arrivals.push({ at: now, count: rows.length });
         forget(kept, now);
+    }
+    if (kept.history !== null && !kept.held) {
+        kept.held = kept.history > 0 && kept.history + rows.length > HISTORY_ROWS;
+        kept.history += rows.length;
     }
     (kept.held ? kept.waiting : kept.shown).push(...rows);
     if (!kept.held) {
@@ -29,7 +45,13 @@ export function isFull(kept) {
 }
 
 export function release(kept) {
+    if (isFull(kept)) {
+        beginHistory(kept);
+    }
     kept.held = false;
+    if (kept.history !== null) {
+        kept.history = HISTORY_ROWS;
+    }
     kept.shown = kept.shown.concat(kept.waiting);
     kept.waiting = [];
     trim(kept);
