@@ -13,7 +13,7 @@ import { Page } from "../parts/Page.jsx";
 import { Pager } from "../parts/Pager.jsx";
 import { Table } from "../parts/Table.jsx";
 import { CreateGroup } from "./CreateGroup.jsx";
-import { GROUPS_A_PAGE, keyOf, loadFigures, loadGroups } from "./load.js";
+import { GROUPS_A_PAGE, groupsBeyond, keyOf, loadFigures, loadGroups } from "./load.js";
 import { standing } from "./words.js";
 import "./groups.css";
 
@@ -52,20 +52,25 @@ function useRows(stream, search) {
     const [pages, setPages] = useState(1);
     const [limit, setLimit] = useState(GROUPS_A_PAGE);
     const list = usePoll((signal) => loadGroups({ stream, pages }, signal), 60000, [stream]);
-    const found = (list.data?.groups ?? []).filter(fitting(search.toLowerCase().split(" ")));
-    const asked = mayAll() ? found : found.slice(0, limit);
+    const fits = fitting(search.toLowerCase().split(" "));
+    const listed = (list.data?.groups ?? []).filter(fits);
+    const asked = mayAll() ? listed : listed.slice(0, limit);
     const every = Math.max(5000, limit * 125);
-    const figures = usePoll((signal) => loadFigures(asked, { everything: mayAll(), most: limit }, signal), every,
-        [list.data === undefined, stream]);
+    const figures = usePoll((signal) => loadFigures(asked, { everything: mayAll(), most: limit }, signal), every, [stream]);
     useEffect(() => {
         if (pages > 1) {
             list.reload();
         }
     }, [pages]);
-    useEffect(figures.reload, [search, limit, list.data]);
+    useEffect(() => {
+        if (list.data) {
+            figures.reload();
+        }
+    }, [search, limit, list.data]);
+    const found = list.data ? [...listed, ...groupsBeyond(list.data, figures.data).filter(fits)] : [];
     const rows = found.map((group) => ({ ...group, figures: figures.data?.get(keyOf(group)) })).sort(worse);
     return {
-        list, figures, found, rows: rows.slice(0, limit), more: found.length > limit || list.data?.more,
+        list, figures, rows: rows.slice(0, limit), more: found.length > limit || list.data?.more,
         onMore: () => (found.length > limit ? setLimit(limit + GROUPS_A_PAGE) : setPages(pages + 1)),
     };
 }

@@ -16,25 +16,26 @@ const FIGURES = {
 
 export const keyOf = (group) => `${group.stream}/${group.name}`;
 
-/* The groups of so many pages of streams, or of one stream: {groups, more}. */
+/* The groups of so many pages of streams, or of one stream: {groups, streams (whose they can be), more}. */
 export async function loadGroups({ stream, pages }, signal) {
     if (stream) {
-        return { groups: await groupsOf(stream, signal), more: false };
+        return { groups: await groupsOf(stream, signal), streams: [stream], more: false };
     }
-    const groups = [];
+    const groups = [], streams = [];
     let after;
     for (let page = 0; page < pages && after !== null; page++) {
         const found = await loadPage(after, signal);
         groups.push(...found.groups);
+        streams.push(...found.streams);
         after = found.next;
     }
-    return { groups, more: after !== null };
+    return { groups, streams, more: after !== null };
 }
 
 async function loadPage(after, signal) {
     const { body } = await api.get("/v1/streams", { query: { limit: STREAMS_A_PAGE, after }, signal });
     const lists = await inTurns(body.items, 4, (stream) => groupsOf(stream.name, signal));
-    return { groups: lists.flat(), next: body.next };
+    return { groups: lists.flat(), streams: body.items.map((stream) => stream.name), next: body.next };
 }
 
 export async function groupsOf(stream, signal) {
@@ -52,6 +53,15 @@ export async function groupsOf(stream, signal) {
         }
     }
     return groups;
+}
+
+/* Groups of streams that have not been looked at, as far as the figures name them: none that needs attention is missed. */
+export function groupsBeyond({ streams, more }, figures) {
+    const known = new Set(streams);
+    return (more && figures ? [...figures.keys()] : []).map((key) => {
+        const [stream, name] = key.split("/");
+        return { stream, name };
+    }).filter((group) => !known.has(group.stream));
 }
 
 /* Figures by keyOf. Who may read /metrics has those of all groups in one answer; what is not in it is asked for group by group,

@@ -41,8 +41,8 @@ export function DryRun({ subject, candidate, wrong, bodyOf }) {
 
 function Judged({ stream, checked, refused, complete, samples }) {
     return (
-        <section class="verdict" role="status" aria-label="What the dry run says">
-            <p><Badge tone={refused ? "bad" : "good"}>{refused ? `${count(refused)} refused` : "None refused"}</Badge> of {count(checked)} events
+        <section class="verdict" aria-label="What the dry run says">
+            <p role="status"><Badge tone={refused ? "bad" : "good"}>{refused ? `${count(refused)} refused` : "None refused"}</Badge> of {count(checked)} events
                 {!complete && ", ended early: this is what was looked at"}.</p>
             <ul class="findings">
                 {samples.map((sample) => (

@@ -9,7 +9,7 @@ import { Fault } from "../parts/Fault.jsx";
 import { Loading } from "../parts/Loading.jsx";
 import { Table } from "../parts/Table.jsx";
 import { Matrix } from "./Matrix.jsx";
-import { typeIn } from "./load.js";
+import { contextOf, typeIn } from "./load.js";
 
 const REFERRERS_OF = 20;                       // versions that are asked who refers to them, the newest
 
@@ -49,9 +49,12 @@ function Streams({ subject }) {
 }
 
 async function loadReferrers(subject, versions, signal) {
+    const { context } = contextOf(subject);
+    const inContext = context === "." ? undefined : `:${context}:`;      // ids are a context's own
     const found = await inTurns(versions.filter((one) => !one.deleted).slice(0, REFERRERS_OF), 3, async ({ version }) => {
         const { body: ids } = await api.get(api.path`/registry/subjects/${subject}/versions/${version}/referencedby`, { signal });
-        const uses = await inTurns(ids, 3, async (id) => (await api.get(api.path`/registry/schemas/ids/${id}/versions`, { query: { subject }, signal })).body);
+        const uses = await inTurns(ids, 3, async (id) => (await api.get(api.path`/registry/schemas/ids/${id}/versions`,
+            { query: { subject: inContext }, signal })).body);
         return uses.flat().map((use) => ({ ...use, of: version }));
     });
     return found.flat();

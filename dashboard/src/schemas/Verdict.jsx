@@ -9,8 +9,8 @@ export function Verdict({ verdict }) {
         return <p class="verdict" role="status"><Badge tone="good">Compatible</Badge> It would be registered.</p>;
     }
     return (
-        <section class="verdict" role="status" aria-label="Why it is not compatible">
-            <p><Badge tone="bad">Not compatible</Badge> {level && `By the level ${level}`}
+        <section class="verdict" aria-label="Why it is not compatible">
+            <p role="status"><Badge tone="bad">Not compatible</Badge> {level && `By the level ${level}`}
                 {versions.length > 0 && `${level ? ", c" : "C"}ompared with version ${versions.join(", ")}.`}</p>
             <ul class="findings">
                 {findings.map((finding, i) => <Finding key={i} {...finding} places={[["in the old schema", finding.oldPath], ["in the new one", finding.newPath]]} />)}
