@@ -1,6 +1,8 @@
 /* Streams: created, published to, looked at while events come, found again by a link. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { addEvents, isFull, makeKept, release, ROWS_MAX } from "../../dashboard/src/streams/kept.js";
+import { keyOf, related, treeOf } from "../../dashboard/src/streams/tree.js";
 import { axe, call, control, login, open, until, visit } from "./rig.mjs";
 
 const BIG = "12345678901234567890.50";          /* more digits than a number of JavaScript has */
@@ -154,4 +156,34 @@ test("a page shows what the token may do; deleting asks for the name", async () 
     await heading(other, "Streams");
     await call("GET", "/v1/streams/reports", undefined, { expect: 404 });
     await page.getByText("There is no stream reports").waitFor();
+});
+
+test("rings and unknown causes do not break the chain's tree; what is kept stays bounded", async () => {
+    const event = (id, causationid, more) => ({ key: id, stream: "s", partition: 0, offset: id, id, causationid, recordedtime: `0${id}`, ...more });
+    const known = new Map([event("1", "9", { correlationid: "c" }), event("2", "1"), event("3", "2"), event("4", undefined, { correlationid: "c" }),
+        event("5", "6"), event("6", "5"), event("7", "7"), event("8")].map((one) => [keyOf(one), one]));
+    const found = (id) => related(known, event(id)).events.map((one) => one.id);
+    assert.deepEqual(found("3"), ["1", "2", "3", "4"]);
+    assert.deepEqual(found("5"), ["5", "6"]);
+    assert.deepEqual(found("8"), ["8"]);
+    const [first, second] = treeOf(related(known, event("2")).events);
+    assert.equal(first.lost, "9");
+    assert.deepEqual([first.children[0].event.id, first.children[0].children[0].event.id, second.event.id], ["2", "3", "4"]);
+    assert.deepEqual(treeOf([known.get("s/0/5"), known.get("s/0/6")]).map((node) => [node.event.id, node.children.length]), [["5", 0], ["6", 0]]);
+    assert.deepEqual(treeOf([known.get("s/0/7")]).map((node) => node.children), [[]]);
+
+    const kept = makeKept(false);
+    const batch = (n, size = 10) => Array.from({ length: n }, () => ({ event: {}, text: "x".repeat(size), cursor: "c" }));
+    addEvents(kept, batch(ROWS_MAX + 5), true);
+    assert.equal(kept.shown.length, ROWS_MAX);
+    assert.equal(kept.shown[0].seq, 6, "the oldest leave");
+    addEvents(kept, batch(3, 20 << 20), true);
+    assert.equal(kept.shown.length, 1, "large ones are few");
+    kept.held = true;
+    addEvents(kept, batch(7), true);
+    assert.deepEqual([kept.shown.length, kept.waiting.length, isFull(kept)], [1, 7, false]);
+    addEvents(kept, batch(ROWS_MAX), true);
+    assert.ok(isFull(kept));
+    release(kept);
+    assert.deepEqual([kept.shown.length, kept.waiting.length, kept.held], [ROWS_MAX, 0, false]);
 });

@@ -6,14 +6,15 @@ import { Badge } from "../parts/Badge.jsx";
 import { Fault } from "../parts/Fault.jsx";
 import { Time } from "../parts/Time.jsx";
 import { Tree } from "../parts/Tree.jsx";
-import { beginSearch, EVENTS_A_GO, isOver, keyOf, linksOf, lookedRange, NEAR_SPANS, related, searchOn, treeOf } from "./chain.js";
+import { beginSearch, EVENTS_A_GO, isOver, linksOf, lookedRange, NEAR_SPANS, searchOn } from "./chain.js";
 import { eventLink } from "./Preview.jsx";
+import { keyOf, related, treeOf } from "./tree.js";
 
 /* What led to the event and what came of it, as a tree. The API has no search by correlation: so the events around it are looked
  * through, as far as is said below the tree. */
 export function Chain({ event }) {
     const search = useSearch(event);
-    const { events, more } = related(search.state, event);
+    const { events, more } = related(search.state.known, event);
     const looked = lookedRange(search.state);
     const links = linksOf(event);
 

@@ -2,8 +2,11 @@ import { api } from "../kit/api.js";
 import { bytes, count, rate } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
 import { Link } from "../kit/route.js";
+import { groupsOf, keyOf, loadFigures } from "../groups/load.js";
+import { standing } from "../groups/words.js";
 import { may } from "../kit/rights.js";
 import { useSeries } from "../kit/series.js";
+import { Badge } from "../parts/Badge.jsx";
 import { Card } from "../parts/Card.jsx";
 import { Chart } from "../parts/Chart.jsx";
 import { Empty } from "../parts/Empty.jsx";
@@ -16,6 +19,7 @@ import { headOf, isOwn } from "./odd.js";
 import { Odd } from "./StreamsPage.jsx";
 
 const POLL_MS = 5000;
+const GROUPS_MAX = 10;             /* whose figures are asked for, a call each */
 
 export function StreamOverview({ stream }) {
     const published = useSeries(`stream ${stream.name} ${stream.created}`, headOf(stream), { rate: true, sample: stream });
@@ -66,8 +70,10 @@ function Share({ part }) {
 }
 
 function Groups({ name }) {
-    const { data, error, loading, stale, reload } = usePoll((signal) => api.get(api.path`/v1/streams/${name}/groups`,
-        { signal, query: { limit: 100 } }), POLL_MS, [name]);
+    const { data, error, loading, stale, reload } = usePoll(async (signal) => {
+        const groups = await groupsOf(name, signal);
+        return { groups, figures: await loadFigures(groups, { most: GROUPS_MAX }, signal) };
+    }, POLL_MS, [name]);
 
     if (!data) {
         return loading ? <Loading /> : <Fault error={error} retry={reload} />;
@@ -75,18 +81,23 @@ function Groups({ name }) {
     return (
         <>
             <Fault error={error} retry={reload} quiet={stale} />
-            <Table label="Groups of this stream" rows={data.body.items} keyOf={(group) => group.name}
+            <Table label="Groups of this stream" rows={data.groups} keyOf={(group) => group.name}
                 linkOf={(group) => api.path`/groups/${name}/${group.name}`}
                 empty={<Empty title="No consumer group" hint="A group hands each event to one of its consumers, and retries what fails." />}
                 columns={[
                     { name: "name", title: "Group", cell: (group) => group.name },
-                    { name: "order", title: "Order", cell: (group) => (group.ordering === "key" ? "by key" : "none") },
-                    { name: "types", title: "Types", cell: (group) => (group.types?.length ? group.types.join(", ") : "all") },
-                    { name: "paused", title: "State", cell: (group) => (group.paused ? "paused" : "active") },
+                    { name: "lag", title: "Lag", numeric: true, cell: (group) => count(data.figures.get(keyOf(group))?.lagEvents) },
+                    { name: "flight", title: "In flight", numeric: true, cell: (group) => count(data.figures.get(keyOf(group))?.inFlight) },
+                    { name: "standing", title: "State", cell: (group) => <Standing group={group} figures={data.figures.get(keyOf(group))} /> },
                 ]} />
-            {data.body.next && <p class="muted">The first 100 are shown.</p>}
         </>
     );
+}
+
+function Standing({ group, figures }) {
+    const { tone, text } = standing(group, figures);
+
+    return text && <Badge tone={tone}>{text}</Badge>;
 }
 
 function Letters({ name }) {

@@ -74,19 +74,18 @@ function columns(rates) {
         { name: "events", title: "Events", numeric: true, sort: (stream) => stream.events, cell: (stream) => count(stream.events) },
         { name: "rate", title: "Rate", numeric: true, sort: (stream) => rates.get(stream.name) ?? -1,
             cell: (stream) => rate(rates.get(stream.name)) },
-        { name: "bytes", title: "Size", numeric: true, sort: (stream) => stream.bytes, cell: (stream) => bytes(stream.bytes) },
         { name: "last", title: "Last event", sort: (stream) => stream.last_event_time ?? "",
             cell: (stream) => (stream.last_event_time ? <Time at={stream.last_event_time} /> : <span class="muted">never</span>) },
+        { name: "bytes", title: "Size", numeric: true, sort: (stream) => stream.bytes, cell: (stream) => bytes(stream.bytes) },
         { name: "partitions", title: "Partitions", numeric: true, sort: (stream) => stream.partitions, cell: (stream) => stream.partitions },
         { name: "retention", title: "Kept", cell: (stream) => stream.retention },
-        { name: "odd", title: "Worth a look", cell: (stream) => <Odd stream={stream} /> },
     ];
 }
 
 function Name({ stream }) {
     return (
         <>
-            <Link class="row-link" to={api.path`/streams/${stream.name}`}>{stream.name}</Link>
+            <Link class="row-link" to={api.path`/streams/${stream.name}`}>{stream.name}</Link> <Odd stream={stream} />
             {stream.description && <small class="stream-note muted">{stream.description}</small>}
         </>
     );

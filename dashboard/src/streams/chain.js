@@ -1,5 +1,6 @@
 import { api } from "../kit/api.js";
 import { fromMicros, micros } from "./micros.js";
+import { keyOf } from "./tree.js";
 
 /* The chain that an event belongs to: its causes and effects (causationid), and what shares its correlationid or its trace. The API
  * filters by type and subject alone, so events around its time are looked through, near ones first, so many at a time. */
@@ -13,7 +14,6 @@ const SPANS = [
 export const NEAR_SPANS = 4;          /* looked through without being asked again */
 export const EVENTS_A_GO = 20000;
 const EVENTS_MAX = 200000;            /* remembered in all, about 300 bytes each */
-const SHOWN_MAX = 500;
 const PAGE = 1000;
 
 export function beginSearch(event, streams) {
@@ -80,10 +80,6 @@ function remember(search, event) {
     }
 }
 
-export function keyOf(event) {
-    return `${event.stream}/${event.partition}/${event.offset}`;
-}
-
 export function traceOf(event) {
     return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(event.traceparent ?? "")?.[1];
 }
@@ -91,73 +87,4 @@ export function traceOf(event) {
 /* Whether anything could be found at all. An event without any of these may still be the cause of others. */
 export function linksOf(event) {
     return ["correlationid", "causationid", "traceparent"].filter((name) => event[name]);
-}
-
-/* All that hangs together with the event, in order of time, as far as is known: { events, more }. */
-export function related(search, event) {
-    const index = { id: new Map(), cause: new Map(), correlation: new Map(), trace: new Map() };
-
-    for (const one of search.known.values()) {
-        put(index.id, one.id, one);
-        put(index.cause, one.causationid, one);
-        put(index.correlation, one.correlationid, one);
-        put(index.trace, one.trace, one);
-    }
-    const found = new Map();
-    const open = [search.known.get(keyOf(event))];
-    while (open.length && found.size < SHOWN_MAX) {
-        const one = open.shift();
-        if (!found.has(one.key)) {
-            found.set(one.key, one);
-            open.push(...take(index.id, one.causationid), ...take(index.cause, one.id),
-                ...take(index.correlation, one.correlationid), ...take(index.trace, one.trace));
-        }
-    }
-    const events = [...found.values()].sort((a, b) => (a.recordedtime < b.recordedtime ? -1 : a.recordedtime > b.recordedtime ? 1 : 0));
-    return { events, more: open.some((one) => !found.has(one.key)) };
-}
-
-function put(map, key, one) {
-    if (key) {
-        map.get(key)?.push(one) ?? map.set(key, [one]);
-    }
-}
-
-/* Each list once: a thousand events of one correlation would else push a million. */
-function take(map, key) {
-    const list = (key && map.get(key)) || [];
-
-    map.delete(key);
-    return list;
-}
-
-/* Trees by cause: [{ event, children, lost }], where lost is the id of a cause that was not found. */
-export function treeOf(events) {
-    const nodes = new Map(events.map((event) => [event.key, { event, children: [], lost: undefined }]));
-    const byId = new Map(events.map((event) => [event.id, nodes.get(event.key)]));
-    const roots = [];
-
-    for (const node of nodes.values()) {
-        const cause = node.event.causationid && byId.get(node.event.causationid);
-        if (cause && !isBelow(node, cause, byId)) {
-            cause.children.push(node);
-        } else {
-            node.lost = node.event.causationid && !cause ? node.event.causationid : undefined;
-            roots.push(node);
-        }
-    }
-    return roots;
-}
-
-/* Whether the cause is the node or one of its effects: wrong ids must not make a ring. */
-function isBelow(node, cause, byId) {
-    const seen = new Set();
-
-    for (let at = cause; at && !seen.has(at); at = at.event.causationid && byId.get(at.event.causationid)) {
-        if (at === node) {
-            return true;
-        }
-        seen.add(at);
-    }
-    return false;
 }
