@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { post } from "../kit/api.js";
+import { path as pathOf, post } from "../kit/api.js";
 import { count } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
+import { Link } from "../kit/route.js";
 import { duration } from "../kit/time.js";
 import { Action } from "../parts/Action.jsx";
 import { Dialog } from "../parts/Dialog.jsx";
@@ -9,10 +10,12 @@ import { Fault } from "../parts/Fault.jsx";
 import { Field } from "../parts/Field.jsx";
 import { Loading } from "../parts/Loading.jsx";
 import { words } from "./filter.jsx";
-import { JobProgress } from "./JobProgress.jsx";
+import { JobProgress, useJob } from "./JobProgress.jsx";
 
-const PAUSE = 400;
+const PAUSE = 400;                  /* after typing, before it is counted again */
 const VERB = { redrive: "Redrive", discard: "Discard" };
+const TONE = { redrive: "primary", discard: "danger" };
+const EMPTY = { limit: "", rate: "", reason: "", typed: "" };
 const letters = (n) => (n === 1 ? "1 letter" : `${count(n)} letters`);
 
 /* What the fields say, as the API takes it; wrong: a sentence for each field that cannot be meant. */
@@ -22,14 +25,14 @@ function read({ limit, rate, reason }) {
         rate: rate && !(Number(rate) >= 0.001 && Number(rate) <= 100000) ? "A number from 0.001 to 100,000" : undefined,
     };
 
-    return { wrong: wrong.limit || wrong.rate ? wrong : null, fields: wrong, body: {
+    return { wrong, body: {
         ...(limit && !wrong.limit ? { limit: Number(limit) } : {}),
         ...(rate && !wrong.rate ? { rate_per_second: Number(rate) } : {}),
         ...(reason.trim() ? { reason: reason.trim() } : {}),
     } };
 }
 
-/* What the job would do, asked whenever the limit changes. */
+/* What the job would do, asked again whenever the limit changes. */
 function useDryRun(target, filter, limit) {
     const [settled, setSettled] = useState(limit);
 
@@ -37,8 +40,9 @@ function useDryRun(target, filter, limit) {
         const timer = setTimeout(() => setSettled(limit), limit === settled ? 0 : PAUSE);
         return () => clearTimeout(timer);
     }, [limit]);
-    const asked = usePoll((signal) => post(target, { filter, ...(settled ? { limit: settled } : {}), dry_run: true }, { signal }), 0,
-        [target, JSON.stringify(filter), settled]);
+    const ask = (signal) => post(target, { filter, ...(settled ? { limit: settled } : {}), dry_run: true }, { signal });
+    const asked = usePoll(ask, 0, [target, JSON.stringify(filter), settled]);
+
     return { ...asked, found: settled === limit ? asked.data?.body : undefined };
 }
 
@@ -47,70 +51,102 @@ function Found({ found, kind }) {
 
     return (
         <div class="letter-found" role="status">
-            <p><b>{matched ? letters(matched) : "No parked letter"}</b> {matched === 1 ? "matches" : "match"}.</p>
+            <p><b>{matched ? letters(matched) : "No parked letter"}</b> {matched > 1 ? "match" : "matches"}.</p>
             {kind === "redrive" && failing > 0 && (
-                <p class="tone-warn">{failing === 1 ? "One of them does" : `${count(failing)} of them do`} not conform to the schema as it is now: repaired first, they will not die again.</p>
+                <p class="letter-warn">
+                    {failing === 1 ? "One of them does" : `${count(failing)} of them do`} not conform to the schema as it is now.
+                    Repair them first, or they may die again.
+                </p>
             )}
             {checked !== undefined && <p class="muted">Only the {count(checked)} oldest were checked against their schema.</p>}
         </div>
     );
 }
 
-function Job({ job, onClose }) {
-    const heading = useRef(null);
-
-    useEffect(() => heading.current?.focus(), []);
-    return (
-        <>
-            <h3 ref={heading} tabIndex={-1}>The job goes on by itself</h3>
-            <JobProgress id={job.id} first={job} />
-            <footer class="dialog-foot"><button type="button" class="primary" onClick={onClose}>Close</button></footer>
-        </>
+function Fields({ form, change, wrong, kind, stream }) {
+    const input = (name, more) => (
+        <input value={form[name]} autocomplete="off" {...more} onInput={(event) => change({ [name]: event.currentTarget.value })} />
     );
-}
-
-function Fields({ form, change, fields, kind, stream }) {
-    const input = (name, more) => <input value={form[name]} onInput={(event) => change({ [name]: event.currentTarget.value })} {...more} />;
 
     return (
         <>
             <div class="letter-bulk-fields">
-                <Field label="Limit" hint="The oldest ones. Empty: all." error={fields.limit}>{input("limit", { inputMode: "numeric", "data-first": true })}</Field>
-                <Field label="Letters a second" hint="Empty: as fast as it goes." error={fields.rate}>{input("rate", { inputMode: "decimal" })}</Field>
+                <Field label="Limit" hint="The oldest ones. Empty: all." error={wrong.limit}>
+                    {input("limit", { inputMode: "numeric", "data-first": true })}
+                </Field>
+                <Field label="Letters a second" hint="Empty: as fast as it goes." error={wrong.rate}>
+                    {input("rate", { inputMode: "decimal" })}
+                </Field>
             </div>
-            <Field label="Reason" hint="Kept with the job, its letters and the audit log.">{input("reason", { maxLength: 500 })}</Field>
-            {kind === "discard" && <Field label={`Type ${stream} to confirm`}>{input("typed", { autocomplete: "off", spellcheck: false })}</Field>}
+            <Field label="Reason" hint="Kept with the job, its letters and the audit log.">
+                {input("reason", { maxLength: 500 })}
+            </Field>
+            {kind === "discard" && <Field label={`Type ${stream} to confirm`}>{input("typed", { spellcheck: false })}</Field>}
+        </>
+    );
+}
+
+function whyNot({ wrong, found, kind, form, stream }) {
+    if (wrong.limit || wrong.rate) {
+        return "Something in the form is wrong";
+    }
+    if (!found) {
+        return "It is being counted";
+    }
+    if (!found.matched) {
+        return "No letter matches";
+    }
+    return kind === "discard" && form.typed !== stream ? `Type ${stream} first` : undefined;
+}
+
+function Ask({ kind, path, stream, filter, onClose, onMade }) {
+    const [form, setForm] = useState(EMPTY);
+    const { wrong, body } = read(form);
+    const target = `${path}/${kind}`;
+    const { found, error, reload } = useDryRun(target, filter, body.limit);
+    const seconds = found && body.rate_per_second && found.matched / body.rate_per_second;
+
+    return (
+        <>
+            <p>Of <b>{stream}</b>: {words(filter)}.</p>
+            <Fault error={error} retry={reload} />
+            {found ? <Found found={found} kind={kind} /> : !error && <Loading what="Counting" />}
+            <Fields {...{ form, wrong, kind, stream }} change={(more) => setForm({ ...form, ...more })} />
+            {seconds > 0 && <p class="muted">Takes {duration(seconds * 1000)} or more.</p>}
+            <footer class="dialog-foot">
+                <button type="button" onClick={onClose}>Cancel</button>
+                <Action label={found?.matched ? `${VERB[kind]} ${letters(found.matched)}` : VERB[kind]} tone={TONE[kind]}
+                    call={() => ({ method: "POST", path: target, body: { filter, ...body } })}
+                    disabledWhy={whyNot({ wrong, found, kind, form, stream })} onDone={(answer) => onMade(answer.body)} />
+            </footer>
+        </>
+    );
+}
+
+function Made({ first, onClose }) {
+    const heading = useRef(null);
+    const { data, error, stale, reload } = useJob(first.id);
+
+    useEffect(() => heading.current?.focus(), []);
+    return (
+        <>
+            <h3 ref={heading} tabIndex={-1}>The job goes on by itself, also when this is closed</h3>
+            <Fault error={error} retry={reload} quiet={stale} />
+            <JobProgress job={data ?? first} reload={reload}>
+                <Link to={pathOf`/jobs/${first.id}`}>Open the job</Link>
+            </JobProgress>
+            <footer class="dialog-foot"><button type="button" class="primary" onClick={onClose}>Done</button></footer>
         </>
     );
 }
 
 /* Redrive or discard of all parked letters that a filter means: dry run, then a job. path: of the stream's queue. */
-export function BulkDialog({ kind, path, stream, filter, onClose }) {
-    const [form, setForm] = useState({ limit: "", rate: "", reason: "", typed: "" });
+export function BulkDialog({ onClose, ...what }) {
     const [job, setJob] = useState(null);
-    const target = `${path}/${kind}`;
-    const { wrong, fields, body } = read(form);
-    const { found, error, reload } = useDryRun(target, filter, body.limit);
-    const why = wrong ? "Something in the form is wrong" : !found ? "It is being counted" : !found.matched ? "No letter matches" :
-        kind === "discard" && form.typed !== stream ? `Type ${stream} first` : undefined;
 
     return (
-        <Dialog title={`${VERB[kind]} many letters`} onClose={onClose}>
-            {job ? <Job job={job} onClose={onClose} /> : (
-                <>
-                    <p>Of <b>{stream}</b>: {words(filter)}.</p>
-                    <Fault error={error} retry={reload} />
-                    {found ? <Found found={found} kind={kind} /> : !error && <Loading what="Counting" />}
-                    <Fields form={form} change={(more) => setForm({ ...form, ...more })} fields={fields} kind={kind} stream={stream} />
-                    {found && body.rate_per_second && <p class="muted">Takes {duration((found.matched / body.rate_per_second) * 1000)} or more.</p>}
-                    <footer class="dialog-foot">
-                        <button type="button" onClick={onClose}>Cancel</button>
-                        <Action label={found?.matched ? `${VERB[kind]} ${letters(found.matched)}` : VERB[kind]} tone={kind === "discard" ? "danger" : "primary"}
-                            call={() => ({ method: "POST", path: target, body: { filter, ...body } })} disabledWhy={why}
-                            onDone={(answer) => setJob(answer.body)} />
-                    </footer>
-                </>
-            )}
+        <Dialog title={`${VERB[what.kind]} many letters`} onClose={onClose}>
+            {job ? <Made first={job} onClose={onClose} /> : <Ask {...what} onClose={onClose} onMade={setJob} />}
         </Dialog>
     );
 }

@@ -9,28 +9,11 @@ import { Diff } from "../parts/Diff.jsx";
 import { Fault } from "../parts/Fault.jsx";
 import { Field } from "../parts/Field.jsx";
 import { JsonEditor } from "../parts/JsonEditor.jsx";
+import { useDraft } from "./draft.js";
 import { patchOf } from "./patch.js";
 
 const TYPE = "application/json-patch+json";
 const PAUSE = 400;                  /* after typing, before it is compared and tried */
-const drafts = new Map();           /* path: {base, text}, so that a look at another page loses nothing */
-
-function useDraft(path, text) {
-    const [draft, setDraft] = useState(() => drafts.get(path) ?? { base: text, text: pretty(text) });
-    const keep = (next) => {
-        drafts.set(path, next);
-        setDraft(next);
-    };
-    const dirty = draft.text !== pretty(draft.base);
-
-    useEffect(() => {
-        const stay = (event) => dirty && event.preventDefault();
-        addEventListener("beforeunload", stay);
-        return () => removeEventListener("beforeunload", stay);
-    }, [dirty]);
-    return { ...draft, dirty, edit: (typed) => keep({ ...draft, text: typed }), begin: () => keep({ base: text, text: pretty(text) }),
-        forget: () => drafts.delete(path) };
-}
 
 /* The value once it has stayed the same for a while. */
 function useSettled(value) {
@@ -70,15 +53,23 @@ function Verdict({ answer, validation }) {
     if (answer !== "good") {
         return <Fault error={answer} />;
     }
-    return validation === "enforce" ? <p><Badge tone="good">fits</Badge> The gateway would take this: it conforms to its schema.</p> :
-        <p><Badge tone="good">valid</Badge> The gateway would take this.{validation && ` The stream does not enforce schemas (schema_validation: ${validation}).`}</p>;
+    return (
+        <p role="status">
+            <Badge tone="good">valid</Badge> The gateway would take this
+            {validation === "enforce" ? ": it conforms to its schema." : "."}
+            {validation && validation !== "enforce" && ` The stream does not enforce schemas (schema_validation: ${validation}).`}
+        </p>
+    );
 }
 
-function changesOf(made, settled, draft) {
+function changesOf(made, settled, dirty) {
     if (made) {
-        return made.changes === 1 ? "One change. All other bytes stay as they are." : `${made.changes} changes. All other bytes stay as they are.`;
+        return `${made.changes === 1 ? "One change" : `${made.changes} changes`}. All other bytes stay as they are.`;
     }
-    return check(settled) ? "" : draft.dirty ? "Only spaces or the order of members differ: there is nothing to save." : "Nothing is changed yet.";
+    if (check(settled)) {
+        return "";
+    }
+    return dirty ? "Only spaces or the order of members differ: there is nothing to save." : "Nothing is changed yet.";
 }
 
 function whyNot({ wrong, waits, made, answer }) {
@@ -91,12 +82,13 @@ function whyNot({ wrong, waits, made, answer }) {
     if (!made) {
         return "Nothing is changed";
     }
-    return answer && answer !== "good" && answer.status === 422 ? "The gateway would refuse it" : undefined;
+    return answer?.status === 422 ? "The gateway would refuse it" : undefined;
 }
 
 function Compared({ base, original, settled }) {
     const [first, setFirst] = useState(false);
     const repaired = original !== undefined && original !== base;
+    const [before, label] = first && repaired ? [original, "Original"] : [base, "Now"];
 
     return (
         <>
@@ -105,39 +97,49 @@ function Compared({ base, original, settled }) {
                     <input type="checkbox" checked={first} onChange={(event) => setFirst(event.currentTarget.checked)} />
                 </Field>
             )}
-            <Diff before={first && repaired ? original : base} after={settled} labels={[first && repaired ? "Original" : "Now", "After the repair"]} />
+            <Diff before={before} after={settled} labels={[label, "After the repair"]} />
         </>
     );
 }
 
-/* The event's data as text. What is saved is a JSON Patch of what was changed, tried before by the gateway itself. */
-export function Editor({ path, stream, text, original, onDone, onClose }) {
+const Changed = ({ begin }) => (
+    <p class="letter-changed" role="status">
+        Somebody repaired the letter since you began. <button type="button" onClick={begin}>Begin with what it is now</button>
+    </p>
+);
+
+/* The event's data as text. What is saved is a JSON Patch of what was changed, tried before by the gateway itself.
+ * onDirty(true): there is something that is not saved. */
+export function Editor({ path, stream, text, original, onDone, onClose, onDirty }) {
     const draft = useDraft(path, text);
     const settled = useSettled(draft.text);
     const wrong = check(draft.text);
     const made = useMemo(() => (check(settled) ? null : patchOf(draft.base, settled)), [draft.base, settled]);
     const answer = useTrial(path, made);
-    const validation = usePoll((signal) => get(pathOf`/v1/streams/${stream}`, { signal }), 0, [stream]).data?.body.schema_validation;
-    const close = (then) => () => {
+    const settings = usePoll((signal) => get(pathOf`/v1/streams/${stream}`, { signal }), 0, [stream]).data?.body;
+    const rows = Math.min(24, Math.max(8, draft.text.split("\n").length + 1));
+    const leave = (then) => () => {
         draft.forget();
         then();
     };
 
+    useEffect(() => {
+        onDirty(draft.dirty);
+        return () => onDirty(false);
+    }, [draft.dirty]);
     return (
         <Card title="Repair the data" class="letter-card">
-            {text !== draft.base && (
-                <p class="notice">The letter was changed since you began. <button type="button" onClick={draft.begin}>Begin with what it is now</button></p>
-            )}
-            <JsonEditor label="Data of the event" value={draft.text} onChange={draft.edit} rows={Math.min(24, Math.max(8, draft.text.split("\n").length + 1))} />
-            <p class="muted">{changesOf(made, settled, draft)}</p>
-            <Verdict answer={wrong ? null : answer} validation={validation} />
+            {text !== draft.base && <Changed begin={draft.begin} />}
+            <JsonEditor label="Data of the event" value={draft.text} onChange={draft.edit} rows={rows} />
+            <p class="muted">{changesOf(made, settled, draft.dirty)}</p>
+            <Verdict answer={wrong ? null : answer} validation={settings?.schema_validation} />
             {made && <Compared base={draft.base} original={original} settled={settled} />}
             <footer class="letter-foot">
-                <Action label="Save the repair" tone="primary" said="Repaired: redrive it now" onDone={close(onDone)}
+                <Action label="Save the repair" tone="primary" said="Repaired: redrive it now" onDone={leave(onDone)}
                     call={() => made && { method: "PATCH", path, body: made.patch, type: TYPE }}
                     disabledWhy={whyNot({ wrong, waits: settled !== draft.text, made, answer })} />
                 <button type="button" disabled={!draft.dirty} onClick={draft.begin}>Undo all</button>
-                <button type="button" class="quiet" onClick={close(onClose)}>Close</button>
+                <button type="button" class="quiet" onClick={leave(onClose)}>Close</button>
             </footer>
         </Card>
     );

@@ -1,18 +1,17 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { get, path as pathOf } from "../kit/api.js";
 import { count } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
-import { Link } from "../kit/route.js";
 import { Action } from "../parts/Action.jsx";
-import { Fault } from "../parts/Fault.jsx";
 import { Progress } from "../parts/Progress.jsx";
 import { Status } from "../parts/Status.jsx";
 
 const EVERY = 2000;
 const DONE = { redrive: "redriven", discard: "discarded" };
+const TONES = { failed: "bad", cancelled: "warn", done: "good" };
 
 /* A job as it is now; one that has ended is not asked for again. */
-export function useJob(id, first) {
+export function useJob(id) {
     const last = useRef(null);
 
     return usePoll(async (signal) => {
@@ -20,50 +19,42 @@ export function useJob(id, first) {
             last.current = (await get(pathOf`/v1/jobs/${id}`, { signal })).body;
         }
         return last.current;
-    }, EVERY, [id, first?.state]);
+    }, EVERY, [id]);
 }
 
-export const cancelCall = (job) => ({ method: "DELETE", path: pathOf`/v1/jobs/${job.id}` });
-
+/* How far it is, as a bar and in words. */
 export function JobBar({ job }) {
-    const tone = job.state === "failed" ? "bad" : job.state === "cancelled" ? "warn" : job.state === "done" ? "good" : undefined;
-
-    return <Progress value={job.done + job.failed} max={job.matched} tone={tone} label={`Letters ${DONE[job.kind]} by this job`} />;
-}
-
-export function JobCounts({ job }) {
     return (
-        <p class="muted">
-            {count(job.done)} of {count(job.matched)} {DONE[job.kind]}
-            {job.failed > 0 && `, ${count(job.failed)} passed over: no longer parked, or their group is gone`}
-        </p>
+        <div class="letter-progress">
+            {job.matched > 0 && (
+                <Progress value={job.done + job.failed} max={job.matched} tone={TONES[job.state]}
+                    label={`Letters ${DONE[job.kind]} by this job`} />
+            )}
+            <p class="muted">
+                {count(job.done)} of {count(job.matched)} {DONE[job.kind]}
+                {job.failed > 0 && `, ${count(job.failed)} passed over: no longer parked, or their group is gone`}
+            </p>
+        </div>
     );
 }
 
-/* first: the job as it was made. */
-export function JobProgress({ id, first, onEnd, linked = true }) {
-    const { data, error, stale, reload } = useJob(id, first);
-    const job = data ?? first;
-    const ended = job && job.state !== "running";
+export function CancelJob({ job, label = "Cancel", onDone }) {
+    const call = { method: "DELETE", path: pathOf`/v1/jobs/${job.id}` };
 
-    useEffect(() => {
-        if (ended) {
-            onEnd?.(job);
-        }
-    }, [ended]);
+    return job.state === "running" ?
+        <Action label={label} call={call} onDone={onDone} said="Cancelled: what was done stays" /> : null;
+}
+
+export function JobProgress({ job, reload, children }) {
     return (
         <div class="letter-job">
-            <Fault error={error} retry={reload} quiet={stale} />
-            {job && <JobBar job={job} />}
-            {job && <JobCounts job={job} />}
-            {job?.error && <p class="tone-bad">{job.error}</p>}
-            {job && (
-                <p class="letter-foot">
-                    <span role="status"><Status state={job.state} /></span>
-                    {!ended && <Action label="Cancel the job" call={() => cancelCall(job)} onDone={reload} said="Cancelled: what was done stays" />}
-                    {linked && <Link to={pathOf`/jobs/${job.id}`}>Open the job</Link>}
-                </p>
-            )}
+            <JobBar job={job} />
+            {job.error && <p class="letter-bad">{job.error}</p>}
+            <div class="letter-foot">
+                <span role="status"><Status state={job.state} /></span>
+                <CancelJob job={job} label="Cancel the job" onDone={reload} />
+                {children}
+            </div>
         </div>
     );
 }

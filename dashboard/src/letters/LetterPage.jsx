@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, path as pathOf } from "../kit/api.js";
 import { at } from "../kit/json.js";
 import { useKeys } from "../kit/keys.js";
@@ -21,117 +21,135 @@ import "./letters.css";
 
 const EVERY = 5000;
 const SOON = 2000;              /* while it is with its group */
+const NOT_JSON = "The event's data are not JSON: there is nothing to edit";
 
-/* Only JSON can be patched; other payloads come as text or base64. */
-function editable(event) {
-    return "data" in event && /^$|[/+]json\b/.test(event.datacontenttype ?? "");
+/* data, original: the data as they were sent, if they are JSON; other payloads come as text or base64, and cannot be patched. */
+function read(answer) {
+    const { event, original_event: original } = answer.body;
+    const json = "data" in event && /^$|[/+]json\b/.test(event.datacontenttype ?? "");
+
+    return { letter: answer.body, event, data: json ? at(answer.text, "event", "data") : undefined,
+        original: json && original ? at(answer.text, "original_event", "data") : undefined };
 }
 
 function useLetter(stream, id) {
     const path = pathOf`/v1/streams/${stream}/dlq/${id}`;
-    const poll = usePoll((signal) => get(path, { signal }), EVERY, [path]);
-    const state = poll.data?.body.state;
+    const { data: answer, ...poll } = usePoll((signal) => get(path, { signal }), EVERY, [path]);
+    const found = useMemo(() => answer && read(answer), [answer?.text]);
+    const state = found?.letter.state;
 
     useEffect(() => {
         const timer = state === "redriven" ? setInterval(() => document.hidden || poll.reload(), SOON) : null;
         return () => clearInterval(timer);
     }, [state, path]);
-    return { path, ...poll };
+    return { path, found, ...poll };
 }
 
-function whyNot(letter, what) {
-    return letter.state === "parked" ? undefined : `The letter is ${letter.state}: only a parked one can be ${what}`;
+function whyNot(letter, what, dirty) {
+    if (letter.state !== "parked") {
+        return `The letter is ${letter.state}: only a parked one can be ${what}`;
+    }
+    return dirty ? "Save the repair first, or undo it" : undefined;
 }
 
-function useLetterKeys(stream, id, letter, edit) {
-    const buttons = useRef(null);
+function useLetterKeys(stream, id, redrive, repair) {
     const { newer, older } = neighbours(stream, id);
-    const to = (other) => other && go(pathOf`/letters/${stream}/${other}`, { replace: true });
-    const redrive = () => buttons.current?.querySelector(".letter-redrive button")?.click();
+    const to = (other) => {
+        if (other) {
+            listed.at = other;
+            go(pathOf`/letters/${stream}/${other}`, { replace: true });
+        }
+    };
 
-    useKeys("Letter", {
+    useKeys("This letter", {
         j: [() => to(older), "Next letter of the list"],
         k: [() => to(newer), "Letter before"],
-        e: [() => letter && !whyNot(letter, "repaired") && editable(letter.event) && edit("1"), "Repair"],
+        e: [repair, "Repair"],
         r: [redrive, "Redrive"],
         u: [() => go(pathOf`/letters/${stream}`, { query: listed.stream === stream ? listed.back : {} }), "Back to the list"],
     });
-    return { buttons, redrive };
 }
 
-function Actions({ path, letter, reload, edit, inside }) {
-    const why = whyNot(letter, "repaired") ?? (editable(letter.event) ? undefined : "The event's data are not JSON: there is nothing to edit");
+function Actions({ path, found: { letter, data }, reload, edit, dirty, inside }) {
+    const why = whyNot(letter, "repaired") ?? (data === undefined ? NOT_JSON : undefined);
+    const move = (kind, what) => (
+        <Move kind={kind} path={path} letter={letter} disabledWhy={whyNot(letter, what, dirty)} onDone={reload} />
+    );
 
     return (
         <div class="letter-buttons" ref={inside}>
             <button type="button" disabled={Boolean(why)} title={why} onClick={() => edit("1")}>Repair</button>
-            <span class="letter-redrive"><Move kind="redrive" path={path} letter={letter} disabledWhy={whyNot(letter, "redriven")} onDone={reload} /></span>
-            <Move kind="discard" path={path} letter={letter} disabledWhy={whyNot(letter, "discarded")} onDone={reload} />
+            <span class="letter-redrive">{move("redrive", "redriven")}</span>
+            {move("discard", "discarded")}
         </div>
     );
 }
 
-function Repaired({ text, letter }) {
-    return letter.original_event && (
-        <Card title="What the repair changed" class="letter-card">
-            <Diff before={at(text, "original_event", "data")} after={at(text, "event", "data")} labels={["Original", "Repaired"]} />
-        </Card>
-    );
+function Data({ data, event }) {
+    const other = event.data ?? event.data_base64;
+
+    if (data === undefined && other === undefined) {
+        return <p class="muted">The event has no data.</p>;
+    }
+    return data !== undefined ? <Json text={data} label="Data of the event" /> :
+        <pre class="letter-plain" tabIndex={0} role="region" aria-label="Data of the event">{String(other)}</pre>;
 }
 
-function Data({ text, event }) {
-    const shown = editable(event) ? at(text, "event", "data") : undefined;
-
-    if (shown !== undefined) {
-        return <Json text={shown} label="Data of the event" />;
-    }
-    return event.data === undefined && event.data_base64 === undefined ? <p class="muted">The event has no data.</p> :
-        <pre class="letter-plain" tabIndex={0} role="region" aria-label="Data of the event">{event.data ?? event.data_base64}</pre>;
+function Shown({ found: { letter, event, data, original }, path, stream, editor }) {
+    return (
+        <>
+            <Fate letter={letter} stream={stream} />
+            {editor}
+            {!editor && original !== undefined && (
+                <Card title="What the repair changed" class="letter-card">
+                    <Diff before={original} after={data} labels={["Original", "Repaired"]} />
+                </Card>
+            )}
+            <div class="letter-grid">
+                <div><Cause letter={letter} /><Timeline letter={letter} path={path} /></div>
+                <div>
+                    {!editor && <Card title="Data"><Data data={data} event={event} /></Card>}
+                    <EventCard event={event} stream={stream} letter={letter} />
+                </div>
+            </div>
+        </>
+    );
 }
 
 export function LetterPage() {
     const { params: { stream, id }, query } = useRoute();
-    const { path, data, error, loading, stale, reload } = useLetter(stream, id);
+    const { path, found, error, loading, stale, reload } = useLetter(stream, id);
     const [editing, edit] = useQueryState("edit");
-    const letter = data?.body;
-    const { buttons, redrive } = useLetterKeys(stream, id, letter, edit);
-    const can = letter && letter.state === "parked" && editable(letter.event);
+    const [dirty, setDirty] = useState(false);
+    const buttons = useRef(null);
+    const button = () => buttons.current?.querySelector(".letter-redrive button");
+    const can = found?.letter.state === "parked" && found.data !== undefined;
+    const saved = () => {
+        edit("");
+        reload();
+        button()?.focus();
+    };
 
+    useLetterKeys(stream, id, () => button()?.click(), () => can && edit("1"));
     useEffect(() => {
-        if (letter && query.act === "redrive") {
+        if (found && query.act === "redrive") {
             go(pathOf`/letters/${stream}/${id}`, { replace: true });
-            redrive();
+            button()?.click();
         }
-    }, [Boolean(letter), query.act]);
+    }, [Boolean(found), query.act]);
+    const title = found ? `${found.event.type} ${found.event.subject ?? ""}`.trim() : "Dead letter";
     const crumbs = [{ title: "Dead letters", to: "/letters" }, { title: stream, to: pathOf`/letters/${stream}` }];
+    const editor = editing && can && (
+        <Editor key={path} path={path} stream={stream} text={found.data} original={found.original} onDone={saved}
+            onClose={() => edit("")} onDirty={setDirty} />
+    );
+    const actions = found && <Actions {...{ path, found, reload, edit, dirty }} inside={buttons} />;
 
     return (
-        <Page title={letter ? `${letter.event.type} ${letter.event.subject ?? ""}`.trim() : "Dead letter"} crumbs={crumbs}
-            actions={letter && <Actions {...{ path, letter, reload }} edit={edit} inside={buttons} />}>
+        <Page title={title} crumbs={crumbs} actions={actions}>
             <Fault error={error} retry={reload} quiet={stale} />
             {loading && <Loading what="Fetching the letter" />}
-            {letter && <Fate letter={letter} stream={stream} />}
-            {letter && (
-                <>
-                    {editing && can && (
-                        <Editor key={path} path={path} stream={stream} text={at(data.text, "event", "data")}
-                            original={letter.original_event && at(data.text, "original_event", "data")}
-                            onDone={() => {
-                                edit("");
-                                reload();
-                                buttons.current?.querySelector(".letter-redrive button")?.focus();
-                            }} onClose={() => edit("")} />
-                    )}
-                    {!(editing && can) && <Repaired text={data.text} letter={letter} />}
-                    <div class="letter-grid">
-                        <div><Cause letter={letter} /><Timeline letter={letter} path={path} /></div>
-                        <div>
-                            {!(editing && can) && <Card title="Data"><Data text={data.text} event={letter.event} /></Card>}
-                            <EventCard event={letter.event} stream={stream} letter={letter} />
-                        </div>
-                    </div>
-                </>
-            )}
+            {found && <Shown found={found} path={path} stream={stream} editor={editor} />}
         </Page>
     );
 }

@@ -1,9 +1,9 @@
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { path } from "../kit/api.js";
 import { count } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
-import { Link } from "../kit/route.js";
+import { go, Link, useRoute } from "../kit/route.js";
 import { Card } from "../parts/Card.jsx";
-import { Empty } from "../parts/Empty.jsx";
 import { Fault } from "../parts/Fault.jsx";
 import { Figure } from "../parts/Figure.jsx";
 import { Loading } from "../parts/Loading.jsx";
@@ -12,6 +12,7 @@ import { Pager } from "../parts/Pager.jsx";
 import { streamsWithLetters, summaries } from "./ask.js";
 import { FilterBar, useLetterFilter } from "./filter.jsx";
 import { KindsTable } from "./KindsTable.jsx";
+import { NoLetters } from "./NoLetters.jsx";
 import "./letters.css";
 
 const STREAMS_A_PAGE = 20;
@@ -33,45 +34,61 @@ function useTriage(query, most) {
 
 const sum = (kinds, state) => kinds.reduce((n, kind) => n + kind.states[state], 0);
 
-function Figures({ kinds, streams }) {
+function Figures({ kinds, part }) {
+    const hint = part ? "of what is shown" : undefined;
+    const parked = sum(kinds, "parked");
+
     return (
         <div class="figures">
-            <Figure label="Parked letters" value={count(sum(kinds, "parked"))} tone={sum(kinds, "parked") ? "bad" : "good"} />
-            <Figure label="Kinds" value={count(kinds.length)} />
-            <Figure label="Streams" value={count(streams)} />
-            <Figure label="Being redriven" value={count(sum(kinds, "redriven"))} />
+            <Figure label="Parked letters" value={count(parked)} tone={parked ? "bad" : "good"} hint={hint} />
+            <Figure label="Being redriven" value={count(sum(kinds, "redriven"))} hint={hint} />
+            <Figure label="Kinds of failures" value={count(kinds.length)} hint={hint} />
+            <Figure label="Streams" value={count(new Set(kinds.map((kind) => kind.stream)).size)} hint={hint} />
         </div>
     );
 }
 
-function Nothing({ narrowed }) {
-    return narrowed ? <Empty title="No letter fits this filter." hint="Clear the filter, or look for another state." /> :
-        <Empty title="No dead letters are parked." hint="What a consumer group gives up on, or rejects, waits here to be repaired, sent again or discarded." />;
+function Kinds({ data, filter, most, onMore }) {
+    const kinds = data.found.flatMap((one) => one.items).sort((a, b) => b.count - a.count);
+    const cut = data.found.some((one) => one.more), more = data.streams > most;
+
+    return (
+        <>
+            <Figures kinds={kinds} part={cut || more} />
+            <Card title="What they died of">
+                <KindsTable kinds={kinds} query={filter.shared} across
+                    empty={<NoLetters narrowed={filter.narrowed} everywhere />} />
+                {cut && <p class="muted">Of some streams only the 100 most frequent kinds are shown: open the stream.</p>}
+                <Pager more={more} onMore={onMore}
+                    shown={more ? `Of the ${most} streams with the latest deaths, of ${data.streams}` : undefined} />
+            </Card>
+        </>
+    );
+}
+
+/* /letters?stream=orders&group=billing is a shorter way to say /letters/orders?group=billing */
+function useStreamOfQuery() {
+    const { query: { stream, ...query } } = useRoute();
+
+    useEffect(() => {
+        if (stream) {
+            go(path`/letters/${stream}`, { query, replace: true });
+        }
+    }, [stream]);
 }
 
 export function LettersPage() {
     const filter = useLetterFilter();
     const [most, setMost] = useState(STREAMS_A_PAGE);
     const { data, error, loading, stale, reload } = useTriage(filter.query, most);
-    const kinds = data?.found.flatMap((one) => one.items).sort((a, b) => b.count - a.count) ?? [];
-    const streams = new Set(kinds.map((kind) => kind.stream)).size;
-    const narrowed = Object.keys(filter.filter).length > 0 || filter.state !== "parked";
-    const shown = { ...filter.filter, state: filter.state === "parked" ? undefined : filter.state };
 
+    useStreamOfQuery();
     return (
         <Page title="Dead letters" actions={<Link to="/jobs" class="button">Jobs</Link>}>
             <FilterBar {...filter} />
             <Fault error={error} retry={reload} quiet={stale} />
             {loading && <Loading what="Looking for dead letters" />}
-            {data && <Figures kinds={kinds} streams={streams} />}
-            {data && (
-                <Card title="What they died of">
-                    <KindsTable kinds={kinds} query={shown} across empty={<Nothing narrowed={narrowed} />} />
-                    {data.found.some((one) => one.more) && <p class="muted">Of some streams only the 100 most frequent kinds are shown: open the stream.</p>}
-                    <Pager more={data.streams > most} onMore={() => setMost(most + STREAMS_A_PAGE)}
-                        shown={data.streams > most ? `Of the ${most} streams with the latest deaths, of ${data.streams}` : undefined} />
-                </Card>
-            )}
+            {data && <Kinds data={data} filter={filter} most={most} onMore={() => setMost(most + STREAMS_A_PAGE)} />}
         </Page>
     );
 }

@@ -16,8 +16,8 @@ export function Move({ kind, path, letter, disabledWhy, onDone }) {
     const call = () => ({ method: "POST", path: `${path}/${kind}`, body: reason.trim() ? { reason: reason.trim() } : {} });
 
     return (
-        <Action label={label} tone={tone} call={call} confirm={{ title, text: text(letter) }} disabledWhy={disabledWhy} said={said}
-            onDone={(answer) => {
+        <Action label={label} tone={tone} call={call} confirm={{ title, text: text(letter) }} said={said}
+            disabledWhy={disabledWhy} onDone={(answer) => {
                 setReason("");
                 onDone(answer);
             }}>

@@ -10,26 +10,28 @@ import { Time } from "../parts/Time.jsx";
 
 const EVERY = 5000;
 const SOON = 300;               /* a record follows its act within moments */
+const SILENT = [403, 404, 410]; /* not allowed after all, nothing said yet, kept no longer */
 const ACTS = { DeadLetterRepaired: "Repaired", DeadLetterRedriven: "Redriven", DeadLetterDiscarded: "Discarded" };
+
+async function records(path, signal) {
+    const subject = pathOf`/v1/streams/_audit/subjects/${path}/events`;
+
+    try {
+        const { body, text } = await get(subject, { query: { limit: 100 }, signal });
+        return body.events.map((event, i) => ({ ...event, patch: at(text, "events", i, "data", "changes", "patch") }));
+    } catch (error) {
+        if (SILENT.includes(error.status)) {
+            return [];
+        }
+        throw error;
+    }
+}
 
 /* What people did with it, from the audit log; none without the right to read that. */
 function useAudit(path, letter) {
     const allowed = may("subscribe", "_audit");
     const touched = letter.state !== "parked" || letter.redrives > 0 || letter.updated_at !== letter.dead_at;
-    const poll = usePoll(async (signal) => {
-        if (!allowed || !touched) {
-            return [];
-        }
-        try {
-            const { body, text } = await get(pathOf`/v1/streams/_audit/subjects/${path}/events`, { query: { limit: 100 }, signal });
-            return body.events.map((event, i) => ({ ...event, patch: at(text, "events", i, "data", "changes", "patch") }));
-        } catch (error) {
-            if ([403, 404, 410].includes(error.status)) {       /* not allowed after all, nothing said yet, kept no longer */
-                return [];
-            }
-            throw error;
-        }
-    }, EVERY, [path, allowed]);
+    const poll = usePoll((signal) => (allowed && touched ? records(path, signal) : Promise.resolve([])), EVERY, [path, allowed]);
 
     useEffect(() => {
         const timer = setTimeout(poll.reload, SOON);
@@ -52,8 +54,9 @@ function entries(letter, audit) {
     const tried = rounds(letter.attempts);
     const many = tried.at(-1)?.round > 1;
     const found = [
-        { at: letter.event.recordedtime, what: "Recorded", by: null },
-        ...tried.map((a) => ({ at: a.at, what: `Attempt ${a.attempt} failed`, by: a.consumer, round: many ? a.round : null, error: a.error, tone: "bad" })),
+        { at: letter.event.recordedtime, what: "Recorded" },
+        ...tried.map((a) => ({ at: a.at, by: a.consumer, error: a.error, tone: "bad",
+            what: `Attempt ${a.attempt} failed${many ? ` (round ${a.round})` : ""}` })),
         ...audit.map((event) => ({ at: event.time, what: ACTS[event.type] ?? event.type, by: event.data.actor?.sub, tone: "info",
             reason: event.data.changes?.reason, patch: event.patch })),
     ];
@@ -63,17 +66,30 @@ function entries(letter, audit) {
     return found.sort((a, b) => a.at.localeCompare(b.at));
 }
 
-function Entry({ entry, before }) {
-    const { error, reason, patch } = entry;
-    const same = error && before?.error && before.error.type === error.type && before.error.message === error.message;
+function Failure({ error, same }) {
+    if (same) {
+        return <p class="muted">The same error.</p>;
+    }
+    return (
+        <>
+            <p><b>{error.type}</b> {error.message}</p>
+            {error.stack && (
+                <details>
+                    <summary>Stack</summary>
+                    <pre class="letter-plain" tabIndex={0} role="region" aria-label="Stack of this attempt">{error.stack}</pre>
+                </details>
+            )}
+        </>
+    );
+}
+
+function Entry({ entry: { what, by, at: time, tone, error, reason, patch }, before }) {
+    const same = error && before?.error && ["type", "message", "stack"].every((name) => before.error[name] === error[name]);
 
     return (
-        <li class={entry.tone ? `tone-${entry.tone}` : undefined}>
-            <p>
-                <b>{entry.what}</b>{entry.round ? ` (round ${entry.round})` : ""}{entry.by ? ` · ${entry.by}` : ""} · <Time at={entry.at} />
-            </p>
-            {error && (same ? <p class="muted">The same error.</p> : <p><b>{error.type}</b> {error.message}</p>)}
-            {error?.stack && !same && <details><summary>Stack</summary><pre class="letter-plain" tabIndex={0}>{error.stack}</pre></details>}
+        <li class={tone ? `tone-${tone}` : undefined}>
+            <p><b>{what}</b>{by ? ` · ${by}` : ""} · <Time at={time} /></p>
+            {error && <Failure error={error} same={same} />}
             {reason && <p>{reason}</p>}
             {patch !== undefined && <details><summary>Patch</summary><Json text={patch} label="The patch" /></details>}
         </li>
@@ -87,8 +103,10 @@ export function Timeline({ letter, path }) {
     return (
         <Card title="History">
             <Fault error={error} retry={reload} quiet={stale} />
-            <ol class="letter-timeline">{found.map((entry, i) => <Entry key={`${entry.at}${entry.what}`} entry={entry} before={found[i - 1]} />)}</ol>
-            {!allowed && <p class="muted">Who repaired and redrove it is in the audit log, which needs the right subscribe:_audit.</p>}
+            <ol class="letter-timeline">
+                {found.map((entry, i) => <Entry key={`${entry.at}${entry.what}`} entry={entry} before={found[i - 1]} />)}
+            </ol>
+            {!allowed && <p class="muted">Who repaired or redrove it is in the audit log: it needs the right subscribe:_audit.</p>}
         </Card>
     );
 }

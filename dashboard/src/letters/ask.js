@@ -19,14 +19,14 @@ export async function streamsWithLetters(signal) {
         .sort((a, b) => latest(b).localeCompare(latest(a)) || a.localeCompare(b));
 }
 
-/* {items, more} of each stream, a few at a time; a stream that went meanwhile is passed over. */
+/* {items, more} of each stream, a few at a time. Streams that went meanwhile, or are not for this token, are passed over. */
 export async function summaries(streams, query, signal) {
     const found = new Array(streams.length).fill(null);
     let next = 0;
     const worker = async () => {
         while (next < streams.length) {
             const i = next++;
-            found[i] = await summaryOf(streams[i], query, signal);
+            found[i] = await summaryOf(streams[i], query, signal).catch(passedOver);
         }
     };
 
@@ -34,14 +34,15 @@ export async function summaries(streams, query, signal) {
     return found.filter(Boolean);
 }
 
-export async function summaryOf(stream, query, signal) {
-    try {
-        const { body } = await get(path`/v1/streams/${stream}/dlq/summary`, { query: { ...query, limit: 100 }, signal });
-        return { stream, items: body.items.map((kind) => ({ ...kind, stream })), more: Boolean(body.next) };
-    } catch (error) {
-        if (error.status === 404) {
-            return null;
-        }
-        throw error;
+function passedOver(error) {
+    if (error.status === 403 || error.status === 404) {
+        return null;
     }
+    throw error;
+}
+
+export async function summaryOf(stream, query, signal) {
+    const { body } = await get(path`/v1/streams/${stream}/dlq/summary`, { query: { ...query, limit: 100 }, signal });
+
+    return { stream, items: body.items.map((kind) => ({ ...kind, stream })), more: Boolean(body.next) };
 }

@@ -8,14 +8,19 @@ export const STATES = ["parked", "redriven", "resolved", "discarded"];
 const NAMES = ["group", "type", "subject", "reason", "fingerprint", "from", "to"];
 const first = (value) => (Array.isArray(value) ? value[0] : value);
 
-/* What the URL filters by: state ("all": any), filter (the rest, as a bulk call takes it), query (both, as a list takes them). */
+/* What the URL filters by: state ("all": any), filter (the rest, as a bulk call takes it), query (both, as a list takes them),
+ * shared (both, as a link of this page has them). narrowed: not every parked letter is meant. */
 export function useLetterFilter() {
     const { path, query } = useRoute();
     const filter = Object.fromEntries(NAMES.map((name) => [name, first(query[name])]).filter(([, value]) => value));
     const state = first(query.state) ?? "parked";
     const change = (values) => go(path, { query: { ...query, after: undefined, ...values }, replace: true });
 
-    return { state, filter, query: { ...filter, state: state === "all" ? undefined : state }, change };
+    return {
+        state, filter, change, narrowed: Object.keys(filter).length > 0 || state !== "parked",
+        query: { ...filter, state: state === "all" ? undefined : state },
+        shared: { ...filter, state: state === "parked" ? undefined : state },
+    };
 }
 
 /* "group billing, type Order*" */
@@ -59,15 +64,15 @@ function When({ name, label, value, change }) {
     return <Field label={label}><input type="datetime-local" value={local(value)} onChange={chosen} /></Field>;
 }
 
-export function FilterBar({ state, filter, change, children }) {
+export function FilterBar({ state, filter, change, narrowed }) {
     const rest = ["subject", "reason", "from", "to"].filter((name) => filter[name]).length;
+    const choose = (one) => change({ state: one === "parked" ? undefined : one });
     const clear = () => change(Object.fromEntries([...NAMES, "state"].map((name) => [name, undefined])));
 
     return (
         <form class="filters" role="search" aria-label="Filter letters" onSubmit={(event) => event.preventDefault()}>
             <Field label="State">
-                <select value={state} onChange={(event) => change({ state: event.currentTarget.value === "parked" ? undefined :
-                    event.currentTarget.value })}>
+                <select value={state} onChange={(event) => choose(event.currentTarget.value)}>
                     {STATES.map((one) => <option key={one} value={one}>{one}</option>)}
                     <option value="all">any</option>
                 </select>
@@ -78,19 +83,18 @@ export function FilterBar({ state, filter, change, children }) {
                 <summary>More filters</summary>
                 <div class="filters">
                     <Text name="subject" label="Subject" value={filter.subject} change={change} placeholder="any, or order-7*" />
-                    <Text name="reason" label="Reason" value={filter.reason} change={change} placeholder="max-retries, rejected" />
+                    <Text name="reason" label="Reason" value={filter.reason} change={change} placeholder="max-retries" />
                     <When name="from" label="Dead since" value={filter.from} change={change} />
                     <When name="to" label="Dead before" value={filter.to} change={change} />
                 </div>
             </details>
             {filter.fingerprint && (
-                <button type="button" class="chip" onClick={() => change({ fingerprint: undefined })}
+                <button type="button" class="letter-chip" onClick={() => change({ fingerprint: undefined })}
                     aria-label={`Fingerprint ${filter.fingerprint}: show other kinds too`}>
                     kind {shortId(filter.fingerprint)} <span aria-hidden="true">✕</span>
                 </button>
             )}
-            {(Object.keys(filter).length > 0 || state !== "parked") && <button type="button" class="quiet" onClick={clear}>Clear</button>}
-            {children}
+            {narrowed && <button type="button" class="quiet" onClick={clear}>Clear</button>}
         </form>
     );
 }

@@ -1,8 +1,8 @@
 import { members, pieces } from "../kit/json.js";
 
 /* What was changed in an editor, as a JSON Patch (RFC 6902) in text: values in the spelling in which they were typed, and nothing
- * about what was left alone, so that those bytes stay. It begins with a `test` of what it touches: who repaired the same in between
- * is not overwritten. */
+ * about what was left alone, so that those bytes stay. It begins with a `test` of what it touches: what somebody else repaired in
+ * between is not overwritten. */
 
 const OPERATIONS_MAX = 256;         /* of the API; one of them is the test */
 const DEPTHS = [Infinity, 6, 4, 3, 2, 1, 0];
@@ -54,7 +54,8 @@ function compare(old, now, path, depth) {
 function compareMembers(was, is, path, depth) {
     const changed = [...was].map(([name, value]) => (is.has(name) ?
         compare(value, is.get(name), [...path, name], depth - 1) : { op: "remove", path: [...path, name] }));
-    const added = [...is].filter(([name]) => !was.has(name)).map(([name, value]) => ({ op: "add", path: [...path, name], value }));
+    const added = [...is].filter(([name]) => !was.has(name))
+        .map(([name, value]) => ({ op: "add", path: [...path, name], value }));
 
     return [changed, added].flat(2);
 }
