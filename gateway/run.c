@@ -215,6 +215,7 @@ static void greet(const struct run *r)
 {
     printf("Weir serves at %s. Ctrl-C stops it; what was published stays in %s.\n\n", r->url, r->config->data_dir);
     printf("  token  %s\n", r->token);
+    printf("  ui     %s/ui\n", r->url);
     printf("  docs   %s/docs\n", r->url);
     printf("  psql   psql '%s'\n\n", r->config->database_url);
     printf("The token may do everything for 30 days. One that may do less: weir token --scope 'publish:orders.*'\n");

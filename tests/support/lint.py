@@ -107,14 +107,15 @@ def open_ends(_path, text):
         yield line_of(text, m.start()), f"{m[0]}: finish it, or write an issue"
 
 
+SCRIPTS = (".js", ".jsx", ".mjs")
 RULES = [
     ("format", (".c", ".h"), code_format),
     ("includes", (".c", ".h"), include_direction),
-    ("file length", (".c", ".h", ".py", ".js", ".sh", ".sql"), file_length),
+    ("file length", (".c", ".h", ".py", *SCRIPTS, ".css", ".sh", ".sql"), file_length),
     ("function length", (".c",), function_length),
     ("columns", (".c", ".h"), columns),
     ("place of SQL", (".c", ".h"), sql_place),
-    ("open ends", (".c", ".h", ".py", ".js", ".sh", ".sql", "Makefile", ".yaml"), open_ends),
+    ("open ends", (".c", ".h", ".py", *SCRIPTS, ".css", ".sh", ".sql", "Makefile", ".yaml"), open_ends),
 ]
 
 
