@@ -17,7 +17,6 @@ import { CRUMBS, NAME, definitionOf, foldedAnew, starter, to } from "./model.js"
 import "./projections.css";
 
 const POLL_MS = 5000, TYPED_MS = 300;
-const HINT = "streams, key and on decide what is folded; all else has a default. The API page tells of each member.";
 
 /* A new one. ?name= and ?stream= fill in the form. */
 export function DefineProjectionPage() {
@@ -117,11 +116,13 @@ export function EditProjectionPage() {
 
 function Editor({ name, text, setText, before, label, why }) {
     const broken = check(text);
+    const docs = <a href="docs#/projections/putProjection" target="_blank" rel="noopener">What may stand here</a>;
+    const hint = <>streams, key and on decide what is folded; all else has a default. {docs} (in a new tab)</>;
     const anew = before && !broken ? foldedAnew(before, text) : [];
     return (
         <>
             <JsonEditor label="Definition" rows={18} value={text} onChange={setText}
-                hint={HINT} />
+                hint={hint} />
             {anew.length > 0 && (
                 <p class="note tone-info">
                     {anew.join(", ")} {anew.length > 1 ? "differ" : "differs"}: all states are built anew, beside the old ones,

@@ -1,4 +1,5 @@
 import { count, rate } from "../kit/format.js";
+import { may } from "../kit/rights.js";
 import { Link } from "../kit/route.js";
 import { useSeries } from "../kit/series.js";
 import { duration } from "../kit/time.js";
@@ -41,7 +42,8 @@ export function Now({ projection, sample }) {
     );
 }
 
-function Figures({ projection: { name, lag, build, verified, on_error: onError, created, updated } }) {
+function Figures({ projection: { name, streams, lag, build, verified, on_error: onError, created, updated } }) {
+    const letters = onError === "dlq" && may("dlq", streams[0]);
     const drifted = verified?.drifted > 0;
     return (
         <>
@@ -53,6 +55,7 @@ function Figures({ projection: { name, lag, build, verified, on_error: onError, 
                 tone={drifted ? "bad" : verified ? "good" : undefined} to={to(name)} query={{ tab: "verify" }}
                 hint={verified && <>{count(verified.checked)} keys, <Time at={verified.updated} /></>} />
             <Figure label="On error" value={onError === "dlq" ? "dead letter" : "stop"}
+                to={letters ? `/letters/${encodeURIComponent(streams[0])}` : undefined} query={{ group: `projection:${name}` }}
                 hint={onError === "dlq" ? "of events that cannot be folded" : "at an event that cannot be folded"} />
         </>
     );

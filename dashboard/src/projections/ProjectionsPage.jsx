@@ -1,3 +1,4 @@
+import { useRef } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { count } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
@@ -14,7 +15,7 @@ import { Time } from "../parts/Time.jsx";
 import { behind, to } from "./model.js";
 import "./projections.css";
 
-const POLL_MS = 4000;
+const POLL_MS = 4000, MANY = 100, MANY_MS = 15000;   // more than a page are asked for less often
 const STATES = ["failed", "paused", "rebuilding", "running"];
 
 const WHAT = "A projection keeps states up to date that follow from events: where each order stands, the revenue of each day.";
@@ -30,8 +31,14 @@ const COLUMNS = [
 ];
 
 export function ProjectionsPage() {
-    const { data, error, loading, stale, reload } = usePoll(
-        (signal) => api.all("/v1/projections", { query: { limit: 100 }, most: 1000, signal }), POLL_MS);
+    const last = useRef(null);                 // {answer, at}
+    const { data, error, loading, stale, reload } = usePoll(async (signal) => {
+        if (!last.current || last.current.answer.items.length <= MANY || Date.now() - last.current.at >= MANY_MS) {
+            const at = Date.now();
+            last.current = { answer: await api.all("/v1/projections", { query: { limit: MANY }, most: 10 * MANY, signal }), at };
+        }
+        return last.current.answer;
+    }, POLL_MS);
     const [text, setText] = useQueryState("name");
     const [state, setState] = useQueryState("state");
     const all = data?.items ?? [];

@@ -2,7 +2,7 @@
 import { at, members } from "../kit/json.js";
 import { fits } from "./where.js";
 
-export const MOST = 500;                       // rows; beyond, the last ones go and "Show more" brings them back
+export const MOST = 500;                       // rows that come by themselves; "Show more" brings others
 
 /* busy: a page is on its way. next: `after` of the page that follows. below: keys that changed or came beyond the last row. */
 export const NONE = { rows: [], next: null, position: undefined, busy: true, error: null, below: 0 };
@@ -21,11 +21,8 @@ export function order(a, b) {
     }
 }
 
-/* flash: how often the row has changed while it was shown; seen: when last; before: what it was before that. */
-const rowOf = (text, more) => ({
-    key: JSON.parse(at(text, "key")), version: JSON.parse(at(text, "version")), text: at(text, "state"),
-    flash: 0, seen: null, before: null, ...more,
-});
+/* text: the state's. flash: how often the row has changed while it was shown; seen: when last; before: what it was before that. */
+const rowOf = (key, version, text, more) => ({ key, version, text, flash: 0, seen: null, before: null, ...more });
 
 function place(rows, key) {
     let low = 0, high = rows.length;
@@ -43,42 +40,40 @@ function place(rows, key) {
 /* A page is behind what was shown; of a key that has come by itself meanwhile the newer state stays. */
 export function paged(list, answer) {
     const rows = [...list.rows];
-    for (const [, text] of members(at(answer.text, "items"))) {
-        const row = rowOf(text), i = place(rows, row.key);
-        if (rows[i]?.key !== row.key) {
+    for (const [n, text] of members(at(answer.text, "items"))) {
+        const { key, version } = answer.body.items[n];
+        const row = rowOf(key, version, at(text, "state")), i = place(rows, key);
+        if (rows[i]?.key !== key) {
             rows.splice(i, 0, row);
-        } else if (rows[i].version < row.version) {
+        } else if (rows[i].version < version) {
             rows[i] = row;
         }
     }
     return { ...list, rows, next: answer.body.next, position: list.position ?? answer.body.position, error: null };
 }
 
-function change(list, rows, text, where) {
-    const key = JSON.parse(at(text, "key")), i = place(rows, key), old = rows[i]?.key === key ? rows[i] : null;
-    const state = at(text, "state");
-    if (state === "null" || !fits(state, where)) {
+/* -> 1 if the key is of a page that was not asked for. */
+function change(list, rows, { event: { key, state, version }, text }, where) {
+    const i = place(rows, key), old = rows[i]?.key === key ? rows[i] : null;
+    if (!old && i === rows.length && list.next !== null) {
+        return 1;
+    }
+    const held = at(text, "state");
+    if (state === null || !fits(held, where)) {
         rows.splice(i, old ? 1 : 0);
-        return 0;
+    } else if (!old) {
+        rows.splice(i, 0, rowOf(key, version, held, { flash: 1, seen: Date.now() }));
+    } else if (old.version !== version || old.text !== held) {
+        rows[i] = rowOf(key, version, held, { flash: old.flash + 1, seen: Date.now(), before: { version: old.version, text: old.text } });
     }
-    const row = rowOf(text, { flash: (old?.flash ?? 0) + 1, seen: Date.now() });
-    if (old) {
-        if (old.version !== row.version || old.text !== row.text) {
-            rows[i] = { ...row, before: { version: old.version, text: old.text } };
-        }
-        return 0;
-    }
-    if (i === rows.length && list.next !== null) {
-        return 1;                              // of a page that was not asked for
-    }
-    rows.splice(i, 0, row);
     return 0;
 }
 
-/* texts: {"key","state","version"} of each change, oldest first. */
-export function changed(list, texts, where) {
-    const rows = [...list.rows];
-    const below = texts.reduce((n, text) => n + change(list, rows, text, where), list.below);
-    const cut = rows.length > MOST;
-    return { ...list, rows: cut ? rows.slice(0, MOST) : rows, next: cut ? rows[MOST - 1].key : list.next, below };
+/* batch: what changed, as kit/live.js tells it; of a key that comes twice the last one counts. */
+export function changed(list, batch, where) {
+    const rows = [...list.rows], most = Math.max(MOST, rows.length);
+    const last = new Map(batch.map((one) => [one.event.key, one]));
+    const below = [...last.values()].reduce((n, one) => n + change(list, rows, one, where), list.below);
+    const cut = rows.length > most;
+    return { ...list, rows: cut ? rows.slice(0, most) : rows, next: cut ? rows[most - 1].key : list.next, below };
 }

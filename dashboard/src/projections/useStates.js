@@ -48,7 +48,7 @@ export function useStates({ name, build, prefix, where, paused, onChange }) {
         path: list.position === undefined ? null : api.path`/v1/projections/${name}/changes`,
         query: { after: list.position ?? undefined, prefix: prefix || undefined }, paused,
         onBatch: (batch) => {
-            setList((old) => changed(old, batch.map(({ text }) => text), where));
+            setList((old) => changed(old, batch, where));
             onChange?.(batch);
         },
         onGap: reload,
