@@ -47,7 +47,7 @@ export function CreateGroup({ stream: given, onClose }) {
                 <SettingsFields form={form} onChange={setForm} />
             </details>
             <Action label="Create group" tone="primary" disabledWhy={why}
-                call={{ method: "PUT", path: api.path`/v1/streams/${stream}/groups/${name}`, body: { start: position, ...bodyOf(form, false) } }}
+                call={() => (why ? null : { method: "PUT", path: api.path`/v1/streams/${stream}/groups/${name}`, body: { start: position, ...bodyOf(form, false) } })}
                 onDone={() => go(api.path`/groups/${stream}/${name}`)} />
         </Dialog>
     );

@@ -14,10 +14,10 @@ import { BLOCKER_STATES, REASONS } from "./words.js";
 
 const EXPLAIN_MS = 8000;
 
-/* Why nothing comes, in words, and what helps. Asked again when the group has been changed. */
-export function Explain({ group, path }) {
+/* Why nothing comes, in words, and what helps. acts: asked again after each act. */
+export function Explain({ group, path, acts }) {
     const { data, error, loading, reload } = usePoll(async (signal) => (await api.get(`${path}/explain`, { signal })).body, EXPLAIN_MS,
-        [path, group.updated]);
+        [path, acts, group.updated]);
     return (
         <Card title="What would a worker get?">
             <Fault error={error} retry={reload} quiet={data !== undefined} />
@@ -33,11 +33,11 @@ export function Explain({ group, path }) {
 function Deliverable({ group, path }) {
     const idle = group.in_flight === 0 && group.retrying === 0;
     return (
-        <>
+        <div class="deliverable">
             <p><Badge tone="good">Events</Badge> The next receive gets some.</p>
             {idle && <p>No event is with a worker just now. Is one running? A worker asks like this:</p>}
             {idle && <Curl call={{ method: "POST", path: `${path}/receive`, body: { max: 10, wait: "5s", consumer: "me" } }} />}
-        </>
+        </div>
     );
 }
 
@@ -70,5 +70,5 @@ function Blockers({ group, blockers }) {
 const nameOf = ({ partition, offset }) => `partition ${partition}, offset ${offset}`;
 
 function EventLink({ stream, partition, offset }) {
-    return <Link to={api.path`/streams/${stream}`} query={{ tab: "events", partition, offset }}>{nameOf({ partition, offset })}</Link>;
+    return <Link to={api.path`/streams/${stream}/events/${partition}/${offset}`}>{nameOf({ partition, offset })}</Link>;
 }

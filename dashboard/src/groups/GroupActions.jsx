@@ -55,8 +55,8 @@ function Edit({ group, path, onClose, onDone }) {
         <Dialog title={`Settings of ${group.name}`} onClose={onClose}>
             {read !== group.updated && <p role="status" class="consequences">Somebody changed the group meanwhile. Saving replaces that; close to see it.</p>}
             <SettingsFields form={form} onChange={setForm} />
-            <Action label="Save" tone="primary" call={{ method: "PUT", path, body: bodyOf(form, group.paused) }} onDone={onDone}
-                disabledWhy={faulty(form) ? "Some settings are wrong." : undefined} />
+            <Action label="Save" tone="primary" onDone={onDone} disabledWhy={faulty(form) ? "Some settings are wrong" : undefined}
+                call={() => (faulty(form) ? null : { method: "PUT", path, body: bodyOf(form, group.paused) })} />
         </Dialog>
     );
 }
@@ -71,8 +71,8 @@ function Seek({ group, path, onClose, onDone }) {
                 <p>{effectOf(to.kind, group)}</p>
                 <p>{openOf(group)} Dead letters stay; those that are being redriven are parked again.</p>
             </div>
-            <Action label="Move the group" tone="danger" call={{ method: "POST", path: `${path}/seek`, body: { to: position } }} onDone={onDone}
-                disabledWhy={position === undefined ? "Say where to." : undefined} />
+            <Action label="Move the group" tone="danger" onDone={onDone} disabledWhy={position === undefined ? "Say where to" : undefined}
+                call={() => (position === undefined ? null : { method: "POST", path: `${path}/seek`, body: { to: position } })} />
         </Dialog>
     );
 }

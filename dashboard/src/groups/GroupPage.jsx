@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { count } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
@@ -28,25 +29,30 @@ export function GroupPage() {
     const { stream, group: name } = useRoute().params;
     const path = api.path`/v1/streams/${stream}/groups/${name}`;
     const { data, error, loading, reload } = usePoll(async (signal) => (await api.get(path, { signal })).body, STATUS_MS, [path]);
+    const [acts, setActs] = useState(0);
+    const changed = () => {
+        setActs(acts + 1);
+        reload();
+    };
     const gone = error?.status === 404;
     const crumbs = [{ title: "Groups", to: "/groups" }, { title: stream, to: api.path`/streams/${stream}` }];
     return (
-        <Page title={name} crumbs={crumbs} actions={data && !gone && <GroupActions group={data} reload={reload} />}>
+        <Page title={name} crumbs={crumbs} actions={data && !gone && <GroupActions group={data} reload={changed} />}>
             {gone ? <Empty title={error.title} hint={error.detail} action={<a href="#/groups">All groups</a>} /> :
                 <Fault error={error} retry={reload} quiet={data !== undefined} />}
             {loading && <Loading what="Looking at the group" />}
-            {data && !gone && <Group group={data} path={path} />}
+            {data && !gone && <Group group={data} path={path} acts={acts} />}
         </Page>
     );
 }
 
-function Group({ group, path }) {
+function Group({ group, path, acts }) {
     const { tone, text } = standing(group, figuresOf(group));
     return (
         <>
             <p class="group-standing"><Badge tone={tone}>{text}</Badge></p>
             <Figures group={group} />
-            <Explain group={group} path={path} />
+            <Explain group={group} path={path} acts={acts} />
             <Charts group={group} />
             <Partitions group={group} />
             <Settings group={group} />
@@ -65,7 +71,7 @@ function Figures({ group }) {
             <Figure label="Retrying" value={count(retrying)} tone={retrying ? "warn" : undefined} />
             <Figure label="Blocked keys" value={count(blocked)} tone={blocked ? "warn" : undefined} />
             <Figure label="Dead letters" value={count(dead)} tone={dead ? "bad" : undefined}
-                {...(may("dlq", group.stream) && { to: "/letters", query: { stream: group.stream, group: group.name } })} />
+                {...(may("dlq", group.stream) && { to: api.path`/letters/${group.stream}`, query: { group: group.name } })} />
         </div>
     );
 }
@@ -81,7 +87,7 @@ function Charts({ group }) {
             <Card title="Lag">
                 <Chart label="Events that are not finished" times={lag.times} series={[{ label: "Events", values: lag.values, tone: "info" }]} />
             </Card>
-            <Card title="Age of the oldest event">
+            <Card title="Age of the oldest event, in seconds">
                 <Chart label="Age of the oldest event" times={age.times} format={seconds} series={[{ label: "Age", values: age.values, tone: "info" }]} />
             </Card>
             <Card title="At work">

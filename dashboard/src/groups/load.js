@@ -1,5 +1,6 @@
 import { api } from "../kit/api.js";
 import { parseMetrics } from "../kit/metrics.js";
+import { token } from "../kit/session.js";
 import { inTurns } from "../kit/turns.js";
 
 /* Streams whose groups are asked for at once, and the groups of a page: each costs a call. */
@@ -89,8 +90,13 @@ export function figuresOf(status) {
     };
 }
 
+let refused = null;                            // a token that may not read the metrics is not tried again
+
 async function fromMetrics(signal) {
     const found = new Map();
+    if (refused !== null && refused === token.value) {
+        return found;
+    }
     try {
         const { text } = await api.get("/metrics", { headers: { Accept: "text/plain" }, signal });
         for (const { name, labels, value } of parseMetrics(text)) {
@@ -102,6 +108,7 @@ async function fromMetrics(signal) {
         if (problem.status !== 403) {
             throw problem;
         }
+        refused = token.value;
     }
     // Beyond metrics.groups_max a group may have its letters alone.
     return new Map([...found].filter(([, figures]) => figures.lagEvents !== undefined));

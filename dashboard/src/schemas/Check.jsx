@@ -10,7 +10,7 @@ import { JsonEditor } from "../parts/JsonEditor.jsx";
 import { Loading } from "../parts/Loading.jsx";
 import { DryRun } from "./DryRun.jsx";
 import { Verdict } from "./Verdict.jsx";
-import { sentOf, typeOf } from "./load.js";
+import { EXTRAS, sentOf, typeOf } from "./load.js";
 import { useVersion } from "./useVersion.js";
 
 const FIRST = `{
@@ -38,19 +38,23 @@ export function Check({ subject, versions, config, reload }) {
     );
 }
 
-function bodyOf({ type, schema, references, original }) {
-    return { schema: sentOf(schema, original), schemaType: type, ...(references.trim() && { references: JSON.parse(references) }) };
+/* As text: metadata and rules are kept as they are sent, digit by digit. more: other members. */
+function bodyOf(candidate, more = {}) {
+    const members = Object.entries({ schema: sentOf(candidate.schema, candidate.original), schemaType: candidate.type, ...more })
+        .map(([name, value]) => [name, JSON.stringify(value)]);
+    const extras = EXTRAS.map((name) => [name, candidate[name].trim()]).filter(([, text]) => text);
+    return `{${[...members, ...extras].map(([name, text]) => `"${name}":${text}`).join(",")}}`;
 }
 
 function Form({ subject, versions, config, latest, reload }) {
     const [candidate, setCandidate] = useState(() => ({ type: latest ? typeOf(latest) : "JSON", schema: latest ? pretty(latest.schema) : FIRST,
         original: latest?.schema,
-        references: latest?.references ? JSON.stringify(latest.references, null, 2) : "" }));
+        ...Object.fromEntries(EXTRAS.map((name) => [name, pretty(latest?.raw[name] ?? "")])) }));
     const [against, setAgainst] = useState("");
     const [answer, setAnswer] = useState(null);       // holds for what was asked alone
     const verdict = answer?.candidate === candidate && answer.against === against ? answer.body : null;
     const set = (more) => setCandidate({ ...candidate, ...more });
-    const wrong = check(candidate.schema) || (candidate.references.trim() && check(candidate.references));
+    const wrong = check(candidate.schema) || EXTRAS.some((name) => candidate[name].trim() && check(candidate[name]));
     const why = wrong ? "This is not JSON" : undefined;
     const path = api.path`/registry/compatibility/subjects/${subject}/versions`;
     const call = (target, query) => () => (wrong ? null : { method: "POST", path: target, query, body: bodyOf(candidate) });
@@ -78,6 +82,12 @@ function Form({ subject, versions, config, latest, reload }) {
     );
 }
 
+const HINTS = {
+    references: { label: "References to other schemas", hint: 'As [{"name": "customer.json", "subject": "customer", "version": 1}]' },
+    metadata: { label: "Metadata", hint: "Kept and given back as it comes" },
+    ruleSet: { label: "Rules", hint: "Kept and given back as they come" },
+};
+
 function Candidate({ candidate, set }) {
     return (
         <>
@@ -88,10 +98,9 @@ function Candidate({ candidate, set }) {
                 </select>
             </Field>
             <JsonEditor label="Candidate" value={candidate.schema} onChange={(schema) => set({ schema })} rows={16} />
-            <details open={Boolean(candidate.references)}>
-                <summary>References to other schemas</summary>
-                <JsonEditor label="References" optional rows={4} value={candidate.references} onChange={(references) => set({ references })}
-                    hint='As [{"name": "customer.json", "subject": "customer", "version": 1}]' />
+            <details open={EXTRAS.some((name) => candidate[name])}>
+                <summary>References, metadata, rules</summary>
+                {EXTRAS.map((name) => <JsonEditor key={name} {...HINTS[name]} optional rows={4} value={candidate[name]} onChange={(text) => set({ [name]: text })} />)}
             </details>
         </>
     );

@@ -33,7 +33,7 @@ export function DryRun({ subject, candidate, wrong, bodyOf }) {
             </div>
             <Action label="Try it" disabledWhy={why} onDone={(done) => setAnswer({ ...done.body, stream: chosen, of: candidate })}
                 call={() => (why ? null : { method: "POST", path: api.path`/registry/subjects/${subject}/dry-run`,
-                    body: { ...bodyOf(candidate), stream: chosen, last: Number(last) } })} />
+                    body: bodyOf(candidate, { stream: chosen, last: Number(last) }) })} />
             {answer?.of === candidate && <Judged {...answer} />}
         </>
     );
@@ -47,7 +47,7 @@ function Judged({ stream, checked, refused, complete, samples }) {
             <ul class="findings">
                 {samples.map((sample) => (
                     <li key={`${sample.partition}/${sample.offset}`}>
-                        <p><Link to={api.path`/streams/${stream}`} query={{ partition: sample.partition, offset: sample.offset }}>
+                        <p><Link to={api.path`/streams/${stream}/events/${sample.partition}/${sample.offset}`}>
                             partition {sample.partition}, offset {sample.offset}</Link></p>
                         {sample.errors.map((error, i) => <p key={i}><code>{error.pointer || "(the whole)"}</code> {error.detail}</p>)}
                     </li>

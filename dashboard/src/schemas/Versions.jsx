@@ -49,8 +49,8 @@ function Version({ subject, shown, data, latest, reload }) {
                 {data.references?.length > 0 && <div><dt>References</dt><dd><References references={data.references} /></dd></div>}
             </dl>
             <Json text={data.schema} label={`Schema of version ${shown.version}`} />
-            {data.metadata && <><h3>Metadata</h3><Json value={data.metadata} label="Metadata" /></>}
-            {data.ruleSet && <><h3>Rules</h3><Json value={data.ruleSet} label="Rules" /></>}
+            {data.metadata && <><h3>Metadata</h3><Json text={data.raw.metadata} label="Metadata" /></>}
+            {data.ruleSet && <><h3>Rules</h3><Json text={data.raw.ruleSet} label="Rules" /></>}
             <div class="buttons">
                 <Copy text={data.schema} label="Copy schema" />
                 <VersionActions {...{ subject, shown, latest, reload }} />

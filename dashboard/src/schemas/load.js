@@ -1,9 +1,11 @@
 import { api } from "../kit/api.js";
-import { pretty } from "../kit/json.js";
+import { at, pretty } from "../kit/json.js";
 import { inTurns } from "../kit/turns.js";
 
 /* Of each subject shown two calls tell its latest version and its level. */
 export const SUBJECTS_A_PAGE = 25;
+
+export const EXTRAS = ["references", "metadata", "ruleSet"];
 
 export const LEVELS = {
     BACKWARD: "reads what the latest version wrote: upgrade consumers first",
@@ -58,14 +60,17 @@ export async function loadDetails(subjects, signal) {
 }
 
 /* The versions of a subject, newest first: [{version, deleted}]; none: there is no such subject. */
+/* With `raw`: what is kept as it came, as text. */
 export async function loadVersions(subject, signal) {
     const ask = async (query) => (await orNothing(api.get(api.path`/registry/subjects/${subject}/versions`, { query, signal }), 40401))?.body ?? [];
     const [all, there] = await Promise.all([ask({ deleted: true }), ask({})]);
     return all.map((version) => ({ version, deleted: !there.includes(version) })).reverse();
 }
 
+/* With `raw`: what is kept as it came, as text. */
 export async function loadVersion(subject, version, signal) {
-    return (await api.get(api.path`/registry/subjects/${subject}/versions/${version}`, { query: { deleted: true }, signal })).body;
+    const { body, text } = await api.get(api.path`/registry/subjects/${subject}/versions/${version}`, { query: { deleted: true }, signal });
+    return { ...body, raw: Object.fromEntries(EXTRAS.map((name) => [name, at(text, name)])) };
 }
 
 /* {level, mode}: what holds for a subject, its own or that of all. */
