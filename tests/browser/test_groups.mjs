@@ -3,15 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axe, call, login, open, until, visit } from "./rig.mjs";
 
-const events = (n, subject) => Array.from({ length: n }, (_, i) => ({ type: "OrderPlaced", subject: subject ?? `order-${i}`, data: { total: i } }));
+const events = (n, subject) =>
+    Array.from({ length: n }, (_, i) => ({ type: "OrderPlaced", subject: subject ?? `order-${i}`, data: { total: i } }));
 
 async function received(group, max) {
     const { body } = await call("POST", `${group}/receive`, { max, consumer: "test" });
     return body.deliveries.map((one) => one.delivery_id);
 }
 
-const nack = (group, ids, act = "nack") => call("POST", `${group}/${act}`, { delivery_ids: ids, error: { type: "CardDeclined", message: "no" } });
-const figure = (page, label) => page.locator(".figure", { has: page.getByText(label, { exact: true }) }).locator(".figure-value");
+const nack = (group, ids, act = "nack") =>
+    call("POST", `${group}/${act}`, { delivery_ids: ids, error: { type: "CardDeclined", message: "no" } });
+const figure = (page, label) =>
+    page.locator(".figure", { has: page.getByText(label, { exact: true }) }).locator(".figure-value");
 
 test("a group is created, watched, paused, changed, moved and deleted", async () => {
     const page = await open();
@@ -40,7 +43,7 @@ test("a group is created, watched, paused, changed, moved and deleted", async ()
     const ids = await received(group, 4);
     await nack(group, ids.slice(0, 2));
     await nack(group, ids.slice(2, 3), "reject");
-    await until(async () => await figure(page, "Retrying").innerText() === "2");
+    await until(async () => (await figure(page, "Retrying").innerText()) === "2");
     assert.equal(await figure(page, "In flight").innerText(), "1");
     assert.equal(await figure(page, "Lag").innerText(), "5 events");
     await page.getByRole("link", { name: /Dead letters\s*1/ }).waitFor();
@@ -60,14 +63,17 @@ test("a group is created, watched, paused, changed, moved and deleted", async ()
     await dialog.getByRole("button", { name: "Save", exact: true }).click();
     await page.getByText("7, then a dead letter").waitFor();
     const { body: changed } = await call("GET", group);
-    assert.deepEqual([changed.max_retries, changed.types, changed.backoff.initial, changed.paused], [7, ["Order*", "Paid"], "1h", false]);
+    assert.deepEqual(
+        [changed.max_retries, changed.types, changed.backoff.initial, changed.paused],
+        [7, ["Order*", "Paid"], "1h", false],
+    );
 
     await page.getByRole("button", { name: "Seek…" }).click();
     await dialog.getByText("acks of these will be stale").waitFor();
     await dialog.getByLabel("Latest").check();
     await dialog.getByText("What is not done is skipped: 5 events.").waitFor();
     await dialog.getByRole("button", { name: "Move the group", exact: true }).click();
-    await until(async () => await figure(page, "Lag").innerText() === "0 events");
+    await until(async () => (await figure(page, "Lag").innerText()) === "0 events");
     await page.getByRole("heading", { name: "There is nothing new" }).waitFor();
 
     await page.getByRole("button", { name: "Delete", exact: true }).click();
@@ -82,7 +88,10 @@ test("what needs attention is first, and blocked keys are explained", async () =
     await call("PUT", "/v1/streams/attention");
     await call("POST", "/v1/streams/attention/events", events(3, "one-key"));
     for (const name of ["a-fine", "b-stopped", "c-dying"]) {
-        await call("PUT", `/v1/streams/attention/groups/${name}`, { start: name === "a-fine" ? "latest" : "earliest", backoff: { initial: "1h", max: "1h" } });
+        await call("PUT", `/v1/streams/attention/groups/${name}`, {
+            start: name === "a-fine" ? "latest" : "earliest",
+            backoff: { initial: "1h", max: "1h" },
+        });
     }
     const [stopped, dying] = ["/v1/streams/attention/groups/b-stopped", "/v1/streams/attention/groups/c-dying"];
     await nack(dying, await received(dying, 1), "reject");
@@ -94,7 +103,7 @@ test("what needs attention is first, and blocked keys are explained", async () =
     await rows.nth(3).getByText("Up to date").waitFor();
     await axe(page, "groups");
     await page.getByLabel("Search groups and streams").fill("c-dy");
-    await until(async () => await rows.count() === 2);
+    await until(async () => (await rows.count()) === 2);
     await visit(page, "/groups/attention/b-stopped");
     await page.getByRole("heading", { name: "Keys are blocked" }).waitFor();
     const blocker = page.getByRole("region", { name: "Events that block keys" }).getByRole("row").nth(1);

@@ -3,12 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { axe, call, login, open, until, visit } from "./rig.mjs";
 
-const closed = (properties, required = ["total"]) => JSON.stringify({ type: "object", properties, required, additionalProperties: false });
+const closed = (properties, required = ["total"]) =>
+    JSON.stringify({ type: "object", properties, required, additionalProperties: false });
 const V1 = closed({ total: { type: "number" } });
 const V2 = closed({ total: { type: "number" }, currency: { type: "string" } });
 const BREAKS = closed({ total: { type: "string" } });
-const register = (subject, schema) => call("POST", `/registry/subjects/${encodeURIComponent(subject)}/versions`, { schema, schemaType: "JSON" });
-const versions = async (subject, expect = 200) => (await call("GET", `/registry/subjects/${encodeURIComponent(subject)}/versions`, undefined, { expect })).body;
+const register = (subject, schema) =>
+    call("POST", `/registry/subjects/${encodeURIComponent(subject)}/versions`, { schema, schemaType: "JSON" });
+const versions = async (subject, expect = 200) =>
+    (await call("GET", `/registry/subjects/${encodeURIComponent(subject)}/versions`, undefined, { expect })).body;
 const exactly = (scope, name) => scope.getByRole("button", { name, exact: true });
 
 async function registerHere(page, schema) {
@@ -95,10 +98,17 @@ test("old versions: rolled back to, deleted softly and for good", async () => {
 test("who uses a subject, what stored events say of a candidate, and contracts", async () => {
     const page = await open({ expected: [/409/] });
     await register("shop-Sold", V1);
-    await call("POST", "/registry/subjects/receipt/versions", { schema: '{"$ref":"sold.json"}', schemaType: "JSON",
-        references: [{ name: "sold.json", subject: "shop-Sold", version: 1 }] });
+    await call("POST", "/registry/subjects/receipt/versions", {
+        schema: '{"$ref":"sold.json"}',
+        schemaType: "JSON",
+        references: [{ name: "sold.json", subject: "shop-Sold", version: 1 }],
+    });
     await call("PUT", "/v1/streams/shop", { schema_validation: "warn" });
-    await call("POST", "/v1/streams/shop/events", [5, "five", 7].map((total) => ({ type: "Sold", data: { total } })));
+    await call(
+        "POST",
+        "/v1/streams/shop/events",
+        [5, "five", 7].map((total) => ({ type: "Sold", data: { total } })),
+    );
     await login(page, { route: "/schemas/shop-Sold?tab=check" });
     await page.getByText("Try it on events that are stored").click();
     await exactly(page, "Try it").click();
@@ -121,7 +131,7 @@ test("who uses a subject, what stored events say of a candidate, and contracts",
     await exactly(dialog, "Put contract").click();
     await page.getByRole("heading", { level: 1, name: "billing" }).waitFor();
     await exactly(page, "Enforce").click();
-    await page.getByRole("alert").filter({ hasText: "409" }).waitFor();      // its latest version breaks it already
+    await page.getByRole("alert").filter({ hasText: "409" }).waitFor(); // its latest version breaks it already
     await axe(page, "contract");
 
     await visit(page, "/contracts");
@@ -152,7 +162,7 @@ test("lists show what the token may see, and the level of all to who may set it"
     const theirs = await open();
     await login(theirs, { route: "/schemas", scope: "schema:mine-*" });
     await theirs.getByRole("row", { name: "mine-A default JSON 1" }).waitFor();
-    await until(async () => await theirs.getByRole("region", { name: "Subjects" }).getByRole("row").count() === 2);
+    await until(async () => (await theirs.getByRole("region", { name: "Subjects" }).getByRole("row").count()) === 2);
     assert.equal(await theirs.getByRole("heading", { name: "For all subjects that say nothing else" }).count(), 0);
     await theirs.getByRole("link", { name: "mine-A" }).click();
     await theirs.getByRole("button", { name: "Version 1 latest" }).waitFor();

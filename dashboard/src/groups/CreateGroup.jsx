@@ -13,7 +13,8 @@ import { DEFAULTS, bodyOf, faulty } from "./settings.js";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,119}$/;
 
-const nameFault = (name) => (name && !NAME.test(name) ? "A name begins with a letter or digit; up to 120 of a-z 0-9 . _ -" : undefined);
+const nameFault = (name) =>
+    name && !NAME.test(name) ? "A name begins with a letter or digit; up to 120 of a-z 0-9 . _ -" : undefined;
 
 /* PUT would change a group that is there: that is said before. */
 function useTaken(stream, known) {
@@ -30,14 +31,27 @@ export function CreateGroup({ stream: given, onClose }) {
     const names = (streams.data?.body.items ?? []).map((one) => one.name).filter((one) => may("manage", one));
     const taken = useTaken(stream, names.includes(stream))(name) ?? nameFault(name);
     const position = positionOf(start);
-    const why = !stream || !name ? "Give a stream and a name." : taken ??
-        (position === undefined ? "Say where it starts." : faulty(form) ? "Some settings are wrong." : undefined);
+    const why =
+        !stream || !name
+            ? "Give a stream and a name."
+            : (taken ??
+              (position === undefined ? "Say where it starts." : faulty(form) ? "Some settings are wrong." : undefined));
     return (
         <Dialog title="New consumer group" onClose={onClose}>
             <Field label="Stream">
-                <input data-first list="group-streams" autocomplete="off" value={stream} onInput={(e) => setStream(e.currentTarget.value)} />
+                <input
+                    data-first
+                    list="group-streams"
+                    autocomplete="off"
+                    value={stream}
+                    onInput={(e) => setStream(e.currentTarget.value)}
+                />
             </Field>
-            <datalist id="group-streams">{names.map((one) => <option key={one} value={one} />)}</datalist>
+            <datalist id="group-streams">
+                {names.map((one) => (
+                    <option key={one} value={one} />
+                ))}
+            </datalist>
             <Field label="Name" hint="Lower case letters, digits, . _ -" error={taken}>
                 <input autocomplete="off" spellcheck={false} value={name} onInput={(e) => setName(e.currentTarget.value)} />
             </Field>
@@ -46,9 +60,21 @@ export function CreateGroup({ stream: given, onClose }) {
                 <summary>Settings: order, deadline, retries, limits</summary>
                 <SettingsFields form={form} onChange={setForm} />
             </details>
-            <Action label="Create group" tone="primary" disabledWhy={why}
-                call={() => (why ? null : { method: "PUT", path: api.path`/v1/streams/${stream}/groups/${name}`, body: { start: position, ...bodyOf(form, false) } })}
-                onDone={() => go(api.path`/groups/${stream}/${name}`)} />
+            <Action
+                label="Create group"
+                tone="primary"
+                disabledWhy={why}
+                call={() =>
+                    why
+                        ? null
+                        : {
+                              method: "PUT",
+                              path: api.path`/v1/streams/${stream}/groups/${name}`,
+                              body: { start: position, ...bodyOf(form, false) },
+                          }
+                }
+                onDone={() => go(api.path`/groups/${stream}/${name}`)}
+            />
         </Dialog>
     );
 }

@@ -25,17 +25,32 @@ export function GroupActions({ group, reload }) {
     return (
         <>
             <Pause group={group} path={path} onDone={done(group.paused ? "Resumed" : "Paused: nothing new is handed out")} />
-            <button type="button" onClick={() => setOpen("seek")}>Seek…</button>
-            <button type="button" onClick={() => setOpen("edit")}>Edit…</button>
-            <Action label="Delete" tone="danger" call={{ method: "DELETE", path }}
-                confirm={{ title: `Delete ${group.name}?`, phrase: group.name, text: "It forgets its position, what is in flight and what " +
-                    "waits for a retry. Its dead letters stay; those that were being redriven are parked again." }}
+            <button type="button" onClick={() => setOpen("seek")}>
+                Seek…
+            </button>
+            <button type="button" onClick={() => setOpen("edit")}>
+                Edit…
+            </button>
+            <Action
+                label="Delete"
+                tone="danger"
+                call={{ method: "DELETE", path }}
+                confirm={{
+                    title: `Delete ${group.name}?`,
+                    phrase: group.name,
+                    text:
+                        "It forgets its position, what is in flight and what " +
+                        "waits for a retry. Its dead letters stay; those that were being redriven are parked again.",
+                }}
                 onDone={() => {
                     toast(`${group.name} is deleted`);
                     go("/groups");
-                }} />
+                }}
+            />
             {open === "seek" && <Seek group={group} path={path} onClose={close} onDone={done("The group was moved")} />}
-            {open === "edit" && <Edit group={group} path={path} onClose={close} onDone={done("The settings hold from now on")} />}
+            {open === "edit" && (
+                <Edit group={group} path={path} onClose={close} onDone={done("The settings hold from now on")} />
+            )}
         </>
     );
 }
@@ -43,8 +58,11 @@ export function GroupActions({ group, reload }) {
 /* PUT replaces all settings, so all are sent as they were read last. */
 function Pause({ group, path, onDone }) {
     return (
-        <Action label={group.paused ? "Resume" : "Pause"} onDone={onDone}
-            call={{ method: "PUT", path, body: bodyOf(formOf(group), !group.paused) }} />
+        <Action
+            label={group.paused ? "Resume" : "Pause"}
+            onDone={onDone}
+            call={{ method: "PUT", path, body: bodyOf(formOf(group), !group.paused) }}
+        />
     );
 }
 
@@ -53,10 +71,19 @@ function Edit({ group, path, onClose, onDone }) {
     const [read] = useState(group.updated);
     return (
         <Dialog title={`Settings of ${group.name}`} onClose={onClose}>
-            {read !== group.updated && <p role="status" class="consequences">Somebody changed the group meanwhile. Saving replaces that; close to see it.</p>}
+            {read !== group.updated && (
+                <p role="status" class="consequences">
+                    Somebody changed the group meanwhile. Saving replaces that; close to see it.
+                </p>
+            )}
             <SettingsFields form={form} onChange={setForm} />
-            <Action label="Save" tone="primary" onDone={onDone} disabledWhy={faulty(form) ? "Some settings are wrong" : undefined}
-                call={() => (faulty(form) ? null : { method: "PUT", path, body: bodyOf(form, group.paused) })} />
+            <Action
+                label="Save"
+                tone="primary"
+                onDone={onDone}
+                disabledWhy={faulty(form) ? "Some settings are wrong" : undefined}
+                call={() => (faulty(form) ? null : { method: "PUT", path, body: bodyOf(form, group.paused) })}
+            />
         </Dialog>
     );
 }
@@ -71,17 +98,27 @@ function Seek({ group, path, onClose, onDone }) {
                 <p>{effectOf(to.kind, group)}</p>
                 <p>{openOf(group)} Dead letters stay; those that are being redriven are parked again.</p>
             </div>
-            <Action label="Move the group" tone="danger" onDone={onDone} disabledWhy={position === undefined ? "Say where to" : undefined}
-                call={() => (position === undefined ? null : { method: "POST", path: `${path}/seek`, body: { to: position } })} />
+            <Action
+                label="Move the group"
+                tone="danger"
+                onDone={onDone}
+                disabledWhy={position === undefined ? "Say where to" : undefined}
+                call={() => (position === undefined ? null : { method: "POST", path: `${path}/seek`, body: { to: position } })}
+            />
         </Dialog>
     );
 }
 
 function effectOf(kind, { lag }) {
     switch (kind) {
-    case "earliest": return "Every event that the stream keeps is handed out again, also those that are done.";
-    case "latest": return lag.events ? `What is not done is skipped: ${count(lag.events)} events.` : "Nothing is waiting: nothing is skipped.";
-    default: return "Events from there on are handed out again; what lies before it and is not done is skipped.";
+        case "earliest":
+            return "Every event that the stream keeps is handed out again, also those that are done.";
+        case "latest":
+            return lag.events
+                ? `What is not done is skipped: ${count(lag.events)} events.`
+                : "Nothing is waiting: nothing is skipped.";
+        default:
+            return "Events from there on are handed out again; what lies before it and is not done is skipped.";
     }
 }
 

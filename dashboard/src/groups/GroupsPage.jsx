@@ -21,15 +21,22 @@ const pathOf = ({ stream, name }) => api.path`/groups/${stream}/${name}`;
 
 function figure(name, title, format = count) {
     return {
-        name, title, numeric: true, sort: (row) => row.figures?.[name] ?? -1,
+        name,
+        title,
+        numeric: true,
+        sort: (row) => row.figures?.[name] ?? -1,
         cell: (row) => (row.figures ? format(row.figures[name]) : <span class="muted">…</span>),
     };
 }
 
 const COLUMNS = [
     { name: "group", title: "Group", sort: (row) => row.name, cell: (row) => row.name },
-    { name: "stream", title: "Stream", sort: (row) => row.stream,
-        cell: (row) => <Link to={api.path`/streams/${row.stream}`}>{row.stream}</Link> },
+    {
+        name: "stream",
+        title: "Stream",
+        sort: (row) => row.stream,
+        cell: (row) => <Link to={api.path`/streams/${row.stream}`}>{row.stream}</Link>,
+    },
     { name: "state", title: "State", sort: (row) => -standing(row, row.figures).level, cell: (row) => <Standing row={row} /> },
     figure("lagEvents", "Lag"),
     figure("lagSeconds", "Oldest", (seconds) => (seconds ? duration(seconds * 1000) : "–")),
@@ -44,8 +51,8 @@ function Standing({ row }) {
 }
 
 const fitting = (words) => (group) => words.every((word) => keyOf(group).includes(word));
-const worse = (a, b) => standing(b, b.figures).level - standing(a, a.figures).level ||
-    (b.figures?.lagEvents ?? -1) - (a.figures?.lagEvents ?? -1);
+const worse = (a, b) =>
+    standing(b, b.figures).level - standing(a, a.figures).level || (b.figures?.lagEvents ?? -1) - (a.figures?.lagEvents ?? -1);
 
 /* Which groups there are changes seldom, their figures all the time: these are asked for by themselves, and for those shown. */
 function useRows(stream, search) {
@@ -70,7 +77,10 @@ function useRows(stream, search) {
     const found = list.data ? [...listed, ...groupsBeyond(list.data, figures.data).filter(fits)] : [];
     const rows = found.map((group) => ({ ...group, figures: figures.data?.get(keyOf(group)) })).sort(worse);
     return {
-        list, figures, rows: rows.slice(0, limit), more: found.length > limit || list.data?.more,
+        list,
+        figures,
+        rows: rows.slice(0, limit),
+        more: found.length > limit || list.data?.more,
         onMore: () => (found.length > limit ? setLimit(limit + GROUPS_A_PAGE) : setPages(pages + 1)),
     };
 }
@@ -81,22 +91,41 @@ export function GroupsPage() {
     const [creating, setCreating] = useState(false);
     const { list, figures, rows, more, onMore } = useRows(stream, search);
     const mayCreate = stream ? may("manage", stream) : mayAny("manage");
-    const create = mayCreate && <button type="button" class="primary" onClick={() => setCreating(true)}>New group…</button>;
+    const create = mayCreate && (
+        <button type="button" class="primary" onClick={() => setCreating(true)}>
+            New group…
+        </button>
+    );
     return (
         <Page title="Consumer groups" actions={create}>
             <div class="filters">
-                <input type="search" aria-label="Search groups and streams" placeholder="Search groups and streams" value={search}
-                    onInput={(event) => setSearch(event.currentTarget.value)} />
-                {stream && <button type="button" onClick={() => setStream("")}>Of stream {stream} <span aria-hidden="true">×</span>
-                    <span class="unseen">: show all streams</span></button>}
+                <input
+                    type="search"
+                    aria-label="Search groups and streams"
+                    placeholder="Search groups and streams"
+                    value={search}
+                    onInput={(event) => setSearch(event.currentTarget.value)}
+                />
+                {stream && (
+                    <button type="button" onClick={() => setStream("")}>
+                        Of stream {stream} <span aria-hidden="true">×</span>
+                        <span class="unseen">: show all streams</span>
+                    </button>
+                )}
                 <p class="muted">What needs attention comes first.</p>
             </div>
             <Fault error={list.error} retry={list.reload} />
             <Fault error={figures.error} retry={figures.reload} quiet />
             {list.loading && <Loading what="Looking for groups" />}
             {list.data && (
-                <Table label="Consumer groups" columns={COLUMNS} rows={rows} keyOf={keyOf} linkOf={pathOf}
-                    empty={<NoGroups search={search} more={more} create={create} />} />
+                <Table
+                    label="Consumer groups"
+                    columns={COLUMNS}
+                    rows={rows}
+                    keyOf={keyOf}
+                    linkOf={pathOf}
+                    empty={<NoGroups search={search} more={more} create={create} />}
+                />
             )}
             <Pager more={more} onMore={onMore} />
             {creating && <CreateGroup stream={stream} onClose={() => setCreating(false)} />}
@@ -106,8 +135,18 @@ export function GroupsPage() {
 
 function NoGroups({ search, more, create }) {
     if (search) {
-        return <Empty title="No group fits the search" hint={more ? "Not all streams have been looked at: load more below." : undefined} />;
+        return (
+            <Empty
+                title="No group fits the search"
+                hint={more ? "Not all streams have been looked at: load more below." : undefined}
+            />
+        );
     }
-    return <Empty title="There is no consumer group yet" action={create}
-        hint="A group hands the events of a stream out to workers, each event to one of them, and remembers what is done." />;
+    return (
+        <Empty
+            title="There is no consumer group yet"
+            action={create}
+            hint="A group hands the events of a stream out to workers, each event to one of them, and remembers what is done."
+        />
+    );
 }

@@ -29,20 +29,37 @@ export function Position({ legend, value, onChange }) {
             <legend>{legend}</legend>
             {KINDS.map(({ kind, label, hint }) => (
                 <label key={kind} class="choice">
-                    <input type="radio" name={name} checked={value.kind === kind} onChange={() => onChange({ kind, text: "" })} />
-                    <span>{label} <span class="muted">{hint}</span></span>
+                    <input
+                        type="radio"
+                        name={name}
+                        checked={value.kind === kind}
+                        onChange={() => onChange({ kind, text: "" })}
+                    />
+                    <span>
+                        {label} <span class="muted">{hint}</span>
+                    </span>
                 </label>
             ))}
             {value.kind === "time" && (
                 <Field label="Time, in your time zone" hint={position && `In UTC: ${position.time}`}>
-                    <input type="datetime-local" step="1" value={value.text}
-                        onInput={(e) => onChange({ ...value, text: e.currentTarget.value })} />
+                    <input
+                        type="datetime-local"
+                        step="1"
+                        value={value.text}
+                        onInput={(e) => onChange({ ...value, text: e.currentTarget.value })}
+                    />
                 </Field>
             )}
             {value.kind === "cursor" && (
-                <Field label="Cursor" error={value.text && !position ? "A cursor has letters, digits and . _ ~ - alone." : undefined}>
-                    <input spellcheck={false} autocomplete="off" value={value.text}
-                        onInput={(e) => onChange({ ...value, text: e.currentTarget.value })} />
+                <Field
+                    label="Cursor"
+                    error={value.text && !position ? "A cursor has letters, digits and . _ ~ - alone." : undefined}>
+                    <input
+                        spellcheck={false}
+                        autocomplete="off"
+                        value={value.text}
+                        onInput={(e) => onChange({ ...value, text: e.currentTarget.value })}
+                    />
                 </Field>
             )}
         </fieldset>

@@ -10,7 +10,10 @@ function rowsOf(group) {
         ["Types", group.types.length ? <code>{group.types.join(", ")}</code> : "all"],
         ["Ack deadline", group.ack_deadline],
         ["Retries", `${count(group.max_retries)}, then a dead letter`],
-        ["Backoff", `${backoff.initial}, times ${backoff.factor} up to ${backoff.max}, ± ${Math.round(backoff.jitter * 100)} %`],
+        [
+            "Backoff",
+            `${backoff.initial}, times ${backoff.factor} up to ${backoff.max}, ± ${Math.round(backoff.jitter * 100)} %`,
+        ],
         ["In flight at most", count(group.max_in_flight)],
         ["Retrying at most", count(group.max_retrying)],
         ["Skipped at most", `${count(group.max_skipped)} a partition`],
@@ -24,7 +27,14 @@ function rowsOf(group) {
 export function Settings({ group }) {
     return (
         <Card title="Settings">
-            <dl class="facts">{rowsOf(group).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+            <dl class="facts">
+                {rowsOf(group).map(([name, value]) => (
+                    <div key={name}>
+                        <dt>{name}</dt>
+                        <dd>{value}</dd>
+                    </div>
+                ))}
+            </dl>
         </Card>
     );
 }

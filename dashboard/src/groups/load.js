@@ -22,7 +22,8 @@ export async function loadGroups({ stream, pages }, signal) {
     if (stream) {
         return { groups: await groupsOf(stream, signal), streams: [stream], more: false };
     }
-    const groups = [], streams = [];
+    const groups = [],
+        streams = [];
     let after;
     for (let page = 0; page < pages && after !== null; page++) {
         const found = await loadPage(after, signal);
@@ -49,7 +50,8 @@ export async function groupsOf(stream, signal) {
             after = body.next;
         } while (after);
     } catch (problem) {
-        if (problem.status !== 404) {   // it was deleted meanwhile
+        if (problem.status !== 404) {
+            // it was deleted meanwhile
             throw problem;
         }
     }
@@ -59,10 +61,12 @@ export async function groupsOf(stream, signal) {
 /* Groups of streams that have not been looked at, as far as the figures name them: none that needs attention is missed. */
 export function groupsBeyond({ streams, more }, figures) {
     const known = new Set(streams);
-    return (more && figures ? [...figures.keys()] : []).map((key) => {
-        const [stream, name] = key.split("/");
-        return { stream, name };
-    }).filter((group) => !known.has(group.stream));
+    return (more && figures ? [...figures.keys()] : [])
+        .map((key) => {
+            const [stream, name] = key.split("/");
+            return { stream, name };
+        })
+        .filter((group) => !known.has(group.stream));
 }
 
 /* Figures by keyOf. Who may read /metrics has those of all groups in one answer; what is not in it is asked for group by group,
@@ -85,12 +89,15 @@ export async function loadFigures(groups, { everything, most }, signal) {
 
 export function figuresOf(status) {
     return {
-        lagEvents: status.lag.events, lagSeconds: status.lag.seconds, inFlight: status.in_flight,
-        retrying: status.retrying, dead: status.dead,
+        lagEvents: status.lag.events,
+        lagSeconds: status.lag.seconds,
+        inFlight: status.in_flight,
+        retrying: status.retrying,
+        dead: status.dead,
     };
 }
 
-let refused = null;                            // a token that may not read the metrics is not tried again
+let refused = null; // a token that may not read the metrics is not tried again
 
 async function fromMetrics(signal) {
     const found = new Map();

@@ -2,8 +2,21 @@ import { durationOf } from "../kit/time.js";
 
 /* The settings of a group as a form has them (texts), and as PUT takes them. It replaces all, so all are named. */
 export const DEFAULTS = {
-    ordering: "key", types: "", ack_deadline: "30s", max_retries: "3", initial: "1s", factor: "2", max: "5m", jitter: "0.2",
-    max_in_flight: "1000", max_retrying: "10000", max_skipped: "10000", key_batch: "1", redrive: false, after: "15m", rounds: "3",
+    ordering: "key",
+    types: "",
+    ack_deadline: "30s",
+    max_retries: "3",
+    initial: "1s",
+    factor: "2",
+    max: "5m",
+    jitter: "0.2",
+    max_in_flight: "1000",
+    max_retrying: "10000",
+    max_skipped: "10000",
+    key_batch: "1",
+    redrive: false,
+    after: "15m",
+    rounds: "3",
 };
 
 /* name, label, hint, and either a duration or bounds of a number. */
@@ -31,10 +44,20 @@ export function formOf(group) {
     }
     const text = (name) => String(group[name]);
     return {
-        ordering: group.ordering, types: group.types.join("\n"), ack_deadline: group.ack_deadline, max_retries: text("max_retries"),
-        initial: group.backoff.initial, factor: String(group.backoff.factor), max: group.backoff.max, jitter: String(group.backoff.jitter),
-        max_in_flight: text("max_in_flight"), max_retrying: text("max_retrying"), max_skipped: text("max_skipped"),
-        key_batch: text("key_batch"), redrive: Boolean(group.dlq_retry), after: group.dlq_retry?.after ?? DEFAULTS.after,
+        ordering: group.ordering,
+        types: group.types.join("\n"),
+        ack_deadline: group.ack_deadline,
+        max_retries: text("max_retries"),
+        initial: group.backoff.initial,
+        factor: String(group.backoff.factor),
+        max: group.backoff.max,
+        jitter: String(group.backoff.jitter),
+        max_in_flight: text("max_in_flight"),
+        max_retrying: text("max_retrying"),
+        max_skipped: text("max_skipped"),
+        key_batch: text("key_batch"),
+        redrive: Boolean(group.dlq_retry),
+        after: group.dlq_retry?.after ?? DEFAULTS.after,
         rounds: String(group.dlq_retry?.rounds ?? DEFAULTS.rounds),
     };
 }
@@ -42,14 +65,25 @@ export function formOf(group) {
 export function bodyOf(form, paused) {
     const number = (name) => Number(form[name]);
     return {
-        paused, ordering: form.ordering, types: typesOf(form), ack_deadline: form.ack_deadline.trim(), max_retries: number("max_retries"),
+        paused,
+        ordering: form.ordering,
+        types: typesOf(form),
+        ack_deadline: form.ack_deadline.trim(),
+        max_retries: number("max_retries"),
         backoff: { initial: form.initial.trim(), factor: number("factor"), max: form.max.trim(), jitter: number("jitter") },
-        max_in_flight: number("max_in_flight"), max_retrying: number("max_retrying"), max_skipped: number("max_skipped"),
-        key_batch: number("key_batch"), dlq_retry: form.redrive ? { after: form.after.trim(), rounds: number("rounds") } : null,
+        max_in_flight: number("max_in_flight"),
+        max_retrying: number("max_retrying"),
+        max_skipped: number("max_skipped"),
+        key_batch: number("key_batch"),
+        dlq_retry: form.redrive ? { after: form.after.trim(), rounds: number("rounds") } : null,
     };
 }
 
-export const typesOf = (form) => form.types.split("\n").map((type) => type.trim()).filter(Boolean);
+export const typesOf = (form) =>
+    form.types
+        .split("\n")
+        .map((type) => type.trim())
+        .filter(Boolean);
 
 /* What is wrong with a field, or undefined; the API decides about the rest. */
 export function wrong(field, text) {

@@ -11,7 +11,11 @@ export function standing({ paused }, figures) {
     const { lagEvents, lagSeconds, inFlight, retrying, dead } = figures;
 
     if (lagSeconds >= OLD_SECONDS && !paused) {
-        return { level: 3, tone: "bad", text: inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}` };
+        return {
+            level: 3,
+            tone: "bad",
+            text: inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}`,
+        };
     }
     if (dead > 0) {
         return { level: 2, tone: "bad", text: dead === 1 ? "1 dead letter" : `${count(dead)} dead letters` };
@@ -27,7 +31,7 @@ export function standing({ paused }, figures) {
 
 /* What the codes of `explain` mean, and what helps. */
 export const REASONS = {
-    "paused": { title: "The group is paused", help: "Nothing is handed out until it is resumed.", enough: true },
+    paused: { title: "The group is paused", help: "Nothing is handed out until it is resumed.", enough: true },
     "in-flight-cap": {
         title: "As many events are in flight as may be",
         help: "Workers hold them until they ack, or until the deadline passes. Add no workers: find out why they do not finish, or raise max_in_flight.",
@@ -44,12 +48,15 @@ export const REASONS = {
         title: "Keys are blocked",
         help: "Events of one key go out in order: those behind wait until the first is acked or dead.",
     },
-    "backoff": { title: "Retries wait for their backoff", help: "They go out by themselves when it is over." },
+    backoff: { title: "Retries wait for their backoff", help: "They go out by themselves when it is over." },
     "filtered-by-type": {
         title: "Events are passed over by their type",
         help: "Only the types in the settings are handed out.",
     },
-    "nothing-new": { title: "There is nothing new", help: "Every event of the stream has been looked at. Publish one to see it arrive." },
+    "nothing-new": {
+        title: "There is nothing new",
+        help: "Every event of the stream has been looked at. Publish one to see it arrive.",
+    },
 };
 
 export const BLOCKER_STATES = { delivered: "with a worker", waiting: "waits for its retry", ready: "next in turn" };

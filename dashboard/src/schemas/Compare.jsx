@@ -19,10 +19,14 @@ export function Compare({ subject, versions }) {
             <div class="filters">
                 <Which label="Before" versions={versions} value={before} onChange={setBefore} />
                 <Which label="After" versions={versions} value={after} onChange={setAfter} />
-                <button type="button" onClick={() => {
-                    setBefore(after);
-                    setAfter(before);
-                }}>Swap</button>
+                <button
+                    type="button"
+                    onClick={() => {
+                        setBefore(after);
+                        setAfter(before);
+                    }}>
+                    Swap
+                </button>
             </div>
             <Fault error={left.error} retry={left.reload} />
             <Fault error={right.error} retry={right.reload} />
@@ -36,8 +40,16 @@ export function Compare({ subject, versions }) {
 
 function Which({ label, versions, value, onChange }) {
     return (
-        <label class="which">{label} <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-            {versions.map(({ version, deleted }) => <option key={version} value={String(version)}>Version {version}{deleted ? " (deleted)" : ""}</option>)}
-        </select></label>
+        <label class="which">
+            {label}{" "}
+            <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+                {versions.map(({ version, deleted }) => (
+                    <option key={version} value={String(version)}>
+                        Version {version}
+                        {deleted ? " (deleted)" : ""}
+                    </option>
+                ))}
+            </select>
+        </label>
     );
 }

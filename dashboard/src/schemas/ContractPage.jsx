@@ -20,10 +20,22 @@ export function ContractPage() {
     const { data, error, loading, reload } = usePoll(async (signal) => (await api.get(path, { signal })).body, 30000, [path]);
     const gone = error?.status === 404;
     return (
-        <Page title={consumer} crumbs={[{ title: "Schemas", to: "/schemas" }, { title: "Contracts", to: "/contracts" }]}
+        <Page
+            title={consumer}
+            crumbs={[
+                { title: "Schemas", to: "/schemas" },
+                { title: "Contracts", to: "/contracts" },
+            ]}
             actions={data && !gone && <ContractActions contract={data} path={path} reload={reload} />}>
-            {gone ? <Empty title="There is no such contract" hint={error.title} action={<Link to="/contracts">All contracts</Link>} /> :
-                <Fault error={error} retry={reload} quiet={data !== undefined} />}
+            {gone ? (
+                <Empty
+                    title="There is no such contract"
+                    hint={error.title}
+                    action={<Link to="/contracts">All contracts</Link>}
+                />
+            ) : (
+                <Fault error={error} retry={reload} quiet={data !== undefined} />
+            )}
             {loading && <Loading what="Looking at the contract" />}
             {data && !gone && <Contract contract={data} />}
         </Page>
@@ -33,11 +45,26 @@ export function ContractPage() {
 function Contract({ contract }) {
     return (
         <>
-            <p>{contract.enforced ? <><Badge tone="good">enforced</Badge> Versions that {contract.consumer} could not read are refused.</> :
-                <><Badge>watched</Badge> Nothing is refused: the matrix shows what {contract.consumer} could not read.</>}</p>
+            <p>
+                {contract.enforced ? (
+                    <>
+                        <Badge tone="good">enforced</Badge> Versions that {contract.consumer} could not read are refused.
+                    </>
+                ) : (
+                    <>
+                        <Badge>watched</Badge> Nothing is refused: the matrix shows what {contract.consumer} could not read.
+                    </>
+                )}
+            </p>
             {contract.reads.map((read) => (
-                <Card key={read.subject} title={read.subject} actions={<Link to={api.path`/schemas/${read.subject}`}>Subject</Link>}>
-                    <p class="muted">{typeOf(read)}{read.version ? `, taken from version ${read.version}` : ", given as a text"}</p>
+                <Card
+                    key={read.subject}
+                    title={read.subject}
+                    actions={<Link to={api.path`/schemas/${read.subject}`}>Subject</Link>}>
+                    <p class="muted">
+                        {typeOf(read)}
+                        {read.version ? `, taken from version ${read.version}` : ", given as a text"}
+                    </p>
                     <Json text={read.schema} label={`What it reads of ${read.subject}`} />
                 </Card>
             ))}
@@ -50,11 +77,26 @@ function ContractActions({ contract, path, reload }) {
     const { consumer, enforced } = contract;
     return (
         <>
-            <Action label={enforced ? "Enforce no longer" : "Enforce"} onDone={reload} said={enforced ? "The contract is only watched" : "The contract is enforced"}
-                call={{ method: "PUT", path, body: { reads: contract.reads.map(inputOf), enforced: !enforced } }} />
-            <button type="button" onClick={() => setEditing(true)}>Edit…</button>
-            <Action label="Delete" tone="danger" call={{ method: "DELETE", path }} said={`The contract of ${consumer} is deleted`} onDone={() => go("/contracts")}
-                confirm={{ title: `Delete the contract of ${consumer}?`, text: "Versions that it could not read are not refused any more." }} />
+            <Action
+                label={enforced ? "Enforce no longer" : "Enforce"}
+                onDone={reload}
+                said={enforced ? "The contract is only watched" : "The contract is enforced"}
+                call={{ method: "PUT", path, body: { reads: contract.reads.map(inputOf), enforced: !enforced } }}
+            />
+            <button type="button" onClick={() => setEditing(true)}>
+                Edit…
+            </button>
+            <Action
+                label="Delete"
+                tone="danger"
+                call={{ method: "DELETE", path }}
+                said={`The contract of ${consumer} is deleted`}
+                onDone={() => go("/contracts")}
+                confirm={{
+                    title: `Delete the contract of ${consumer}?`,
+                    text: "Versions that it could not read are not refused any more.",
+                }}
+            />
             {editing && <ContractDialog contract={contract} onClose={() => setEditing(false)} onDone={reload} />}
         </>
     );

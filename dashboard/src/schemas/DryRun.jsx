@@ -18,22 +18,46 @@ export function DryRun({ subject, candidate, wrong, bodyOf }) {
     const streams = usePoll(async (signal) => (await api.all("/v1/streams", { signal })).items, 0);
     const fitting = (streams.data ?? []).filter((one) => typeIn(one, subject) && may("subscribe", one.name));
     const chosen = stream || fitting[0]?.name || "";
-    const why = wrong ?? (candidate.type !== "JSON" ? "Only for JSON Schema: Avro names its schema in the data" : !chosen ? "Name a stream" :
-        !/^[1-9]\d*$/.test(last) ? "Say how many events" : undefined);
+    const why =
+        wrong ??
+        (candidate.type !== "JSON"
+            ? "Only for JSON Schema: Avro names its schema in the data"
+            : !chosen
+              ? "Name a stream"
+              : !/^[1-9]\d*$/.test(last)
+                ? "Say how many events"
+                : undefined);
     return (
         <>
             <Fault error={streams.error} retry={streams.reload} />
             <div class="field-grid">
-                <Field label="Stream" hint={fitting.length ? undefined : "No stream that you may read has events of this subject."}>
+                <Field
+                    label="Stream"
+                    hint={fitting.length ? undefined : "No stream that you may read has events of this subject."}>
                     <select value={chosen} onChange={(event) => setStream(event.currentTarget.value)}>
-                        {fitting.map((one) => <option key={one.name}>{one.name}</option>)}
+                        {fitting.map((one) => (
+                            <option key={one.name}>{one.name}</option>
+                        ))}
                     </select>
                 </Field>
-                <Field label="Events, newest first"><input inputMode="numeric" value={last} onInput={(event) => setLast(event.currentTarget.value)} /></Field>
+                <Field label="Events, newest first">
+                    <input inputMode="numeric" value={last} onInput={(event) => setLast(event.currentTarget.value)} />
+                </Field>
             </div>
-            <Action label="Try it" disabledWhy={why} onDone={(done) => setAnswer({ ...done.body, stream: chosen, of: candidate })}
-                call={() => (why ? null : { method: "POST", path: api.path`/registry/subjects/${subject}/dry-run`,
-                    body: bodyOf(candidate, { stream: chosen, last: Number(last) }) })} />
+            <Action
+                label="Try it"
+                disabledWhy={why}
+                onDone={(done) => setAnswer({ ...done.body, stream: chosen, of: candidate })}
+                call={() =>
+                    why
+                        ? null
+                        : {
+                              method: "POST",
+                              path: api.path`/registry/subjects/${subject}/dry-run`,
+                              body: bodyOf(candidate, { stream: chosen, last: Number(last) }),
+                          }
+                }
+            />
             {answer?.of === candidate && <Judged {...answer} />}
         </>
     );
@@ -42,14 +66,24 @@ export function DryRun({ subject, candidate, wrong, bodyOf }) {
 function Judged({ stream, checked, refused, complete, samples }) {
     return (
         <section class="verdict" aria-label="What the dry run says">
-            <p role="status"><Badge tone={refused ? "bad" : "good"}>{refused ? `${count(refused)} refused` : "None refused"}</Badge> of {count(checked)} events
-                {!complete && ", ended early: this is what was looked at"}.</p>
+            <p role="status">
+                <Badge tone={refused ? "bad" : "good"}>{refused ? `${count(refused)} refused` : "None refused"}</Badge> of{" "}
+                {count(checked)} events
+                {!complete && ", ended early: this is what was looked at"}.
+            </p>
             <ul class="findings">
                 {samples.map((sample) => (
                     <li key={`${sample.partition}/${sample.offset}`}>
-                        <p><Link to={api.path`/streams/${stream}/events/${sample.partition}/${sample.offset}`}>
-                            partition {sample.partition}, offset {sample.offset}</Link></p>
-                        {sample.errors.map((error, i) => <p key={i}><code>{error.pointer || "(the whole)"}</code> {error.detail}</p>)}
+                        <p>
+                            <Link to={api.path`/streams/${stream}/events/${sample.partition}/${sample.offset}`}>
+                                partition {sample.partition}, offset {sample.offset}
+                            </Link>
+                        </p>
+                        {sample.errors.map((error, i) => (
+                            <p key={i}>
+                                <code>{error.pointer || "(the whole)"}</code> {error.detail}
+                            </p>
+                        ))}
                     </li>
                 ))}
             </ul>

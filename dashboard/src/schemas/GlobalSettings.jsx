@@ -8,7 +8,10 @@ import { LevelForm, ModeForm } from "./forms.jsx";
 /* What holds for all subjects that say nothing else: for tokens with admin:* alone. */
 export function GlobalSettings() {
     const { data, error, loading, reload } = usePoll(async (signal) => {
-        const [level, mode] = await Promise.all([api.get("/registry/config", { signal }), api.get("/registry/mode", { signal })]);
+        const [level, mode] = await Promise.all([
+            api.get("/registry/config", { signal }),
+            api.get("/registry/mode", { signal }),
+        ]);
         return { level: level.body.compatibilityLevel, mode: mode.body.mode };
     }, 0);
     return (

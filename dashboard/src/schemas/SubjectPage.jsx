@@ -17,10 +17,14 @@ const LOADED_MS = 30000;
 
 export function SubjectPage() {
     const { subject } = useRoute().params;
-    const { data, error, loading, reload } = usePoll(async (signal) => {
-        const [versions, config] = await Promise.all([loadVersions(subject, signal), loadConfig(subject, signal)]);
-        return { versions, config };
-    }, LOADED_MS, [subject]);
+    const { data, error, loading, reload } = usePoll(
+        async (signal) => {
+            const [versions, config] = await Promise.all([loadVersions(subject, signal), loadConfig(subject, signal)]);
+            return { versions, config };
+        },
+        LOADED_MS,
+        [subject],
+    );
     const { context, name } = contextOf(subject);
     return (
         <Page title={name} crumbs={[{ title: "Schemas", to: "/schemas" }]}>
@@ -47,7 +51,11 @@ function Head({ context, versions, config }) {
 
 function tabsOf(subject, { versions, config }, reload) {
     const given = { subject, versions, config, reload };
-    const check = { id: "check", title: versions.length ? "Check and register" : "Register", render: () => <Check {...given} /> };
+    const check = {
+        id: "check",
+        title: versions.length ? "Check and register" : "Register",
+        render: () => <Check {...given} />,
+    };
     if (!versions.length) {
         return [check];
     }

@@ -11,7 +11,7 @@ import { Table } from "../parts/Table.jsx";
 import { Matrix } from "./Matrix.jsx";
 import { contextOf, typeIn } from "./load.js";
 
-const REFERRERS_OF = 20;                       // versions that are asked who refers to them, the newest
+const REFERRERS_OF = 20; // versions that are asked who refers to them, the newest
 
 /* Who would notice a change: streams whose events it checks, schemas that refer to it, contracts that read it. */
 export function Uses({ subject, versions }) {
@@ -19,7 +19,9 @@ export function Uses({ subject, versions }) {
         <>
             <Streams subject={subject} />
             <Referrers subject={subject} versions={versions} />
-            <Card title="Contracts that read it"><Matrix subject={subject} latestOnly={false} /></Card>
+            <Card title="Contracts that read it">
+                <Matrix subject={subject} latestOnly={false} />
+            </Card>
         </>
     );
 }
@@ -36,25 +38,45 @@ function Validation({ schema_validation: validation }) {
 
 function Streams({ subject }) {
     const { data, error, loading, reload } = usePoll((signal) => api.all("/v1/streams", { signal }), 0, [subject]);
-    const rows = (data?.items ?? []).map((stream) => ({ ...stream, type: typeIn(stream, subject) })).filter((stream) => stream.type);
+    const rows = (data?.items ?? [])
+        .map((stream) => ({ ...stream, type: typeIn(stream, subject) }))
+        .filter((stream) => stream.type);
     return (
         <Card title="Streams">
             <Fault error={error} retry={reload} />
             {loading && <Loading />}
-            {data && <Table label="Streams whose events are of this subject" columns={STREAMS} rows={rows} keyOf={(row) => row.name}
-                linkOf={(row) => api.path`/streams/${row.name}`}
-                empty={<Empty title="No stream has events of this subject" hint="A stream's subject_template says of which subject its events are." />} />}
+            {data && (
+                <Table
+                    label="Streams whose events are of this subject"
+                    columns={STREAMS}
+                    rows={rows}
+                    keyOf={(row) => row.name}
+                    linkOf={(row) => api.path`/streams/${row.name}`}
+                    empty={
+                        <Empty
+                            title="No stream has events of this subject"
+                            hint="A stream's subject_template says of which subject its events are."
+                        />
+                    }
+                />
+            )}
         </Card>
     );
 }
 
 async function loadReferrers(subject, versions, signal) {
     const { context } = contextOf(subject);
-    const inContext = context === "." ? undefined : `:${context}:`;      // ids are a context's own
+    const inContext = context === "." ? undefined : `:${context}:`; // ids are a context's own
     const found = await inTurns(versions.filter((one) => !one.deleted).slice(0, REFERRERS_OF), 3, async ({ version }) => {
-        const { body: ids } = await api.get(api.path`/registry/subjects/${subject}/versions/${version}/referencedby`, { signal });
-        const uses = await inTurns(ids, 3, async (id) => (await api.get(api.path`/registry/schemas/ids/${id}/versions`,
-            { query: { subject: inContext }, signal })).body);
+        const { body: ids } = await api.get(api.path`/registry/subjects/${subject}/versions/${version}/referencedby`, {
+            signal,
+        });
+        const uses = await inTurns(
+            ids,
+            3,
+            async (id) =>
+                (await api.get(api.path`/registry/schemas/ids/${id}/versions`, { query: { subject: inContext }, signal })).body,
+        );
         return uses.flat().map((use) => ({ ...use, of: version }));
     });
     return found.flat();
@@ -72,9 +94,16 @@ function Referrers({ subject, versions }) {
         <Card title="Schemas that refer to it">
             <Fault error={error} retry={reload} />
             {loading && <Loading />}
-            {data && <Table label="Schemas that refer to this subject" columns={REFERRERS} rows={data} keyOf={(row) => `${row.subject} ${row.version} ${row.of}`}
-                linkOf={(row) => ({ to: api.path`/schemas/${row.subject}`, query: { version: row.version } })}
-                empty={<p class="muted">None.</p>} />}
+            {data && (
+                <Table
+                    label="Schemas that refer to this subject"
+                    columns={REFERRERS}
+                    rows={data}
+                    keyOf={(row) => `${row.subject} ${row.version} ${row.of}`}
+                    linkOf={(row) => ({ to: api.path`/schemas/${row.subject}`, query: { version: row.version } })}
+                    empty={<p class="muted">None.</p>}
+                />
+            )}
         </Card>
     );
 }

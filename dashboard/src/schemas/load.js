@@ -41,18 +41,25 @@ async function orNothing(call, ...codes) {
 
 /* Names are cheap: one answer has all. -> [{subject, deleted}] */
 export async function loadSubjects(withDeleted, signal) {
-    const ask = async (query) => (await api.get("/registry/subjects", { query: { subjectPrefix: ":*:", ...query }, signal })).body;
+    const ask = async (query) =>
+        (await api.get("/registry/subjects", { query: { subjectPrefix: ":*:", ...query }, signal })).body;
     const [names, gone] = await Promise.all([ask({}), withDeleted ? ask({ deletedOnly: true }) : []]);
     const there = new Set(names);
-    return [...names.map((subject) => ({ subject, deleted: false })),
-        ...gone.filter((subject) => !there.has(subject)).map((subject) => ({ subject, deleted: true }))];
+    return [
+        ...names.map((subject) => ({ subject, deleted: false })),
+        ...gone.filter((subject) => !there.has(subject)).map((subject) => ({ subject, deleted: true })),
+    ];
 }
 
 /* {latest, level} of these, by subject. */
 export async function loadDetails(subjects, signal) {
     const details = new Map();
     await inTurns(subjects, 3, async ({ subject, deleted }) => {
-        const latest = await orNothing(api.get(api.path`/registry/subjects/${subject}/versions/latest`, { query: { deleted }, signal }), 40401, 40402);
+        const latest = await orNothing(
+            api.get(api.path`/registry/subjects/${subject}/versions/latest`, { query: { deleted }, signal }),
+            40401,
+            40402,
+        );
         const level = await api.get(api.path`/registry/config/${subject}`, { query: { defaultToGlobal: true }, signal });
         details.set(subject, { latest: latest?.body, level: level.body.compatibilityLevel });
     });
@@ -62,21 +69,28 @@ export async function loadDetails(subjects, signal) {
 /* The versions of a subject, newest first: [{version, deleted}]; none: there is no such subject. */
 /* With `raw`: what is kept as it came, as text. */
 export async function loadVersions(subject, signal) {
-    const ask = async (query) => (await orNothing(api.get(api.path`/registry/subjects/${subject}/versions`, { query, signal }), 40401))?.body ?? [];
+    const ask = async (query) =>
+        (await orNothing(api.get(api.path`/registry/subjects/${subject}/versions`, { query, signal }), 40401))?.body ?? [];
     const [all, there] = await Promise.all([ask({ deleted: true }), ask({})]);
     return all.map((version) => ({ version, deleted: !there.includes(version) })).reverse();
 }
 
 /* With `raw`: what is kept as it came, as text. */
 export async function loadVersion(subject, version, signal) {
-    const { body, text } = await api.get(api.path`/registry/subjects/${subject}/versions/${version}`, { query: { deleted: true }, signal });
+    const { body, text } = await api.get(api.path`/registry/subjects/${subject}/versions/${version}`, {
+        query: { deleted: true },
+        signal,
+    });
     return { ...body, raw: Object.fromEntries(EXTRAS.map((name) => [name, at(text, name)])) };
 }
 
 /* {level, mode}: what holds for a subject, its own or that of all. */
 export async function loadConfig(subject, signal) {
-    const [level, mode] = await Promise.all(["config", "mode"].map((what) =>
-        api.get(`/registry/${what}/${encodeURIComponent(subject)}`, { query: { defaultToGlobal: true }, signal })));
+    const [level, mode] = await Promise.all(
+        ["config", "mode"].map((what) =>
+            api.get(`/registry/${what}/${encodeURIComponent(subject)}`, { query: { defaultToGlobal: true }, signal }),
+        ),
+    );
     return { level: level.body.compatibilityLevel, mode: mode.body.mode };
 }
 
@@ -87,8 +101,11 @@ export async function hasLevel(subject, signal) {
 
 /* The type whose events in this stream are checked by the subject, or null. A template holds {stream} and {type}. */
 export function typeIn({ name, subject_template: template }, subject) {
-    const escaped = template.split(/(\{stream\}|\{type\})/).map((piece) => (
-        piece === "{type}" ? "(.+)" : (piece === "{stream}" ? name : piece).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+    const escaped = template
+        .split(/(\{stream\}|\{type\})/)
+        .map((piece) =>
+            piece === "{type}" ? "(.+)" : (piece === "{stream}" ? name : piece).replace(/[.*+?^${}()|[\]\\]/g, "\\$&"),
+        );
     const found = new RegExp(`^${escaped.join("")}$`, "s").exec(subject);
-    return found ? found[1] ?? "any type" : null;
+    return found ? (found[1] ?? "any type") : null;
 }

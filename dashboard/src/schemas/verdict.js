@@ -1,5 +1,7 @@
 const RULE = /^\{errorType:'(.*?)', description:'(.*)', oldPath:'(.*)', newPath:'(.*)'\}$/s;
-const VERSION = /^\{oldSchemaVersion: (\d+)\}$/, LEVEL = /^\{compatibility: '(.*)'\}$/, EXAMPLE = /^counterexample: (.*)$/s;
+const VERSION = /^\{oldSchemaVersion: (\d+)\}$/,
+    LEVEL = /^\{compatibility: '(.*)'\}$/,
+    EXAMPLE = /^counterexample: (.*)$/s;
 
 /* The lines of a compatibility check as what they say: {findings: [{rule, detail, oldPath, newPath, example}], versions, level, rest};
  * rest: lines of another shape, as they are. */
