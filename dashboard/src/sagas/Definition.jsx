@@ -22,7 +22,8 @@ import { KINDS } from "./words.js";
 export function Definition({ newest, newestText }) {
     const [version, setVersion] = useQueryState("version", String(newest.newest));
     const [against, setAgainst] = useQueryState("against", "");
-    const shown = useVersion(newest, newestText, version), other = useVersion(newest, newestText, against);
+    const shown = useVersion(newest, newestText, version),
+        other = useVersion(newest, newestText, against);
     const versions = versionsOf(newest.newest, version);
     return (
         <>
@@ -30,13 +31,24 @@ export function Definition({ newest, newestText }) {
                 <div class="filters">
                     <Field label="Version">
                         <select value={version} onChange={(event) => setVersion(event.currentTarget.value)}>
-                            {versions.map((n) => <option key={n} value={n}>{n}{n === newest.newest ? " (newest)" : ""}</option>)}
+                            {versions.map((n) => (
+                                <option key={n} value={n}>
+                                    {n}
+                                    {n === newest.newest ? " (newest)" : ""}
+                                </option>
+                            ))}
                         </select>
                     </Field>
                     <Field label="Compared with">
                         <select value={against} onChange={(event) => setAgainst(event.currentTarget.value)}>
                             <option value="">nothing</option>
-                            {versions.filter((n) => String(n) !== version).map((n) => <option key={n} value={n}>{n}</option>)}
+                            {versions
+                                .filter((n) => String(n) !== version)
+                                .map((n) => (
+                                    <option key={n} value={n}>
+                                        {n}
+                                    </option>
+                                ))}
                         </select>
                     </Field>
                 </div>
@@ -44,7 +56,13 @@ export function Definition({ newest, newestText }) {
             <Fault error={shown.error ?? other.error} />
             {!shown.text && !shown.error && <Loading />}
             {shown.text && against && other.text && (
-                <Card title="Difference"><Diff before={definitionText(other.text)} after={definitionText(shown.text)} labels={[`Version ${against}`, `Version ${version}`]} /></Card>
+                <Card title="Difference">
+                    <Diff
+                        before={definitionText(other.text)}
+                        after={definitionText(shown.text)}
+                        labels={[`Version ${against}`, `Version ${version}`]}
+                    />
+                </Card>
             )}
             {shown.text && <Shown text={shown.text} saga={shown.saga} />}
         </>
@@ -54,36 +72,56 @@ export function Definition({ newest, newestText }) {
 /* The newest one is there already. */
 function useVersion(newest, newestText, version) {
     const asked = version && Number(version) !== newest.newest ? version : null;
-    const found = usePoll((signal) => (asked ? api.get(api.path`/v1/sagas/${newest.name}`, { query: { version: asked }, signal }) : null), 0, [newest.name, asked]);
-    return asked ? { text: found.data?.text, saga: found.data?.body, error: found.error } : { text: version ? newestText : undefined, saga: newest };
+    const found = usePoll(
+        (signal) => (asked ? api.get(api.path`/v1/sagas/${newest.name}`, { query: { version: asked }, signal }) : null),
+        0,
+        [newest.name, asked],
+    );
+    return asked
+        ? { text: found.data?.text, saga: found.data?.body, error: found.error }
+        : { text: version ? newestText : undefined, saga: newest };
 }
 
 function Shown({ text, saga }) {
     const { query } = useRoute();
     const selected = saga.steps.find((step) => step.name === query.step) ?? saga.steps[0];
-    const own = at(text, "steps", saga.steps.indexOf(selected)), written = definitionText(text);
+    const own = at(text, "steps", saga.steps.indexOf(selected)),
+        written = definitionText(text);
     return (
         <>
             <Card>
                 <dl class="facts">
-                    <Fact title="Made"><Time at={saga.updated} /></Fact>
+                    <Fact title="Made">
+                        <Time at={saga.updated} />
+                    </Fact>
                     <Fact title="Times out after">{saga.timeout ?? "never"}</Fact>
                     <Fact title="When attempts are used up">{saga.on_exhausted === "pause" ? "it pauses" : "it goes back"}</Fact>
-                    <Fact title="Started by">{saga.start_on ? `${saga.start_on.types.join(", ")} on ${saga.start_on.stream}` : "calls alone"}</Fact>
+                    <Fact title="Started by">
+                        {saga.start_on ? `${saga.start_on.types.join(", ")} on ${saga.start_on.stream}` : "calls alone"}
+                    </Fact>
                 </dl>
             </Card>
             <div class="saga-columns">
                 <Card title="Steps" class="saga-steps">
-                    <Graph steps={saga.steps} label="Steps of the definition" selected={selected.name}
-                        linkOf={(step) => ({ to: sagaPath(saga.name), query: { ...query, step: step.name } })} />
+                    <Graph
+                        steps={saga.steps}
+                        label="Steps of the definition"
+                        selected={selected.name}
+                        linkOf={(step) => ({ to: sagaPath(saga.name), query: { ...query, step: step.name } })}
+                    />
                     <Legend />
                 </Card>
                 <Card title={selected.name} class="saga-step">
-                    <p class="saga-does"><Icon name={kindOf(selected)} /> {KINDS[kindOf(selected)]}{selected.after.length > 0 && <span class="muted">· after {selected.after.join(", ")}</span>}</p>
+                    <p class="saga-does">
+                        <Icon name={kindOf(selected)} /> {KINDS[kindOf(selected)]}
+                        {selected.after.length > 0 && <span class="muted">· after {selected.after.join(", ")}</span>}
+                    </p>
                     <Json text={own} label={`Definition of ${selected.name}`} />
                 </Card>
             </div>
-            <Card title="As JSON" actions={<Copy text={written} label="Copy" />}><Json text={written} label="Definition" /></Card>
+            <Card title="As JSON" actions={<Copy text={written} label="Copy" />}>
+                <Json text={written} label="Definition" />
+            </Card>
         </>
     );
 }

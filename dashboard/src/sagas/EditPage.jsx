@@ -21,50 +21,106 @@ const NAME = /^[a-z0-9][a-z0-9._-]{0,114}$/;
 
 /* A new saga, or a new version of one. */
 export function EditPage() {
-    const { params: { saga } } = useRoute();
-    const { data, error, reload } = usePoll((signal) => (saga ? api.get(api.path`/v1/sagas/${saga}`, { signal }) : null), 0, [saga]);
+    const {
+        params: { saga },
+    } = useRoute();
+    const { data, error, reload } = usePoll((signal) => (saga ? api.get(api.path`/v1/sagas/${saga}`, { signal }) : null), 0, [
+        saga,
+    ]);
     const crumbs = [{ title: "Sagas", to: "/sagas" }, ...(saga ? [{ title: saga, to: sagaPath(saga) }] : [])];
     return (
         <Page title={saga ? `Edit ${saga}` : "Define a saga"} crumbs={crumbs}>
             <Fault error={error} retry={reload} />
             {saga && !data && !error && <Loading />}
             {!saga && <Editor before={null} />}
-            {saga && data && <Editor key={data.body.version} name={saga} version={data.body.version} before={definitionText(data.text)} />}
+            {saga && data && (
+                <Editor key={data.body.version} name={saga} version={data.body.version} before={definitionText(data.text)} />
+            )}
         </Page>
     );
 }
 
 function Editor({ name, version, before }) {
-    const [text, setText] = useState(before ?? EXAMPLE), [given, setGiven] = useState(""), [problem, setProblem] = useState(null);
-    const saga = name ?? given, changed = text !== before, frame = useRef(null);
-    const wrong = check(text), newer = useNewer(name, version);
-    const why = !NAME.test(saga) ? "Give it a name of small letters, digits, . _ -" : wrong ? "It is not JSON yet" : !changed ? "Nothing is changed" : undefined;
+    const [text, setText] = useState(before ?? EXAMPLE),
+        [given, setGiven] = useState(""),
+        [problem, setProblem] = useState(null);
+    const saga = name ?? given,
+        changed = text !== before,
+        frame = useRef(null);
+    const wrong = check(text),
+        newer = useNewer(name, version);
+    const why = !NAME.test(saga)
+        ? "Give it a name of small letters, digits, . _ -"
+        : wrong
+          ? "It is not JSON yet"
+          : !changed
+            ? "Nothing is changed"
+            : undefined;
     const change = (next) => {
         setText(next);
         setProblem(null);
     };
     const done = ({ status, body }) => {
-        toast(status === 201 ? `${saga} is defined` : body.version === version ? "It is the same: no new version" : `Version ${body.version} is made`);
+        toast(
+            status === 201
+                ? `${saga} is defined`
+                : body.version === version
+                  ? "It is the same: no new version"
+                  : `Version ${body.version} is made`,
+        );
         go(sagaPath(saga), { query: { tab: "definition" } });
     };
     return (
         <>
-            {newer && <p class="banner tone-warn" role="status">Version {newer} was made meanwhile. <Link to={sagaPath(name)} query={{ tab: "definition", against: String(version) }}>See
-                what differs</Link>; what you save here goes on top of it.</p>}
+            {newer && (
+                <p class="banner tone-warn" role="status">
+                    Version {newer} was made meanwhile.{" "}
+                    <Link to={sagaPath(name)} query={{ tab: "definition", against: String(version) }}>
+                        See what differs
+                    </Link>
+                    ; what you save here goes on top of it.
+                </p>
+            )}
             <div class="saga-columns editor" ref={frame}>
                 <Card title="Definition" class="saga-definition">
-                    {!name && <Field label="Name" hint="Small letters, digits, . _ -; 115 at most." error={given && !NAME.test(given) ? "This cannot be a name." : undefined}>
-                        <input value={given} autocomplete="off" spellcheck={false} onInput={(event) => setGiven(event.currentTarget.value)} /></Field>}
+                    {!name && (
+                        <Field
+                            label="Name"
+                            hint="Small letters, digits, . _ -; 115 at most."
+                            error={given && !NAME.test(given) ? "This cannot be a name." : undefined}>
+                            <input
+                                value={given}
+                                autocomplete="off"
+                                spellcheck={false}
+                                onInput={(event) => setGiven(event.currentTarget.value)}
+                            />
+                        </Field>
+                    )}
                     <JsonEditor label="Steps and settings" value={text} onChange={change} rows={26} />
                     <Faults problem={problem} text={text} frame={frame} />
                     <div class="saga-buttons">
-                        <Saving saga={saga} text={text} disabledWhy={why} label={name ? "Save as a new version" : "Define"} onDone={done} onProblem={setProblem} />
-                        <Link class="button" to={name ? sagaPath(name) : "/sagas"}>Leave</Link>
+                        <Saving
+                            saga={saga}
+                            text={text}
+                            disabledWhy={why}
+                            label={name ? "Save as a new version" : "Define"}
+                            onDone={done}
+                            onProblem={setProblem}
+                        />
+                        <Link class="button" to={name ? sagaPath(name) : "/sagas"}>
+                            Leave
+                        </Link>
                     </div>
                 </Card>
-                <Card title="As it would run" class="saga-steps"><Preview text={text} /></Card>
+                <Card title="As it would run" class="saga-steps">
+                    <Preview text={text} />
+                </Card>
             </div>
-            {name && changed && !wrong && <Card title={`Changes to version ${version}`}><Diff before={before} after={text} labels={[`Version ${version}`, "Yours"]} /></Card>}
+            {name && changed && !wrong && (
+                <Card title={`Changes to version ${version}`}>
+                    <Diff before={before} after={text} labels={[`Version ${version}`, "Yours"]} />
+                </Card>
+            )}
         </>
     );
 }
@@ -76,23 +132,39 @@ function useNewer(name, version) {
 }
 
 function Saving({ saga, text, label, disabledWhy, onDone, onProblem }) {
-    return <Action label={label} tone="primary" disabledWhy={disabledWhy} onDone={onDone} onProblem={onProblem}
-        call={disabledWhy ? () => null : { method: "PUT", path: api.path`/v1/sagas/${saga}`, body: text }} />;
+    return (
+        <Action
+            label={label}
+            tone="primary"
+            disabledWhy={disabledWhy}
+            onDone={onDone}
+            onProblem={onProblem}
+            call={disabledWhy ? () => null : { method: "PUT", path: api.path`/v1/sagas/${saga}`, body: text }}
+        />
+    );
 }
 
 /* Where each fault stands: a click leads there. */
 function Faults({ problem, text, frame }) {
     const found = (problem?.errors ?? []).filter((one) => one.pointer !== undefined);
     const show = (pointer) => {
-        const area = frame.current.querySelector("textarea"), place = placeOf(text, pointer);
+        const area = frame.current.querySelector("textarea"),
+            place = placeOf(text, pointer);
         area.focus();
         area.setSelectionRange(place.from, place.to);
         area.scrollTop = (place.line - 3) * (area.scrollHeight / text.split("\n").length);
     };
     return found.length === 0 ? null : (
-        <ul class="saga-faults">{found.map((one) => (
-            <li key={one.pointer}><button type="button" onClick={() => show(one.pointer)}>Line {placeOf(text, one.pointer).line}</button> {one.detail}</li>
-        ))}</ul>
+        <ul class="saga-faults">
+            {found.map((one) => (
+                <li key={one.pointer}>
+                    <button type="button" onClick={() => show(one.pointer)}>
+                        Line {placeOf(text, one.pointer).line}
+                    </button>{" "}
+                    {one.detail}
+                </li>
+            ))}
+        </ul>
     );
 }
 
@@ -104,13 +176,19 @@ function Preview({ text }) {
         return () => clearTimeout(timer);
     }, [text]);
     const steps = useMemo(() => stepsOf(settled), [settled]);
-    return steps.length ? <Graph steps={steps} label="Preview of the steps" /> : <p class="muted">Steps with names appear here as you write them.</p>;
+    return steps.length ? (
+        <Graph steps={steps} label="Preview of the steps" />
+    ) : (
+        <p class="muted">Steps with names appear here as you write them.</p>
+    );
 }
 
 function stepsOf(text) {
     try {
         const { steps } = JSON.parse(text);
-        const named = steps.filter((step) => typeof step?.name === "string" && (step.after === undefined || Array.isArray(step.after)));
+        const named = steps.filter(
+            (step) => typeof step?.name === "string" && (step.after === undefined || Array.isArray(step.after)),
+        );
         return named.filter((step, i) => named.findIndex((one) => one.name === step.name) === i);
     } catch {
         return [];

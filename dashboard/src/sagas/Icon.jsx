@@ -10,5 +10,9 @@ const PATHS = {
 };
 
 export function Icon({ name }) {
-    return <svg class="saga-icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d={PATHS[name]} /></svg>;
+    return (
+        <svg class="saga-icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+            <path d={PATHS[name]} />
+        </svg>
+    );
 }

@@ -15,12 +15,21 @@ import { Start } from "./Start.jsx";
 import { OPEN_STATES } from "./words.js";
 import "./sagas.css";
 
-const HINTS = { running: "attempts are made", waiting: "for events, approvals, signals", paused: "an operator is needed", compensating: "going back" };
+const HINTS = {
+    running: "attempts are made",
+    waiting: "for events, approvals, signals",
+    paused: "an operator is needed",
+    compensating: "going back",
+};
 
 /* A definition, and its instances. */
 export function SagaPage() {
-    const { params: { saga } } = useRoute();
-    const { data, error, loading, stale, reload } = usePoll((signal) => api.get(api.path`/v1/sagas/${saga}`, { signal }), 5000, [saga]);
+    const {
+        params: { saga },
+    } = useRoute();
+    const { data, error, loading, stale, reload } = usePoll((signal) => api.get(api.path`/v1/sagas/${saga}`, { signal }), 5000, [
+        saga,
+    ]);
     const found = data?.body;
     return (
         <Page title={saga} crumbs={[{ title: "Sagas", to: "/sagas" }]} actions={found && <Acts found={found} />}>
@@ -31,14 +40,31 @@ export function SagaPage() {
                     {found.description && <p>{found.description}</p>}
                     <div class="figures">
                         {OPEN_STATES.map((state) => (
-                            <Figure key={state} label={state[0].toUpperCase() + state.slice(1)} value={count(found.instances[state])} hint={HINTS[state]}
-                                tone={state === "paused" && found.instances.paused ? "warn" : undefined} to={sagaPath(saga)} query={{ state }} />
+                            <Figure
+                                key={state}
+                                label={state[0].toUpperCase() + state.slice(1)}
+                                value={count(found.instances[state])}
+                                hint={HINTS[state]}
+                                tone={state === "paused" && found.instances.paused ? "warn" : undefined}
+                                to={sagaPath(saga)}
+                                query={{ state }}
+                            />
                         ))}
                     </div>
-                    <Tabs tabs={[
-                        { id: "instances", title: "Instances", render: () => <Instances saga={saga} definition={found} onChange={reload} /> },
-                        { id: "definition", title: "Definition", render: () => <Definition newest={found} newestText={data.text} /> },
-                    ]} />
+                    <Tabs
+                        tabs={[
+                            {
+                                id: "instances",
+                                title: "Instances",
+                                render: () => <Instances saga={saga} definition={found} onChange={reload} />,
+                            },
+                            {
+                                id: "definition",
+                                title: "Definition",
+                                render: () => <Definition newest={found} newestText={data.text} />,
+                            },
+                        ]}
+                    />
                 </>
             )}
         </Page>
@@ -50,12 +76,23 @@ function Acts({ found }) {
     return (
         <>
             <Start saga={found.name} startOn={found.start_on} />
-            <Link class="button" to={`${sagaPath(found.name)}/edit`}>Edit</Link>
-            <Action label="Delete…" tone="danger" said={`${found.name} is deleted`} onDone={() => go("/sagas")}
+            <Link class="button" to={`${sagaPath(found.name)}/edit`}>
+                Edit
+            </Link>
+            <Action
+                label="Delete…"
+                tone="danger"
+                said={`${found.name} is deleted`}
+                onDone={() => go("/sagas")}
                 call={{ method: "DELETE", path: api.path`/v1/sagas/${found.name}` }}
                 disabledWhy={open ? `${open} of its instances have not ended` : undefined}
-                confirm={{ title: `Delete ${found.name}?`, phrase: found.name, label: "Delete",
-                    text: `Its definitions and its instances, all ended, are removed. The stream saga.${found.name} stays.` }} />
+                confirm={{
+                    title: `Delete ${found.name}?`,
+                    phrase: found.name,
+                    label: "Delete",
+                    text: `Its definitions and its instances, all ended, are removed. The stream saga.${found.name} stays.`,
+                }}
+            />
         </>
     );
 }

@@ -7,36 +7,45 @@ import { usePoll } from "../kit/poll.js";
 import { may } from "../kit/rights.js";
 import { hasEnded } from "./words.js";
 
-const EVERY = 4000, SOONEST = 250;             // ms
+const EVERY = 4000,
+    SOONEST = 250; // ms
 const RECORDS_MAX = 5000;
 
 export const instancePath = (saga, id) => api.path`/v1/sagas/${saga}/instances/${id}`;
 
-/* -> {data: {instance, text, records, more}, error, loading, stale, reload(), live}. Records carry `text`, their data as they were sent. */
+/* -> {data: {instance, text, records, more}, error, loading, stale, reload(), live}. Records carry `text`, their data as they
+ * were sent. */
 export function useInstance(saga, id) {
     const kept = useRef(nothing());
-    const busy = useRef(false), again = useRef(false), timer = useRef(null);
+    const busy = useRef(false),
+        again = useRef(false),
+        timer = useRef(null);
     useEffect(() => () => clearTimeout(timer.current), []);
 
-    const poll = usePoll(async (signal) => {
-        if (kept.current.of !== `${saga}/${id}`) {
-            kept.current = { ...nothing(), of: `${saga}/${id}` };
-        }
-        if (kept.current.view && hasEnded(kept.current.view.instance)) {
-            return kept.current.view;
-        }
-        busy.current = true;
-        try {
-            return await read(kept.current, instancePath(saga, id), signal);
-        } finally {
-            busy.current = false;
-        }
-    }, EVERY, [saga, id]);
+    const poll = usePoll(
+        async (signal) => {
+            if (kept.current.of !== `${saga}/${id}`) {
+                kept.current = { ...nothing(), of: `${saga}/${id}` };
+            }
+            if (kept.current.view && hasEnded(kept.current.view.instance)) {
+                return kept.current.view;
+            }
+            busy.current = true;
+            try {
+                return await read(kept.current, instancePath(saga, id), signal);
+            } finally {
+                busy.current = false;
+            }
+        },
+        EVERY,
+        [saga, id],
+    );
 
     const soon = () => {
         timer.current ??= setTimeout(() => {
             timer.current = null;
-            if (busy.current) {                // its answer may be older than what was heard
+            if (busy.current) {
+                // its answer may be older than what was heard
                 again.current = true;
             } else {
                 poll.reload();
@@ -51,8 +60,13 @@ export function useInstance(saga, id) {
     }, [poll.data, poll.error]);
 
     const open = poll.data && !hasEnded(poll.data.instance) && may("subscribe", `saga.${saga}`);
-    const live = useLive({ path: open ? api.path`/v1/streams/${`saga.${saga}`}/events` : null, query: { subject: id, after: "latest" },
-        onBatch: soon, onUpToDate: soon, onGap: soon });
+    const live = useLive({
+        path: open ? api.path`/v1/streams/${`saga.${saga}`}/events` : null,
+        query: { subject: id, after: "latest" },
+        onBatch: soon,
+        onUpToDate: soon,
+        onGap: soon,
+    });
     return { ...poll, live };
 }
 

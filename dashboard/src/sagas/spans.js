@@ -1,24 +1,37 @@
-/* What an instance did, as stretches of time: attempts, pauses between them, waits. Of an attempt the history has the end alone; it began
- * when its step did, or at the earliest when the pause after the one before was over. */
+/* What an instance did, as stretches of time: attempts, pauses between them, waits. Of an attempt the history has the end
+ * alone; it began when its step did, or at the earliest when the pause after the one before was over. */
 
 const ms = (t) => Date.parse(t);
 const key = (step, kind) => `${step}\n${kind}`;
-const ENDS = { StepSucceeded: "good", StepCompensated: "good", StepFailed: "bad", CompensationFailed: "bad", StepSkipped: "none",
-    CompensationSkipped: "none" };
+const ENDS = {
+    StepSucceeded: "good",
+    StepCompensated: "good",
+    StepFailed: "bad",
+    CompensationFailed: "bad",
+    StepSkipped: "none",
+    CompensationSkipped: "none",
+};
 
-/* [{step, kind: "action"|"compensation", spans: [{from, to, what: "attempt"|"pause"|"wait", tone, open?}], marks: [{at, what}]}] in the
- * order in which they began. */
+/* [{step, kind: "action"|"compensation", spans: [{from, to, what: "attempt"|"pause"|"wait", tone, open?}], marks: [{at,
+ * what}]}] in the order in which they began. */
 export function rowsOf(instance, records, now) {
     const told = grouped(records);
-    const over = new Map(records.filter((one) => /^Step(Succeeded|Skipped)$/.test(one.type)).map((one) => [one.step, ms(one.at)]));
-    const rows = instance.steps.flatMap((step) => [["action", step], ["compensation", step.compensation]].flatMap(([kind, deed]) => {
-        const list = told.get(key(step.name, kind)) ?? [];
-        if (!deed || (!deed.begun && !list.length)) {
-            return [];
-        }
-        const before = Math.max(ms(instance.created), ...step.after.map((name) => over.get(name) ?? 0));
-        return [{ step: step.name, kind, ...stretches(deed, list, startOf(deed, list, before), now) }];
-    }));
+    const over = new Map(
+        records.filter((one) => /^Step(Succeeded|Skipped)$/.test(one.type)).map((one) => [one.step, ms(one.at)]),
+    );
+    const rows = instance.steps.flatMap((step) =>
+        [
+            ["action", step],
+            ["compensation", step.compensation],
+        ].flatMap(([kind, deed]) => {
+            const list = told.get(key(step.name, kind)) ?? [];
+            if (!deed || (!deed.begun && !list.length)) {
+                return [];
+            }
+            const before = Math.max(ms(instance.created), ...step.after.map((name) => over.get(name) ?? 0));
+            return [{ step: step.name, kind, ...stretches(deed, list, startOf(deed, list, before), now) }];
+        }),
+    );
     return rows.sort((a, b) => firstOf(a) - firstOf(b));
 }
 
@@ -42,13 +55,19 @@ function startOf(deed, list, before) {
 }
 
 function stretches(deed, list, start, now) {
-    const spans = [], marks = [], first = /http|publish/.test(deed.kind) ? "attempt" : "wait";
-    let at = start, what = first, pause = null, over = false;
+    const spans = [],
+        marks = [],
+        first = /http|publish/.test(deed.kind) ? "attempt" : "wait";
+    let at = start,
+        what = first,
+        pause = null,
+        over = false;
     const add = (to, tone) => spans.push({ from: Math.min(at, to), to, what, tone });
 
     for (const { type, data, at: when } of list) {
         const to = ms(when);
-        if (pause) {                                               // "try now" ends it early
+        if (pause) {
+            // "try now" ends it early
             at = pause.to = Math.min(pause.to, to);
             pause = null;
         }
@@ -91,14 +110,23 @@ function goingOn(spans, deed, { at, what, pause, now }) {
         return;
     }
     const from = pause ? Math.min(pause.to, now) : at;
-    const kind = deed.status === "waiting" ? "wait" : deed.status === "running" ? "attempt" : deed.status === "ready" ? "pause" : what;
-    spans.push({ from, to: Math.max(from, kind === "pause" ? Math.max(due, now) : now), what: kind, tone: kind === "pause" ? "none" : "info", open: true });
+    const kind =
+        deed.status === "waiting" ? "wait" : deed.status === "running" ? "attempt" : deed.status === "ready" ? "pause" : what;
+    spans.push({
+        from,
+        to: Math.max(from, kind === "pause" ? Math.max(due, now) : now),
+        what: kind,
+        tone: kind === "pause" ? "none" : "info",
+        open: true,
+    });
 }
 
-/* A scale from times to 0…1. Compact: what lies between two changes counts by its logarithm, so that milliseconds and days fit together. */
+/* A scale from times to 0…1. Compact: what lies between two changes counts by its logarithm, so that milliseconds and days
+ * fit together. */
 export function scaleOf(rows, compact) {
-    const edges = [...new Set(rows.flatMap((row) => [...row.spans.flatMap((one) => [one.from, one.to]), ...row.marks.map((one) => one.at)]))]
-        .sort((a, b) => a - b);
+    const edges = [
+        ...new Set(rows.flatMap((row) => [...row.spans.flatMap((one) => [one.from, one.to]), ...row.marks.map((one) => one.at)])),
+    ].sort((a, b) => a - b);
     const weight = (gap) => (compact ? Math.log2(1 + gap / 5) : gap);
     const places = new Map();
     let sum = 0;
@@ -111,13 +139,17 @@ export function scaleOf(rows, compact) {
 
 /* What a row says to those who do not see its bars. */
 export function spokenOf({ spans, marks }, duration) {
-    const attempts = spans.filter((one) => one.what === "attempt"), waits = spans.filter((one) => one.what === "wait");
+    const attempts = spans.filter((one) => one.what === "attempt"),
+        waits = spans.filter((one) => one.what === "wait");
     const failed = attempts.filter((one) => one.tone === "warn" || one.tone === "bad").length;
     const total = spans.length ? spans.at(-1).to - spans[0].from : 0;
     return [
-        attempts.length && `${attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`}${failed ? `, ${failed} failed` : ""}`,
+        attempts.length &&
+            `${attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`}${failed ? `, ${failed} failed` : ""}`,
         waits.length && `waited ${duration(waits.reduce((sum, one) => sum + one.to - one.from, 0))}`,
         marks.some((one) => one.what === "retried") && "retried by hand",
         `${duration(total)} in all`,
-    ].filter(Boolean).join("; ");
+    ]
+        .filter(Boolean)
+        .join("; ");
 }

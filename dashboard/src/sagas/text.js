@@ -5,14 +5,20 @@ const OF_THE_ANSWER = ["name", "version", "newest", "instances", "created", "upd
 
 /* What was defined, of what the API tells about it. */
 export function definitionText(answer) {
-    const kept = members(answer).filter(([name, value]) => !OF_THE_ANSWER.includes(name) && !(value === "null" && name !== "steps"));
+    const kept = members(answer).filter(
+        ([name, value]) => !OF_THE_ANSWER.includes(name) && !(value === "null" && name !== "steps"),
+    );
     return pretty(`{${kept.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`);
 }
 
 /* The place of what a JSON Pointer leads to: {from, line}. What is not there is looked for in what it would be in. */
 export function placeOf(text, pointer) {
-    let from = 0, inner = text;
-    for (const step of pointer.split("/").slice(1).map((one) => one.replaceAll("~1", "/").replaceAll("~0", "~"))) {
+    let from = 0,
+        inner = text;
+    for (const step of pointer
+        .split("/")
+        .slice(1)
+        .map((one) => one.replaceAll("~1", "/").replaceAll("~0", "~"))) {
         const found = placed(inner).find(([name]) => String(name) === step);
         if (!found) {
             break;
@@ -28,7 +34,10 @@ function placed(text) {
     let at = 0;
     return members(text).map(([name, value]) => {
         if (typeof name === "string") {
-            at = text.indexOf(JSON.stringify(name), at) < 0 ? at : text.indexOf(JSON.stringify(name), at) + JSON.stringify(name).length;
+            at =
+                text.indexOf(JSON.stringify(name), at) < 0
+                    ? at
+                    : text.indexOf(JSON.stringify(name), at) + JSON.stringify(name).length;
         }
         const from = text.indexOf(value, at);
         at = from + value.length;
