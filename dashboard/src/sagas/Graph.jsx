@@ -110,10 +110,7 @@ function Node({ step, after, look, link, selected }) {
             title={`${step.name}: ${KINDS[kind]}`}>
             <span class="saga-node-name">
                 <Icon name={kind} />
-                <span>
-                    {step.name}
-                    <span class="unseen">: </span>
-                </span>
+                <span>{step.name}</span>
             </span>
             <span class="saga-node-state">
                 <span class="saga-node-word">
@@ -122,7 +119,7 @@ function Node({ step, after, look, link, selected }) {
                 </span>
                 {step.pivot && <Icon name="pivot" />}
                 {step.compensation && <Icon name="undo" />}
-                <span class="unseen">; {unseen.join("; ")}</span>
+                <span class="unseen">{unseen.join("; ")}</span>
             </span>
         </Box>
     );
