@@ -8,10 +8,11 @@ import { useKeys } from "./kit/keys.js";
 import { liveState } from "./kit/live.js";
 import { mayAny } from "./kit/rights.js";
 import { current, fits, go, hrefOf, params } from "./kit/route.js";
-import { token } from "./kit/session.js";
+import { subject, token } from "./kit/session.js";
 import { dark, switchTheme } from "./kit/theme.js";
 import { exactTimes } from "./kit/time.js";
 import { Empty } from "./parts/Empty.jsx";
+import { Icon } from "./parts/Icon.jsx";
 import { Page } from "./parts/Page.jsx";
 import { Toasts } from "./parts/Toasts.jsx";
 import { routes } from "./routes.jsx";
@@ -47,7 +48,7 @@ function Inside() {
             <main id="main" tabIndex={-1}>
                 <Expiry />
                 <Unreachable />
-                <Boundary key={current.value.path}><Shown route={route} found={found} /></Boundary>
+                <Boundary key={`${subject.value} ${current.value.path}`}><Shown route={route} found={found} /></Boundary>
             </main>
             {help && <Help onClose={() => setHelp(false)} />}
             <Toasts />
@@ -97,14 +98,16 @@ function Top({ open, onMenu, onHelp }) {
     return (
         <header class="top">
             <button type="button" class="icon menu-toggle" aria-expanded={open} aria-controls="navigation" onClick={onMenu}>
-                <span aria-hidden="true">☰</span><span class="unseen">Menu</span>
+                <Icon name="menu" /><span class="unseen">Menu</span>
             </button>
             <a class="brand" href={hrefOf("/")}><img src="ui/favicon.svg" alt="" width="22" height="22" />Weir</a>
             <span class="top-space" />
             {LIVE[liveState.value] && <span class={`live ${liveState.value}`}><span class="dot" aria-hidden="true" />{LIVE[liveState.value]}</span>}
-            <button type="button" class="icon wide-only" onClick={onHelp} title="Keyboard shortcuts (?)" aria-label="Keyboard shortcuts">?</button>
+            <button type="button" class="icon wide-only" onClick={onHelp} title="Keyboard shortcuts (?)" aria-label="Keyboard shortcuts"><Icon name="help" /></button>
+            <button type="button" class="icon" onClick={switchTimes} title="Relative or exact times (t)" aria-label="Exact times"
+                aria-pressed={exactTimes.value}><Icon name="clock" /></button>
             <button type="button" class="icon" onClick={switchTheme} title={dark.value ? "Light colours" : "Dark colours"}
-                aria-label={dark.value ? "Light colours" : "Dark colours"}><span aria-hidden="true">{dark.value ? "☀" : "☾"}</span></button>
+                aria-label={dark.value ? "Light colours" : "Dark colours"}><Icon name={dark.value ? "sun" : "moon"} /></button>
             <TokenMenu />
         </header>
     );

@@ -2,6 +2,7 @@
  * what is shown or edited (kit/json.js takes values out of it); failures are thrown as Problem. */
 import { signal as stored } from "@preact/signals";
 import { authorization, refused, token } from "./session.js";
+import { heard } from "./time.js";
 
 export const reachable = stored(true);         // did the last call get an answer
 
@@ -74,6 +75,7 @@ export async function send({ method, path: target, query, body, type, headers, s
         });
         answer = await response.text();
         reachable.value = true;
+        heard(response.headers.get("Date"));
     } catch (error) {
         if (error.name === "AbortError") {
             throw error;

@@ -1,8 +1,9 @@
 /* Asks again and again, gently: while the tab is seen, never twice at once, slower after errors. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { reachable } from "./api.js";
 import { token } from "./session.js";
 
-const SLOWEST = 60000;
+const SLOWEST = 60000, UNREACHABLE = 5000;
 
 /* -> {data, error, loading, stale, reload()}. The last data stay over errors (then `stale`) until `deps` change. everyMs 0: once. */
 export function usePoll(fn, everyMs, deps = []) {
@@ -12,15 +13,22 @@ export function usePoll(fn, everyMs, deps = []) {
     latest.current = fn;
     useEffect(() => {
         setState({ data: undefined, error: null });
-        const stop = loop((signal) => latest.current(signal), everyMs, setState, again);
-        return stop;
-    }, [everyMs, token.value, ...deps]);
+        return loop((signal) => latest.current(signal), everyMs, setState, again);
+    }, [everyMs, ...deps]);
+    /* A new token, and a gateway that is back, are reasons to ask at once; the data stay meanwhile. */
+    const asked = useRef(null), reason = `${token.value} ${reachable.value}`;
+    useEffect(() => {
+        if (asked.current !== null && asked.current !== reason && reachable.value) {
+            again.current();
+        }
+        asked.current = reason;
+    }, [reason]);
     return { ...state, loading: state.data === undefined && !state.error, stale: state.data !== undefined && Boolean(state.error),
         reload: () => again.current() };
 }
 
 function loop(fn, everyMs, setState, again) {
-    let timer = null, running = null, failures = 0, ended = false, late = false;
+    let timer = null, running = null, failures = 0, unreachable = false, ended = false, late = false;
 
     const later = (delay) => {
         clearTimeout(timer);
@@ -44,12 +52,13 @@ function loop(fn, everyMs, setState, again) {
                 return;
             }
             failures++;
+            unreachable = error.status === 0;
             setState((old) => ({ ...old, error }));
         }
         if (mine === running && !ended) {
             running = null;
-            const delay = failures ? Math.min(SLOWEST, (everyMs || 5000) * 2 ** (failures - 1)) : everyMs;
-            later(failures && !everyMs ? 0 : delay);
+            const slowest = unreachable ? UNREACHABLE : SLOWEST;
+            later(failures && everyMs ? Math.max(everyMs, Math.min(slowest, everyMs * 2 ** (failures - 1))) : everyMs);
         }
     }
     const seen = () => {

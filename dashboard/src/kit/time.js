@@ -1,13 +1,25 @@
 /* Times, relative and exact. What takes a time takes RFC 3339 text, milliseconds or a Date. */
 import { signal } from "@preact/signals";
 
-export const now = signal(Date.now());         // each second: for what is young
-export const slowNow = signal(Date.now());     // each quarter minute: for what is older
+/* Ages are told by the gateway's clock: the reader's may be wrong by minutes. */
+const UNSURE = 2000;                           // Date has whole seconds, and the answer took its time
+let ahead = 0;                                 // ms that the gateway's clock is before ours
+
+export function heard(date) {
+    const difference = Date.parse(date) + 500 - Date.now();
+    if (Math.abs(difference - ahead) > UNSURE) {
+        ahead = Math.abs(difference) > UNSURE ? difference : 0;
+    }
+}
+
+export const serverNow = () => Date.now() + ahead;
+export const now = signal(serverNow());        // each second: for what is young
+export const slowNow = signal(serverNow());    // each quarter minute: for what is older
 export const exactTimes = signal(false);       // the reader's choice, for all of the page
 setInterval(() => {
     if (!document.hidden) {
-        now.value = Date.now();
-        if (now.value - slowNow.value >= 15000) {
+        now.value = serverNow();
+        if (Math.abs(now.value - slowNow.value) >= 15000) {
             slowNow.value = now.value;
         }
     }
@@ -35,7 +47,7 @@ export function duration(length) {
 }
 
 /* "4m ago", "in 20s", "now" */
-export function relative(t, from = Date.now()) {
+export function relative(t, from = serverNow()) {
     const at = ms(t), age = from - at;
     if (!Number.isFinite(at)) {
         return "–";

@@ -72,8 +72,8 @@ function Figures({ streams, figures, admin }) {
                 <Figure label="Delivered" value={admin ? rate(now(delivered)) : "–"} hint={admin ? "by this gateway" : "needs admin:*"} />
                 <Figure label="Lag of groups" value={figures ? count(sum(figures.groups, "lag")) : "–"} unit="events"
                     hint={oldest ? `oldest ${duration(oldest * 1000)}` : `${count(figures?.groups.length)} ${figures?.groups.length === 1 ? "group" : "groups"}`} to="/groups" />
-                <Figure label="Dead letters" value={count(letters)} tone={letters > 0 ? "bad" : undefined} hint="parked" to="/letters" />
-                <Figure label="Sagas" value={count(instances)} hint="have not ended" to="/sagas" />
+                <Figure label="Dead letters" value={count(letters)} tone={letters > 0 ? "bad" : undefined} hint="parked" to={mayAny("dlq") ? "/letters" : undefined} />
+                <Figure label="Sagas" value={count(instances)} hint="have not ended" to={mayAny("saga") ? "/sagas" : undefined} />
             </div>
             <div class="cards">
                 <Card title="Events a second">

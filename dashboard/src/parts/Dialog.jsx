@@ -1,4 +1,5 @@
 import { useEffect, useId, useRef } from "preact/hooks";
+import { Icon } from "./Icon.jsx";
 
 /* A modal dialog of the browser's own: it keeps the focus inside, closes by Escape and gives the focus back. Shown while mounted.
  * must: it cannot be closed by the reader. */
@@ -16,13 +17,14 @@ export function Dialog({ title, onClose, children, wide, must }) {
             onClose?.();
         }
     };
+    const closed = () => (must ? dialog.current?.showModal() : onClose?.());   // a browser may close it without asking
     const pressed = (event) => event.target === dialog.current && !must && onClose?.();
     return (
-        <dialog ref={dialog} class={wide ? "wide" : undefined} aria-labelledby={id} onCancel={leave} onMouseDown={pressed}>
+        <dialog ref={dialog} class={wide ? "wide" : undefined} aria-labelledby={id} onCancel={leave} onClose={closed} onMouseDown={pressed}>
             <div class="dialog-inside">
                 <header class="dialog-head">
                     <h2 id={id}>{title}</h2>
-                    {!must && <button type="button" class="icon" aria-label="Close" onClick={() => onClose?.()}>✕</button>}
+                    {!must && <button type="button" class="icon" aria-label="Close" onClick={() => onClose?.()}><Icon name="close" /></button>}
                 </header>
                 {children}
             </div>

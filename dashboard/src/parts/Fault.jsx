@@ -8,7 +8,7 @@ export function Fault({ error, retry, quiet }) {
     const title = error.title ?? "This page failed";
     const detail = error.name === "Problem" ? error.detail : error.message;
     return (
-        <div class={`fault ${quiet ? "quiet" : ""}`} role="alert">
+        <div class={`fault ${quiet ? "quiet" : ""}`} role={quiet ? undefined : "alert"}>
             <p class="fault-title">{title}{error.status ? <span class="fault-status"> {error.status}{error.code && ` · ${error.code}`}</span> : null}</p>
             {detail && detail !== title && <p>{detail}</p>}
             {error.errors?.length > 0 && (

@@ -1,4 +1,4 @@
-import { exact, exactTimes, now, relative, slowNow } from "../kit/time.js";
+import { exact, exactTimes, now, relative, serverNow, slowNow } from "../kit/time.js";
 
 const YOUNG = 120000;
 
@@ -9,7 +9,7 @@ export function Time({ at, both }) {
     }
     const age = Math.abs(slowNow.value - new Date(at).getTime());
     const from = age < YOUNG ? now.value : slowNow.value;
-    const [long, short] = [exact(at), relative(at, Math.max(from, Date.now() - 1000))];
+    const [long, short] = [exact(at), relative(at, Math.max(from, serverNow() - 1000))];
     const [shown, title] = exactTimes.value ? [long, short] : [short, long];
     return <time dateTime={new Date(at).toISOString()} title={title}>{both ? `${long} (${short})` : shown}</time>;
 }
