@@ -70,6 +70,14 @@ test("the tail is held, searched and filtered, and goes on where it was when the
     await resume.click();
     await until(async () => await rowOf(page, "late").count() === 2);
 
+    await page.setViewportSize({ width: 1280, height: 600 });
+    const list = page.locator(".windowed-box");
+    await list.evaluate((box) => box.scrollTo(0, 300));
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+    assert.equal(await list.evaluate((box) => box.scrollTop), 300, "who scrolls stays where he is");
+    await page.getByRole("button", { name: "Resume" }).click();
+    await until(async () => await list.evaluate((box) => box.scrollTop) === 0);
+
     await page.getByLabel("Search here").fill("needle");
     await until(async () => await page.getByRole("row").count() === 2, "a heading and the one row");
     assert.equal(await page.locator("mark").innerText(), "needle");

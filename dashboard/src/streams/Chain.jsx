@@ -24,7 +24,7 @@ export function Chain({ event }) {
                 <p class="muted">{search.busy ? "Looking for causes and effects…" : links.length ?
                     "Nothing that belongs to it was found in what was looked at." :
                     "It names no correlationid, causationid or traceparent, and no event nearby names it as its cause."}</p>}
-            {more && <p class="note">More than {count(events.length)} events belong to it; these are the nearest.</p>}
+            {more && <p class="muted">More than {count(events.length)} events belong to it; these are the nearest.</p>}
             <Fault error={search.error} retry={search.goOn} />
             <p class="chain-foot">
                 <span class="muted">

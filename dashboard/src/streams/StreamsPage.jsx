@@ -32,7 +32,7 @@ export function StreamsPage() {
             <div class="bar">
                 <input type="search" class="bar-search" value={search} placeholder="Search by name, description or label"
                     aria-label="Search streams by name, description or label" onInput={(event) => setSearch(event.currentTarget.value)} />
-                <label class="check">
+                <label class="bar-check">
                     <input type="checkbox" checked={own === "1"} onChange={(event) => setOwn(event.currentTarget.checked ? "1" : "")} />
                     Weir’s own
                 </label>

@@ -83,7 +83,7 @@ function Gaps({ gaps }) {
     }
     const began = gaps.some((gap) => gap.error);
 
-    return <p class="note warn" role="status">{began ?
+    return <p class="tail-note" role="status">{began ?
         "The stream was deleted and made again, or its database restored: this tail began anew." :
         "Retention removed events before they could be read here: some are missing."}</p>;
 }

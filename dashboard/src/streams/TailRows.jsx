@@ -24,7 +24,7 @@ export function TailRows({ rows, term, selected, onSelect, tail }) {
     };
 
     return <Windowed label="Events, newest first" count={rows.length} columns={COLUMNS} rowHeight={narrow ? 58 : 32} row={row} head={<Head />}
-        top={tail.kept.held} onAway={(away) => away && tail.hold()} />;
+        following={!tail.kept.held} onAway={(away) => away && tail.hold()} />;
 }
 
 function Head() {

@@ -5,8 +5,8 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const BEYOND = 4;          /* rows above and below, for quick scrolling */
 
-/* row(index) renders one; onAway is told when the reader scrolls away from the top (true) or back (false). */
-export function Windowed({ count, rowHeight, row, label, head, columns, onAway, top }) {
+/* row(index) renders one; onAway is told when the reader scrolls away from the top (true) or back (false); following: the top is shown. */
+export function Windowed({ count, rowHeight, row, label, head, columns, onAway, following }) {
     const box = useRef(null);
     const [view, setView] = useState({ top: 0, height: 600 });
     const first = Math.max(0, Math.min(count, Math.floor(view.top / rowHeight) - BEYOND));
@@ -19,8 +19,10 @@ export function Windowed({ count, rowHeight, row, label, head, columns, onAway, 
         return () => watch.disconnect();
     }, []);
     useLayoutEffect(() => {
-        box.current.scrollTop = 0;
-    }, [top]);
+        if (following) {
+            box.current.scrollTop = 0;
+        }
+    }, [following]);
     const scrolled = () => {
         const at = box.current.scrollTop;
         setView((old) => (old.top === at ? old : { ...old, top: at }));
