@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { crossings, joined, layersOf, layout } from "../../dashboard/src/sagas/layout.js";
 import { rowsOf, scaleOf } from "../../dashboard/src/sagas/spans.js";
 import { definitionText, placeOf } from "../../dashboard/src/sagas/text.js";
-import { axe, call, login, open, until, visit } from "./rig.mjs";
+import { axe, call, login, open, shot, until, visit } from "./rig.mjs";
 
 const LONG = "12345678901234567890";           // JSON.parse would lose its last digits
 const calls = [];                              // "POST /reserve <body>", as they came
@@ -36,8 +36,15 @@ const state = (page, word) => page.locator(".facts").first().getByText(word, { e
 const heading = (page, name) => page.getByRole("heading", { name, exact: true });
 const one = (saga, id) => call("GET", `/v1/sagas/${saga}/instances/${id}`);
 
+/* The instance's page asks every 4 s: without that, only what it hears live can bring it on. */
+function withoutPolls() {
+    const later = window.setTimeout;
+    window.setTimeout = (fn, ms, ...rest) => (ms === 4000 ? 0 : later(fn, ms, ...rest));
+}
+
 test("a saga is defined in the editor, drawn, and followed to its end with a signal and an approval", async () => {
     const page = await open({ expected: [/422/] });
+    await page.addInitScript(withoutPolls);
     await login(page, { route: "/sagas" });
     await page.getByText("There are no sagas").waitFor();
     await page.getByRole("link", { name: "Define a saga" }).first().click();
@@ -57,7 +64,7 @@ test("a saga is defined in the editor, drawn, and followed to its end with a sig
     await heading(page, "orders").waitFor();
 
     await page.getByRole("button", { name: "Start an instance…", exact: true }).click();
-    await page.getByLabel("Id").fill("o/1".replace("/", "%"));
+    await page.getByLabel("Id").fill("o%1");
     await page.getByLabel("Input").fill(`{"total": ${LONG}}`);
     await page.getByRole("button", { name: "Start", exact: true }).click();
     await heading(page, "o%1").waitFor();
@@ -78,7 +85,7 @@ test("a saga is defined in the editor, drawn, and followed to its end with a sig
     await page.getByRole("button", { name: "Approve", exact: true }).click();
     await state(page, "completed").waitFor();
     await node(page, "ship", "succeeded.*the pivot").waitFor();
-    await page.getByText("“looks good”").or(page.getByText("Completed", { exact: true })).first().waitFor();
+    await page.getByText("Completed", { exact: true }).waitFor();
     const ended = (await one("orders", "o%251")).body;
     assert.equal(ended.steps[2].result.comment, "looks good");
     assert.ok(calls.some((text) => text.startsWith("POST /ship")));
@@ -120,11 +127,12 @@ test("what is paused is found, retried one by one and in bulk, skipped and cance
     await page.getByRole("link", { name: "4 paused of pickup" }).click();
     await page.getByRole("link", { name: "p-1" }).click();
     await node(page, "carrier", "failed").waitFor();
-    await axe(page, "saga-paused");
+    await shot(page, "saga-paused-light");
     await page.getByRole("button", { name: "Skip step…", exact: true }).click();
     await page.getByRole("dialog").getByLabel("Comment").fill("by phone");
     await page.getByRole("dialog").getByRole("button", { name: "Skip step", exact: true }).click();
     await node(page, "end", "waiting").waitFor();
+    await node(page, "carrier", "skipped").waitFor();
     assert.equal((await one("pickup", "p-1")).body.steps[1].status, "skipped");
     await page.getByText("skipped by tester: “by phone”").waitFor();
 

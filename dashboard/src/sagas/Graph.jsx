@@ -40,7 +40,7 @@ export function Graph({ steps, label, lookOf, linkOf, selected }) {
     const passed = (name) => /^(good|warn)$/.test(lookOf?.(byName.get(name))?.tone ?? "");
     return (
         <div class="saga-graph" role="region" aria-label={label} tabIndex={0} ref={frame}>
-            <div class="saga-canvas" style={{ width: `${width}px`, height: `${height}px` }}>
+            <div class={`saga-canvas ${size.width < 120 ? "narrow" : ""}`} style={{ width: `${width}px`, height: `${height}px` }}>
                 <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true" focusable="false">
                     {edges.map(({ from, to, path }) => (
                         <path key={`${from} ${to}`} d={path} class={passed(from) ? "passed" : undefined} />

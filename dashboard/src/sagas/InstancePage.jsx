@@ -75,6 +75,9 @@ function Instance({ saga, instance, text, records, more, back, stuck, found }) {
     }, [selected.name, selected.status]);
     return (
         <>
+            <p class="unseen" role="status">
+                {instance.id} is {instance.state}
+            </p>
             <Facts {...{ saga, instance, live: found.live }} />
             <Cause instance={instance} stuck={stuck} linkOf={linkOf} back={back} />
             <div class="saga-columns">
@@ -118,6 +121,7 @@ function interesting(instance, back, stuck) {
     return (
         steps.find((step) => step.name === stuck[0]?.name) ??
         (forward ? (steps.find(asks) ?? steps.find(goesOn)) : undefined) ??
+        steps.find((step) => step.name === instance.cause?.step) ??
         steps.find((step) => step.status === "failed") ??
         steps.reduce(later, steps[0])
     );

@@ -1,6 +1,6 @@
 import { useMemo } from "preact/hooks";
-import { hrefOf } from "../kit/route.js";
-import { mayAll } from "../kit/rights.js";
+import { hrefOf, Link } from "../kit/route.js";
+import { may, mayAll } from "../kit/rights.js";
 import { at, members } from "../kit/json.js";
 import { Badge } from "../parts/Badge.jsx";
 import { Card } from "../parts/Card.jsx";
@@ -97,6 +97,8 @@ function Deed({ deed, text, of = "" }) {
                         <code>{mayAll() ? <a href={hrefOf("/targets")}>{deed.target}</a> : deed.target}</code>
                     </Fact>
                 )}
+                <EventLink at={deed.kind === "publish" ? deed.answer : null} title="Published" />
+                <EventLink at={deed.status === "succeeded" && deed.result?.type ? deed.result : null} title="Came" />
             </dl>
             {deed.error && (
                 <p class="saga-error" role="note">
@@ -108,6 +110,18 @@ function Deed({ deed, text, of = "" }) {
             {deed.request && <Part title="What was sent" of={of} text={part.request} />}
             {deed.answer && <Part title="What came" of={of} open={Boolean(deed.error)} text={part.answer} />}
         </>
+    );
+}
+
+/* To an event of which the place is known, where the token may read it. */
+function EventLink({ at: place, title }) {
+    const { stream, partition, offset } = place ?? {};
+    return !stream || offset === undefined || !may("subscribe", stream) ? null : (
+        <Fact title={title}>
+            <Link to={`/streams/${encodeURIComponent(stream)}/events/${partition}/${offset}`}>
+                {stream} {partition}/{offset}
+            </Link>
+        </Fact>
     );
 }
 

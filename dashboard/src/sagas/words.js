@@ -46,7 +46,7 @@ export function lookOf(step, back) {
         case "held":
             return { word: "held", tone: "none" };
         default:
-            return { word: step.begun ? "skipped" : "dropped", tone: "none" };
+            return { word: step.error ? "skipped" : "dropped", tone: "none" };
     }
 }
 
