@@ -92,6 +92,16 @@ enum err handle_ui(struct request *rq, struct reply *rp)
     return reply_asset(rq, rp, SLICE("/ui"), UI_CSP);
 }
 
+/* What people type: the page's addresses are relative to /ui. */
+enum err handle_ui_slash(struct request *rq, struct reply *rp)
+{
+    enum err e = reply_empty(rp, 308);
+
+    if (!e)
+        reply_header(rq, rp, "Location", "../ui");
+    return e;
+}
+
 enum err handle_ui_asset(struct request *rq, struct reply *rp)
 {
     return reply_asset_of(rq, rp, "/ui", UI_CSP);

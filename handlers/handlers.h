@@ -8,7 +8,8 @@
 
 /* docs.c: what a newcomer looks at; all public, none blocks */
 handler_fn handle_root, handle_version;
-handler_fn handle_openapi_json, handle_openapi_yaml, handle_docs, handle_docs_asset, handle_ui, handle_ui_asset;
+handler_fn handle_openapi_json, handle_openapi_yaml, handle_docs, handle_docs_asset;
+handler_fn handle_ui, handle_ui_slash, handle_ui_asset;
 handler_fn handle_problem;
 
 /* ops.c */

@@ -18,6 +18,7 @@ const struct route routes[] = {
     { "getDocs", "GET", "/docs", PERM_NONE, 0, false, handle_docs, NULL },
     { "getDocsAsset", "GET", "/docs/{asset}", PERM_NONE, 0, false, handle_docs_asset, NULL },
     { "getUi", "GET", "/ui", PERM_NONE, 0, false, handle_ui, NULL },
+    { "getUiSlash", "GET", "/ui/", PERM_NONE, 0, false, handle_ui_slash, NULL },
     { "getUiAsset", "GET", "/ui/{asset}", PERM_NONE, 0, false, handle_ui_asset, NULL },
     { "getProblem", "GET", "/problems/{code}", PERM_NONE, 0, false, handle_problem, NULL },
 

@@ -140,6 +140,7 @@ def test_the_page_and_its_files_are_small_and_bound_to_their_origin(client):
     assert total < MOST, f"{total} bytes compressed"
     assert "preact" in client.get("/ui/licences.txt", token="").expect(200).body.decode()
     client.get("/ui/none.js", token="").problem(404, "not-found")
+    assert client.get("/ui/", token="").expect(308).headers["location"] == "../ui"
 
 
 def test_the_bundle_keeps_out_what_the_policy_forbids(client):

@@ -21,6 +21,8 @@ export const LOOKS = [
     { name: "phone-dark", colorScheme: "dark", viewport: { width: 390, height: 844 } },
 ];
 
+export const SOME = [LOOKS[0], LOOKS[3]];
+
 export async function control(act, more = {}) {
     const answer = await fetch(`${process.env.WEIR_CONTROL}/${act}`, { method: "POST", body: JSON.stringify(more) });
     const body = await answer.json();
@@ -109,9 +111,9 @@ async function look(page, one) {
 }
 
 /* axe-core over the page as it is, light and dark, desktop and phone; a picture of each if WEIR_SHOTS=1. By the debugger's way in, as the
- * page's own policy lets no foreign script in. */
-export async function axe(page, name) {
-    for (const one of LOOKS) {
+ * page's own policy lets no foreign script in. looks: SOME is enough for a dialog over a page that is looked at elsewhere. */
+export async function axe(page, name, looks = LOOKS) {
+    for (const one of looks) {
         await look(page, one);
         const found = await page.evaluate(`${AXE};axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ["violations"] })`);
         const said = found.violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.target} ${node.html.slice(0, 200)} ${

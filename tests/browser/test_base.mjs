@@ -1,7 +1,7 @@
 /* Logging in, what a token may not do, the gateway restarted under the open page, and what all pages have in common. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { axe, call, control, login, open, until, url, visit } from "./rig.mjs";
+import { SOME, axe, call, control, login, open, until, url, visit } from "./rig.mjs";
 
 const heading = (page, name) => page.getByRole("heading", { level: 1, name, exact: true });
 const fresh = async (t, options) => {
@@ -27,7 +27,7 @@ test("a token is refused with the reason, and accepted; a shared link opens its 
     await axe(page, "api");
     await visit(page, "/nowhere");
     await page.getByText("This link leads nowhere.").waitFor();
-    await axe(page, "nowhere");
+    await axe(page, "nowhere", SOME);
 });
 
 test("every page of the navigation opens, by keyboard too; the shortcuts are listed; forgetting the token ends it", async (t) => {
@@ -46,7 +46,7 @@ test("every page of the navigation opens, by keyboard too; the shortcuts are lis
     await page.keyboard.press("?");
     const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
     await help.getByText("Go to Dead letters").waitFor();
-    await axe(page, "shortcuts");
+    await axe(page, "shortcuts", SOME);
     await page.keyboard.press("Escape");
     await help.waitFor({ state: "detached" });
     await page.getByRole("button", { name: /^tester/ }).click();
@@ -80,7 +80,7 @@ test("a token that ends is renewed in its place; the page stays", async (t) => {
     await visit(page, "/?back=1");
     const dialog = page.getByRole("dialog", { name: "The token is not accepted any more" });
     await dialog.waitFor();
-    await axe(page, "renew");
+    await axe(page, "renew", SOME);
     await page.keyboard.press("Escape");
     await dialog.getByLabel("Token").fill((await control("token", { sub: "somebody new" })).token);
     await page.keyboard.press("Enter");

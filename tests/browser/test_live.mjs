@@ -86,7 +86,13 @@ test("the newest user has the one connection; the one before gets it back and go
     assert.deepEqual((await heard(page, "one")).events, upTo(3));
 });
 
-test("a ticket is renewed before it ends", async () => {
+/* As the browser says it when another tab is looked at. */
+const look = (page, away) => page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}, away);
+
+test("a ticket is renewed before it ends; a tab that nobody looks at gives its stream back, and misses nothing", async () => {
     await call("PUT", "/v1/streams/renewed", {});
     const page = await probe();
     await page.clock.install();
@@ -101,7 +107,16 @@ test("a ticket is renewed before it ends", async () => {
         await page.clock.runFor(200);
         return (await heard(page, "a")).events.length === 2;
     });
-    assert.deepEqual((await heard(page, "a")).events, [0, 1]);
+    await look(page, true);
+    await page.clock.fastForward("01:05");
+    await until(async () => (await heard(page, "a")).states.at(-1) === "off");
+    await publish("renewed", 2);
+    await look(page, false);
+    await until(async () => {
+        await page.clock.runFor(200);
+        return (await heard(page, "a")).events.length === 3;
+    });
+    assert.deepEqual((await heard(page, "a")).events, upTo(3));
 });
 
 test("digits are handed over as they were sent; what cannot be read ends with its reason", async () => {
