@@ -34,7 +34,7 @@ export const REASONS = {
     paused: { title: "The group is paused", help: "Nothing is handed out until it is resumed.", enough: true },
     "in-flight-cap": {
         title: "As many events are in flight as may be",
-        help: "Workers hold them until they ack, or until the deadline passes. Add no workers: find out why they do not finish, or raise max_in_flight.",
+        help: "Workers hold them until they ack or the deadline passes. Find out why they do not finish, or raise max_in_flight.",
     },
     "retry-cap": {
         title: "Too many events wait for a retry",
