@@ -90,13 +90,14 @@ def test_the_guide_of_consumer_groups_works_when_pasted(fresh):
 
 def test_the_guide_of_dead_letters_works_when_pasted(fresh):
     steps = [None, *map(values, paste(fresh, page("docs/dead-letters.md"))[1:])]
-    make, summary, one, parked, merged, patched, redriven, many, jobs, discarded, auto, told = steps[1:]
+    make, summary, one, parked, merged, patched, tried, redriven, many, jobs, discarded, auto, told = steps[1:]
     assert [value["done"] for value in make[-3:]] == [value["done"] for value in make[-3:] if len(value["done"]) == 1]
     assert sorted((kind["count"], kind["error"]["type"]) for kind in summary) == [(1, "ValueError"), (2, "KeyError")]
     assert one[0]["event"]["subject"] == "p-1" and one[0]["attempts"][0]["consumer"] == "ledger-7"
     assert [letter[1] for letter in parked] == ["p-3", "p-2", "p-1"]
     assert merged == [[{"amount": 12.5, "currency": "EUR"}, {"amount": "12,50", "currency": "EUR"}]]
     assert patched == [{"amount": 12.5, "currency": "EUR", "note": "was a text"}]
+    assert tried == [{"amount": 13, "currency": "EUR", "note": "was a text"}]
     assert redriven[0]["state"] == "redriven" and redriven[-1] == {"state": "resolved", "redrives": 1}
     assert many == [{"matched": 2, "failing_schema": 0}]
     assert jobs[:2] == [{"state": state, "matched": 2, "done": 1, "failed": 0} for state in ("running", "cancelled")]
