@@ -90,7 +90,7 @@ function Missing({ found, stream, partition, offset }) {
 function Actions({ found }) {
     const [copying, setCopying] = useState(false);
     const { event, text } = found;
-    const { type, subject, correlationid, partitionkey } = event;
+    const { type, subject, correlationid, partitionkey, datacontenttype, dataschema } = event;
 
     return (
         <>
@@ -99,7 +99,7 @@ function Actions({ found }) {
             {may("publish", event.stream) && !isOwn(event.stream) && event.data_base64 === undefined &&
                 <button type="button" onClick={() => setCopying(true)}>Publish a copy</button>}
             {copying && <Publish stream={event.stream} onClose={() => setCopying(false)} from={{
-                attributes: { type, subject: subject ?? "", correlationid, partitionkey, causationid: event.id }, data: dataOf(text) ?? "",
+                attributes: { type, subject: subject ?? "", correlationid, partitionkey, datacontenttype, dataschema, causationid: event.id }, data: dataOf(text) ?? "",
             }} />}
         </>
     );

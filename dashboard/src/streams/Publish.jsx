@@ -7,6 +7,7 @@ import { Copy } from "../parts/Copy.jsx";
 import { Dialog } from "../parts/Dialog.jsx";
 import { Field } from "../parts/Field.jsx";
 import { JsonEditor } from "../parts/JsonEditor.jsx";
+import { pairsOf } from "./settings.js";
 
 const MORE = [
     ["id", "Event id", "Left out, Weir makes one. The same id twice is a duplicate."],
@@ -30,11 +31,12 @@ export function eventText(attributes, data) {
 export function Publish({ stream, from = {}, onClose, onDone }) {
     const [attributes, setAttributes] = useState({ type: "", subject: "", ...from.attributes });
     const [data, setData] = useState(from.data ?? "{}");
+    const [others, setOthers] = useState("");
     const [key, setKey] = useState("");
     const [receipt, setReceipt] = useState(null);
     const set = (name) => (event) => setAttributes({ ...attributes, [name]: event.currentTarget.value });
     const call = {
-        method: "POST", path: api.path`/v1/streams/${stream}/events`, body: eventText(attributes, data),
+        method: "POST", path: api.path`/v1/streams/${stream}/events`, body: eventText({ ...pairsOf(others), ...attributes }, data),
         headers: key ? { "Idempotency-Key": key } : undefined,
     };
     const done = (answer) => {
@@ -62,6 +64,9 @@ export function Publish({ stream, from = {}, onClose, onDone }) {
                                 inputMode={name === "expectedversion" ? "numeric" : undefined} />
                         </Field>
                     ))}
+                    <Field label="Other attributes" hint="One name=value a line; names of lower-case letters and digits.">
+                        <textarea rows={2} value={others} spellcheck={false} onInput={(event) => setOthers(event.currentTarget.value)} />
+                    </Field>
                     <Field label="Idempotency key" hint="The same request under the same key is answered as the first time.">
                         <input value={key} autocomplete="off" spellcheck={false} onInput={(event) => setKey(event.currentTarget.value)} />
                     </Field>

@@ -36,12 +36,16 @@ export function Tail({ stream, partitions }) {
         tail.hold();
         setSelected(next ?? selected);
     };
+    const close = () => {
+        document.querySelector(".tail-row.selected button")?.focus({ preventScroll: true });
+        setSelected(null);
+    };
     useKeys("Live tail", {
         " ": [() => (kept.held ? tail.goOn() : tail.hold()), "Pause or resume"],
         "/": [() => search.current?.focus(), "Search in what is kept"],
         j: [() => move(1), "The next event below"],
         k: [() => move(-1), "The next event above"],
-        Escape: [() => setSelected(null), "Close the event"],
+        Escape: [close, "Close the event"],
     });
 
     return (
@@ -58,7 +62,7 @@ export function Tail({ stream, partitions }) {
                 {rows.length ? (
                     <TailRows rows={rows} term={term} stream={stream} selected={selected} onSelect={setSelected} tail={tail} />
                 ) : <Nothing tail={tail} term={term} filtered={Boolean(type || subject || partition)} />}
-                {selected && <Preview row={selected} stream={stream} onClose={() => setSelected(null)} onSubject={setSubject} />}
+                {selected && <Preview row={selected} stream={stream} onClose={close} onSubject={setSubject} />}
             </div>
         </div>
     );

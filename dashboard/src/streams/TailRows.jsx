@@ -49,9 +49,18 @@ function Row({ row, index, term, selected, onPress, onOpen, onReach }) {
             </span>
             <span role="cell" class="tail-type"><Marked text={event.type} term={term} /></span>
             <span role="cell" class="tail-subject"><Marked text={event.subject ?? "–"} term={term} /></span>
-            <span role="cell" class="tail-data"><Marked text={excerpt(dataText(row.text), term)} term={term} /></span>
+            <span role="cell" class="tail-data"><Marked text={cut(row, term)} term={term} /></span>
         </div>
     );
+}
+
+/* Once for each term: an event may have a megabyte. */
+function cut(row, term) {
+    if (row.cutFor !== term) {
+        row.cutFor = term;
+        row.cut = excerpt(dataText(row.text), term);
+    }
+    return row.cut;
 }
 
 export function Marked({ text, term }) {

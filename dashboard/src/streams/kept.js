@@ -22,7 +22,7 @@ export function endHistory(kept) {
 
 /* items: [{ event, text, cursor }] in the order in which they came; fresh: they are no history. */
 export function addEvents(kept, items, fresh, now = performance.now()) {
-    const rows = items.map((item) => ({ ...item, seq: ++kept.seq, size: item.text.length }));
+    const rows = items.map((item) => rowOf(kept, item));
 
     kept.total += rows.length;
     if (fresh) {
@@ -37,6 +37,14 @@ export function addEvents(kept, items, fresh, now = performance.now()) {
     if (!kept.held) {
         trim(kept);
     }
+}
+
+/* What was parsed of its data is let go: the text has it, once and exactly. */
+function rowOf(kept, { event, text, cursor }) {
+    if (typeof event.data === "object") {
+        event.data = undefined;
+    }
+    return { event, text, cursor, seq: ++kept.seq, size: text.length, term: null, hit: false, cutFor: null, cut: "" };
 }
 
 /* So much waits that nothing more should be fetched: the rest stays in the stream until the view goes on. */

@@ -15,7 +15,7 @@ export function formOf(stream) {
 }
 
 export function bodyOf(form) {
-    return { ...form, partitions: Number(form.partitions), labels: labelsOf(form.labels) };
+    return { ...form, partitions: Number(form.partitions), labels: pairsOf(form.labels) };
 }
 
 /* A merge-patch of what differs; a label that is gone must be said to be null. */
@@ -30,7 +30,7 @@ export function patchOf(stream, form) {
 }
 
 /* One `name=value` a line. */
-function labelsOf(text) {
+export function pairsOf(text) {
     const lines = text.split("\n").map((line) => line.trim()).filter(Boolean);
 
     return Object.fromEntries(lines.map((line) => {
