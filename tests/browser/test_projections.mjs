@@ -70,6 +70,10 @@ test("a projection is defined, with what is wrong beside the form, and its state
     await axe(page, "projections-states");
     await visit(page, "/projections/orders?tab=states&key=..");     // no name that a path can hold
     await page.getByRole("region", { name: "..", exact: true }).getByText("Version 1: events").waitFor();
+    await state(page, "s-1").waitFor();
+    await page.locator("h1").focus();
+    await page.keyboard.press("j");
+    await page.getByRole("region", { name: "s-1", exact: true }).waitFor();
     await page.close();
 });
 
@@ -86,6 +90,9 @@ test("a rebuild shows how far it is and where it stops, while the old states are
     await editor.fill(text.replace('"count": "/orders"', '"increment": {"/total": {"from": "/data/total", "default": 0}}'));
     await page.getByText("on differs: all states are built anew").waitFor();
     await axe(page, "projections-edit");
+    await visit(page, "/projections/totals");    // what was not saved is still there
+    await page.getByRole("link", { name: "Edit", exact: true }).click();
+    await page.getByText("on differs: all states are built anew").waitFor();
     await page.getByRole("button", { name: "Save", exact: true }).click();
 
     await page.getByRole("heading", { name: "Its rebuild has stopped" }).waitFor();

@@ -67,24 +67,38 @@ function useTaken(name) {
     return Boolean(name) && data === name;
 }
 
+const drafts = new Map();                      // name -> {text, start}: what was not saved, while the tab lives
+
 /* One that there is. What somebody else saves meanwhile is told, and not overwritten unseen. */
 export function EditProjectionPage() {
     const { params } = useRoute();
     const name = params.projection;
-    const [start, setStart] = useState(null);  // {text, updated} that was opened
+    const [start, setStart] = useState(null);  // {name, text, updated} that was opened
     const [text, setText] = useState("");
     const { data, error, loading, stale, reload } = usePoll(
         (signal) => api.get(api.path`/v1/projections/${name}`, { signal }), POLL_MS, [name]);
+    const begin = (draft) => {
+        setStart(draft.start);
+        setText(draft.text);
+    };
     const open = () => {
         const found = pretty(definitionOf(data.text));
-        setStart({ name, text: found, updated: data.body.updated });
-        setText(found);
+        drafts.delete(name);
+        begin({ text: found, start: { name, text: found, updated: data.body.updated } });
     };
     useEffect(() => {
         if (data && start?.name !== data.body.name) {
-            open();
+            if (drafts.has(name)) {
+                begin(drafts.get(name));
+            } else {
+                open();
+            }
         }
     }, [data]);
+    const write = (typed) => {
+        drafts.set(name, { text: typed, start });
+        setText(typed);
+    };
     const crumbs = [...CRUMBS, { title: name, to: to(name) }];
     if (error?.status === 404) {
         return (
@@ -106,7 +120,7 @@ export function EditProjectionPage() {
                             <button type="button" onClick={open}>Load that, and lose your changes</button>
                         </p>
                     )}
-                    <Editor {...{ name, text, setText }} before={start.text} label="Save"
+                    <Editor {...{ name, text }} setText={write} before={start.text} label="Save" onSaved={() => drafts.delete(name)}
                         why={text === start.text ? "Nothing has changed" : undefined} />
                 </Card>
             )}
@@ -114,7 +128,7 @@ export function EditProjectionPage() {
     );
 }
 
-function Editor({ name, text, setText, before, label, why }) {
+function Editor({ name, text, setText, before, label, why, onSaved }) {
     const broken = check(text);
     const docs = <a href="docs#/projections/putProjection" target="_blank" rel="noopener">What may stand here</a>;
     const hint = <>streams, key and on decide what is folded; all else has a default. {docs} (in a new tab)</>;
@@ -132,7 +146,10 @@ function Editor({ name, text, setText, before, label, why }) {
             {before && !broken && text !== before && <Diff before={before} after={text} labels={["Now", "Yours"]} />}
             <p><Action label={label} tone="primary" disabledWhy={why ?? (broken ? "The definition is not JSON yet" : undefined)}
                 call={{ method: "PUT", path: api.path`/v1/projections/${name}`, body: text }}
-                said={`${name} was saved`} onDone={() => go(to(name))} /></p>
+                said={`${name} was saved`} onDone={() => {
+                    onSaved?.();
+                    go(to(name));
+                }} /></p>
         </>
     );
 }

@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { count } from "../kit/format.js";
+import { useKeys } from "../kit/keys.js";
 import { useQueryState, useRoute } from "../kit/route.js";
 import { Empty } from "../parts/Empty.jsx";
 import { Fault } from "../parts/Fault.jsx";
@@ -27,6 +28,16 @@ export function States({ projection: { name, build, indexes } }) {
     const where = [conditions].flat().filter(Boolean);
     const onChange = (batch) => batch.forEach(({ event, text }) => event.key === chosen && told.current?.(text));
     const { list, live, more, reload } = useStates({ name, build, prefix, where, paused, onChange });
+    const step = (by) => {
+        const i = list.rows.findIndex((row) => row.key === chosen);
+        setChosen(list.rows[Math.max(0, Math.min(list.rows.length - 1, i + by))]?.key ?? chosen);
+    };
+    useKeys("States", {
+        " ": [() => setPaused(!paused), "Pause changes, or go on"],
+        j: [() => step(1), "The next state"],
+        k: [() => step(-1), "The state before"],
+        Escape: [() => setChosen(""), "Close the state"],
+    });
 
     return (
         <div class={`states ${chosen ? "with-one" : ""}`}>
