@@ -5,13 +5,14 @@ import { token } from "../kit/session.js";
 import { NONE, changed, paged } from "./states.js";
 
 const PAGE = 50, SEARCHES = 5;                 // a search without an index may answer pages that hold nothing
+const FEW = 20, PAUSE = 500;                   // changes that are shown at once; ms between two times that more are
 
 /* The list of states, page by page, and what changes in it meanwhile. build: the one that is read; another one has other states.
  * -> {list, live, more(), reload()} */
 export function useStates({ name, build, prefix, where, paused, onChange }) {
     const [list, setList] = useState(NONE);
     const [round, setRound] = useState(0);
-    const asked = useRef(null);
+    const asked = useRef(null), waiting = useRef({ batch: [], timer: null });
     const path = api.path`/v1/projections/${name}/state`;
     const filter = JSON.stringify([name, build, prefix, where, round, token.value]);
 
@@ -40,15 +41,33 @@ export function useStates({ name, build, prefix, where, paused, onChange }) {
         const abort = asked.current = new AbortController();
         setList(NONE);
         load(null);
-        return () => abort.abort();
+        return () => {
+            abort.abort();
+            clearTimeout(waiting.current.timer);
+            waiting.current = { batch: [], timer: null };
+        };
     }, [filter]);
+
+    const show = (batch) => setList((old) => changed(old, batch, where));
+    const take = (batch) => {
+        const { batch: all } = waiting.current;
+        if (!all.length && batch.length <= FEW) {
+            show(batch);
+            return;
+        }
+        all.push(...batch);
+        waiting.current.timer ??= setTimeout(() => {
+            waiting.current = { batch: [], timer: null };
+            show(all);
+        }, PAUSE);
+    };
 
     const reload = () => setRound((n) => n + 1);
     const live = useLive({
         path: list.position === undefined ? null : api.path`/v1/projections/${name}/changes`,
         query: { after: list.position ?? undefined, prefix: prefix || undefined }, paused,
         onBatch: (batch) => {
-            setList((old) => changed(old, batch, where));
+            take(batch);
             onChange?.(batch);
         },
         onGap: reload,
