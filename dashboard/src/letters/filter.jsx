@@ -41,7 +41,7 @@ function Text({ name, label, value = "", change, placeholder }) {
 
     return (
         <Field label={label}>
-            <input value={typed} placeholder={placeholder} autocomplete="off" spellcheck={false}
+            <input type="search" value={typed} placeholder={placeholder} autocomplete="off" spellcheck={false}
                 onInput={(event) => setTyped(event.currentTarget.value)}
                 onChange={() => change({ [name]: typed.trim() || undefined })} />
         </Field>
