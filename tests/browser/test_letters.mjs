@@ -61,6 +61,7 @@ test("a worker fails, its letter is repaired, redriven and done", async () => {
     await page.getByRole("link", { name: /DecimalError/ }).click();       /* it came by itself */
     await page.getByRole("link", { name: /OrderPlaced/ }).waitFor();
     await page.keyboard.press("j");
+    await page.locator("tr.selected a:focus").waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "OrderPlaced o-1" }).waitFor();
     await page.getByText("12345678901234567890").waitFor();
@@ -91,14 +92,20 @@ test("a worker fails, its letter is repaired, redriven and done", async () => {
     assert.ok(kept.includes(BYTES.replace('"59,80"', "59.80")) && kept.includes(BYTES), kept);
     await history.getByText("Repaired").waitFor();
 
-    await page.keyboard.press("r");
-    await page.getByLabel("Reason").fill("total was a text");
-    await page.keyboard.press("Enter");
-    await page.getByText("Sent back to billing.").waitFor();
-    const [again] = await receive("shop");
+    const redrive = async (reason) => {
+        await page.keyboard.press("r");
+        await page.getByLabel("Reason").fill(reason);
+        await page.keyboard.press("Enter");
+        await page.getByText("Sent back to billing.").waitFor();
+        return receive("shop");
+    };
+    await finish("shop", "reject", await redrive("try it"), { type: "StillClosed", message: "the shop is closed" });
+    await page.getByText("Dead again after a redrive.").waitFor();
+    await page.getByRole("region", { name: "Why it died" }).getByText("StillClosed").waitFor();
+    const [again] = await redrive("total was a text");
     assert.equal(again.event.data.total, 59.8);
     await finish("shop", "ack", [again]);
-    await page.getByText("Done: billing acknowledged it after a redrive.").waitFor();
+    await page.getByText("Done: billing acknowledged it after 2 redrives.").waitFor();
     await history.getByText("total was a text").waitFor();
     await history.getByText("Acknowledged").waitFor();
     assert.ok(await page.getByRole("button", { name: "Redrive", exact: true }).isDisabled());

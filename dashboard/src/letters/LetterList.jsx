@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { get, path as pathOf } from "../kit/api.js";
 import { useKeys } from "../kit/keys.js";
 import { usePoll } from "../kit/poll.js";
@@ -45,7 +45,7 @@ function useRowKeys(stream, ids) {
     };
     const open = (query) => here && go(target(stream, at), { query });
 
-    useEffect(() => {
+    useLayoutEffect(() => {         /* before the next key comes */
         listed.at = at;
         document.querySelector("tr.selected .row-link")?.focus();
     }, [at, here]);

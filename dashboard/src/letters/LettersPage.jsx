@@ -17,7 +17,7 @@ import "./letters.css";
 
 const STREAMS_A_PAGE = 20;
 const EVERY = 5000;
-const NAMES_EVERY = 30000;          /* the list of streams changes seldom */
+const NAMES_EVERY = 10000;          /* the list of streams changes seldom */
 
 /* Names are asked for now and then, summaries of the first `most` streams at each poll. */
 function useTriage(query, most) {
