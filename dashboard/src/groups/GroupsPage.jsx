@@ -13,9 +13,12 @@ import { Page } from "../parts/Page.jsx";
 import { Pager } from "../parts/Pager.jsx";
 import { Table } from "../parts/Table.jsx";
 import { CreateGroup } from "./CreateGroup.jsx";
-import { GROUPS_A_PAGE, groupsBeyond, keyOf, loadFigures, loadGroups } from "./load.js";
+import { GROUPS_A_PAGE, definitionsOf, groupsBeyond, keyOf, loadFigures, loadGroups } from "./load.js";
 import { standing } from "./words.js";
 import "./groups.css";
+
+const LISTED_MS = 60000;
+const BEYOND = 20; // of the groups known by their figures alone, so many are asked for
 
 const pathOf = ({ stream, name }) => api.path`/groups/${stream}/${name}`;
 
@@ -58,7 +61,7 @@ const worse = (a, b) =>
 function useRows(stream, search) {
     const [pages, setPages] = useState(1);
     const [limit, setLimit] = useState(GROUPS_A_PAGE);
-    const list = usePoll((signal) => loadGroups({ stream, pages }, signal), 60000, [stream]);
+    const list = usePoll((signal) => loadGroups({ stream, pages }, signal), LISTED_MS, [stream]);
     const fits = fitting(search.toLowerCase().split(" "));
     const listed = (list.data?.groups ?? []).filter(fits);
     const asked = mayAll() ? listed : listed.slice(0, limit);
@@ -74,8 +77,12 @@ function useRows(stream, search) {
             figures.reload();
         }
     }, [search, limit, list.data]);
-    const found = list.data ? [...listed, ...groupsBeyond(list.data, figures.data).filter(fits)] : [];
-    const rows = found.map((group) => ({ ...group, figures: figures.data?.get(keyOf(group)) })).sort(worse);
+    const withFigures = (group) => ({ ...group, figures: figures.data?.get(keyOf(group)) });
+    const beyond = list.data ? groupsBeyond(list.data, figures.data).filter(fits).map(withFigures).sort(worse) : [];
+    const looked = [...new Set(beyond.slice(0, BEYOND).map((group) => group.stream))].sort();
+    const definitions = usePoll((signal) => definitionsOf(looked, signal), LISTED_MS, [looked.join(" ")]);
+    const found = [...listed.map(withFigures), ...beyond.map((group) => ({ ...group, ...definitions.data?.get(keyOf(group)) }))];
+    const rows = found.sort(worse);
     return {
         list,
         figures,

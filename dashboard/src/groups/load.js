@@ -69,6 +69,12 @@ export function groupsBeyond({ streams, more }, figures) {
         .filter((group) => !known.has(group.stream));
 }
 
+/* The groups of these streams by keyOf. */
+export async function definitionsOf(streams, signal) {
+    const lists = await inTurns(streams, 3, (stream) => groupsOf(stream, signal));
+    return new Map(lists.flat().map((group) => [keyOf(group), group]));
+}
+
 /* Figures by keyOf. Who may read /metrics has those of all groups in one answer; what is not in it is asked for group by group,
  * at most so many. */
 export async function loadFigures(groups, { everything, most }, signal) {

@@ -14,7 +14,7 @@ export function standing({ paused }, figures) {
         return {
             level: 3,
             tone: "bad",
-            text: inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}`,
+            text: paused === false && inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}`,
         };
     }
     if (dead > 0) {

@@ -28,7 +28,7 @@ export function DryRun({ subject, candidate, wrong, bodyOf }) {
                 ? "Say how many events"
                 : undefined);
     return (
-        <>
+        <div class="dry-run">
             <Fault error={streams.error} retry={streams.reload} />
             <div class="field-grid">
                 <Field
@@ -59,7 +59,7 @@ export function DryRun({ subject, candidate, wrong, bodyOf }) {
                 }
             />
             {answer?.of === candidate && <Judged {...answer} />}
-        </>
+        </div>
     );
 }
 
