@@ -41,6 +41,7 @@ export function EditPage() {
 }
 
 function Editor({ name, version, before }) {
+    const [round, setRound] = useState(0);
     const [text, setText] = useState(before ?? EXAMPLE),
         [given, setGiven] = useState(""),
         [problem, setProblem] = useState(null);
@@ -58,7 +59,10 @@ function Editor({ name, version, before }) {
             : undefined;
     const change = (next) => {
         setText(next);
-        setProblem(null);
+        if (problem) {
+            setProblem(null);
+            setRound(round + 1); // what was said of the text before is not shown any more
+        }
     };
     const done = ({ status, body }) => {
         toast(
@@ -100,6 +104,7 @@ function Editor({ name, version, before }) {
                     <Faults problem={problem} text={text} frame={frame} />
                     <div class="saga-buttons">
                         <Saving
+                            key={round}
                             saga={saga}
                             text={text}
                             disabledWhy={why}

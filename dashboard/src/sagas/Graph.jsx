@@ -4,7 +4,7 @@ import { Icon } from "./Icon.jsx";
 import { joined, layout } from "./layout.js";
 import { KINDS } from "./words.js";
 
-const SIZES = [188, 160, 136, 116, 100].map((width) => ({ width, height: 52, gapX: width > 140 ? 16 : 8, gapY: 30 }));
+const SIZES = [188, 176, 160, 136, 116, 100].map((width) => ({ width, height: 52, gapX: width > 140 ? 16 : 8, gapY: 30 }));
 
 export const kindOf = (step) =>
     step.kind ??

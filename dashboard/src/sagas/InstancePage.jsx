@@ -171,7 +171,7 @@ function Facts({ saga, instance, live }) {
             <dl class="facts narrow">
                 <Fact title="State">
                     <Status state={instance.state} />
-                    {!ended && (
+                    {!ended && live.state !== "connecting" && (
                         <>
                             {" "}
                             <Badge title={followed ? "It is followed as it happens" : "It is asked for every few seconds"}>
