@@ -102,7 +102,11 @@ function Top({ open, onMenu, onHelp }) {
             </button>
             <a class="brand" href={hrefOf("/")}><img src="ui/favicon.svg" alt="" width="22" height="22" />Weir</a>
             <span class="top-space" />
-            {LIVE[liveState.value] && <span class={`live ${liveState.value}`}><span class="dot" aria-hidden="true" />{LIVE[liveState.value]}</span>}
+            {LIVE[liveState.value] && (
+                <span class={`live ${liveState.value}`}>
+                    <span class="dot" aria-hidden="true" /><span class="live-word">{LIVE[liveState.value]}</span>
+                </span>
+            )}
             <button type="button" class="icon wide-only" onClick={onHelp} title="Keyboard shortcuts (?)" aria-label="Keyboard shortcuts"><Icon name="help" /></button>
             <button type="button" class="icon" onClick={switchTimes} title="Relative or exact times (t)" aria-label="Exact times"
                 aria-pressed={exactTimes.value}><Icon name="clock" /></button>

@@ -92,7 +92,9 @@ function Name({ stream }) {
 }
 
 export function Odd({ stream }) {
-    return <span class="badges">{oddities(stream).map(({ tone, text, title }) => <Badge key={text} tone={tone} title={title}>{text}</Badge>)}</span>;
+    const found = oddities(stream);
+
+    return found.length > 0 && <span class="badges">{found.map(({ tone, text, title }) => <Badge key={text} tone={tone} title={title}>{text}</Badge>)}</span>;
 }
 
 function fits(stream, term) {
