@@ -12,6 +12,8 @@ const publish = (...events) => call("POST", "/v1/streams/sales/events", events);
 const event = (type, subject, data = {}) => ({ type, subject, data });
 const figure = (page, label) => page.locator(".figure").filter({ hasText: label });
 
+const TOTALS = { streams: ["sales"], key: "subject", on: { Placed: [{ count: "/orders" }] } };
+
 /* Rows of the list of states, by their key. */
 const state = (page, key) => page.getByRole("table", { name: "States of orders" }).getByRole("row").filter({ hasText: key });
 
@@ -79,7 +81,7 @@ test("a projection is defined, with what is wrong beside the form, and its state
 
 test("a rebuild shows how far it is and where it stops, while the old states are read", async () => {
     await publish(event("Placed", "r-1", { total: 1.10 }), event("Placed", "r-1", { total: "a lot" }), event("Placed", "r-1", { total: 2.20 }));
-    await call("PUT", "/v1/projections/totals", { streams: ["sales"], key: "subject", on: { Placed: [{ count: "/orders" }] } });
+    await call("PUT", "/v1/projections/totals", TOTALS);
     await until(async () => (await call("GET", "/v1/projections/totals")).body.lag.events === 0);
     const { partitions } = (await call("GET", "/v1/projections/totals")).body;
     const page = await open();
@@ -90,9 +92,11 @@ test("a rebuild shows how far it is and where it stops, while the old states are
     await editor.fill(text.replace('"count": "/orders"', '"increment": {"/total": {"from": "/data/total", "default": 0}}'));
     await page.getByText("on differs: all states are built anew").waitFor();
     await axe(page, "projections-edit");
-    await visit(page, "/projections/totals");    // what was not saved is still there
+    await visit(page, "/projections/totals");    // what was not saved is still there, and that somebody else was quicker is told
+    await call("PUT", "/v1/projections/totals", { ...TOTALS, description: "of somebody else" });
     await page.getByRole("link", { name: "Edit", exact: true }).click();
     await page.getByText("on differs: all states are built anew").waitFor();
+    await page.getByText("Somebody has changed it").waitFor();
     await page.getByRole("button", { name: "Save", exact: true }).click();
 
     await page.getByRole("heading", { name: "Its rebuild has stopped" }).waitFor();

@@ -73,7 +73,7 @@ const drafts = new Map();                      // name -> {text, start}: what wa
 export function EditProjectionPage() {
     const { params } = useRoute();
     const name = params.projection;
-    const [start, setStart] = useState(null);  // {name, text, updated} that was opened
+    const [start, setStart] = useState(null);  // {name, text} that was opened
     const [text, setText] = useState("");
     const { data, error, loading, stale, reload } = usePoll(
         (signal) => api.get(api.path`/v1/projections/${name}`, { signal }), POLL_MS, [name]);
@@ -81,10 +81,10 @@ export function EditProjectionPage() {
         setStart(draft.start);
         setText(draft.text);
     };
+    const now = data && pretty(definitionOf(data.text));
     const open = () => {
-        const found = pretty(definitionOf(data.text));
         drafts.delete(name);
-        begin({ text: found, start: { name, text: found, updated: data.body.updated } });
+        begin({ text: now, start: { name, text: now } });
     };
     useEffect(() => {
         if (data && start?.name !== data.body.name) {
@@ -114,7 +114,7 @@ export function EditProjectionPage() {
             {loading && <Loading />}
             {start?.name === name && (
                 <Card class="define">
-                    {data && data.body.updated !== start.updated && (
+                    {now && now !== start.text && (
                         <p class="note tone-warn">
                             Somebody has changed it since you opened it.
                             <button type="button" onClick={open}>Load that, and lose your changes</button>
