@@ -174,7 +174,7 @@ test("only letters of streams that the token may see are shown", async () => {
     await call("PUT", group("open"), { start: "earliest" });
     await call("POST", "/v1/streams/open/events", { type: "Shown", data: 1 });
     await finish("open", "reject", await receive("open"), ERROR);
-    await login(page, { route: "/letters", scope: "dlq:open subscribe:open" });
+    await login(page, { route: "/letters", scope: "dlq:open subscribe:*" });
     await page.getByRole("row", { name: /Shown/ }).waitFor();
     assert.equal(await page.getByRole("row", { name: /Hidden/ }).count(), 0);
     await page.context().close();
