@@ -120,8 +120,8 @@ test("who may only look finds no acts, and sees the groups of its streams alone"
     await call("POST", "/v1/streams/seen/events", events(2));
     await login(page, { route: "/groups", scope: "subscribe:seen" });
     const rows = page.getByRole("region", { name: "Consumer groups" }).getByRole("row");
-    await rows.nth(1).getByText("Working").waitFor();
-    assert.match(await rows.nth(1).innerText(), /mine\s+seen\s+Working\s+2/);
+    await rows.nth(1).getByText("Events wait").waitFor();
+    assert.match(await rows.nth(1).innerText(), /mine\s+seen\s+Events wait\s+2/);
     assert.equal(await rows.count(), 2);
     assert.equal(await page.getByRole("button", { name: "New group…" }).count(), 0);
     await rows.nth(1).getByRole("link", { name: "mine" }).click();

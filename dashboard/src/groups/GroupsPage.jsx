@@ -81,7 +81,10 @@ function useRows(stream, search) {
     const beyond = list.data ? groupsBeyond(list.data, figures.data).filter(fits).map(withFigures).sort(worse) : [];
     const looked = [...new Set(beyond.slice(0, BEYOND).map((group) => group.stream))].sort();
     const definitions = usePoll((signal) => definitionsOf(looked, signal), LISTED_MS, [looked.join(" ")]);
-    const found = [...listed.map(withFigures), ...beyond.map((group) => ({ ...group, ...definitions.data?.get(keyOf(group)) }))];
+    const found = [
+        ...listed.map(withFigures),
+        ...beyond.map((group) => ({ ...group, ...definitions.data?.get(keyOf(group)) })),
+    ];
     const rows = found.sort(worse);
     return {
         list,

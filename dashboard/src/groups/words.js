@@ -14,7 +14,8 @@ export function standing({ paused }, figures) {
         return {
             level: 3,
             tone: "bad",
-            text: paused === false && inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}`,
+            text:
+                paused === false && inFlight + retrying === 0 ? "Nobody receives" : `Behind by ${duration(lagSeconds * 1000)}`,
         };
     }
     if (dead > 0) {
@@ -25,6 +26,9 @@ export function standing({ paused }, figures) {
     }
     if (retrying > 0) {
         return { level: 1, tone: "warn", text: "Retrying" };
+    }
+    if (lagEvents > 0 && inFlight === 0) {
+        return { level: 0, tone: "info", text: "Events wait" };
     }
     return { level: 0, tone: "good", text: lagEvents ? "Working" : "Up to date" };
 }
