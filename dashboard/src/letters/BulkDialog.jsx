@@ -65,7 +65,8 @@ function Found({ found, kind }) {
 
 function Fields({ form, change, wrong, kind, stream }) {
     const input = (name, more) => (
-        <input value={form[name]} autocomplete="off" {...more} onInput={(event) => change({ [name]: event.currentTarget.value })} />
+        <input value={form[name]} autocomplete="off" {...more}
+            onInput={(event) => change({ [name]: event.currentTarget.value })} />
     );
 
     return (

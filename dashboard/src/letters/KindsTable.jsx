@@ -52,7 +52,8 @@ export function KindsTable({ kinds, query, across, acts, empty }) {
         { name: "last", title: "Last seen", cell: (kind) => <Time at={kind.last_seen} />, sort: (kind) => kind.last_seen },
         ...(acts ? [{ name: "acts", title: "", head: "Actions", cell: acts }] : []),
     ];
-    const link = ({ stream, fingerprint }) => ({ to: path`/letters/${stream}`, query: { ...query, tab: "letters", fingerprint } });
+    const link = ({ stream, fingerprint }) => (
+        { to: path`/letters/${stream}`, query: { ...query, tab: "letters", fingerprint } });
 
     return <Table label="Kinds of failures" columns={columns} rows={kinds} keyOf={(kind) => `${kind.stream}/${kind.fingerprint}`}
         linkOf={link} empty={empty} />;

@@ -33,7 +33,8 @@ function Kinds({ stream, filter, onBulk }) {
             <Fault error={error} retry={reload} quiet={stale} />
             {loading && <Loading what="Counting letters" />}
             {data && (
-                <KindsTable kinds={data.items} acts={acts} query={filter.shared} empty={<NoLetters narrowed={filter.narrowed} />} />
+                <KindsTable kinds={data.items} acts={acts} query={filter.shared}
+                    empty={<NoLetters narrowed={filter.narrowed} />} />
             )}
             {data?.more && <p class="muted">The 100 most frequent kinds are shown: narrow the filter to see others.</p>}
         </>

@@ -106,7 +106,7 @@ export function Timeline({ letter, path }) {
             <ol class="letter-timeline">
                 {found.map((entry, i) => <Entry key={`${entry.at}${entry.what}`} entry={entry} before={found[i - 1]} />)}
             </ol>
-            {!allowed && <p class="muted">Who repaired or redrove it is in the audit log: it needs the right subscribe:_audit.</p>}
+            {!allowed && <p class="muted">Who repaired or redrove it is in the audit log: that needs subscribe:_audit.</p>}
         </Card>
     );
 }
