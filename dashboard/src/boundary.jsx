@@ -11,6 +11,12 @@ export class Boundary extends Component {
     }
 
     render({ children }, { error }) {
-        return error ? <Page title="This page failed"><Fault error={error} retry={() => this.setState({ error: null })} /></Page> : children;
+        return error ? (
+            <Page title="This page failed">
+                <Fault error={error} retry={() => this.setState({ error: null })} />
+            </Page>
+        ) : (
+            children
+        );
     }
 }

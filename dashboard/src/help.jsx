@@ -10,7 +10,17 @@ export function Help({ onClose }) {
                         <h3>{table.title}</h3>
                         <dl>
                             {table.keys.map(({ key, what }) => (
-                                <div key={key}><dt>{key.split(" ").map((one, i) => <>{i > 0 && " then "}<kbd>{one}</kbd></>)}</dt><dd>{what}</dd></div>
+                                <div key={key}>
+                                    <dt>
+                                        {key.split(" ").map((one, i) => (
+                                            <>
+                                                {i > 0 && " then "}
+                                                <kbd>{one}</kbd>
+                                            </>
+                                        ))}
+                                    </dt>
+                                    <dd>{what}</dd>
+                                </div>
                             ))}
                         </dl>
                     </section>

@@ -42,14 +42,27 @@ function TokenForm({ button }) {
     return (
         <form onSubmit={submit} class="token-form">
             <Field label="Token" hint="It stays in this tab's memory and is gone when the tab is closed or loaded again.">
-                <input ref={input} class="secret" type="text" value={text} autocomplete="off" autocapitalize="off" spellcheck={false}
-                    placeholder="eyJhbGciOi…" onInput={(event) => setText(event.currentTarget.value)} />
+                <input
+                    ref={input}
+                    class="secret"
+                    type="text"
+                    value={text}
+                    autocomplete="off"
+                    autocapitalize="off"
+                    spellcheck={false}
+                    placeholder="eyJhbGciOi…"
+                    onInput={(event) => setText(event.currentTarget.value)}
+                />
             </Field>
             <Fault error={state.error} />
             <p class="buttons">
-                <button type="submit" class="primary" disabled={!text.trim() || state.busy} aria-busy={state.busy}>{button}</button>
+                <button type="submit" class="primary" disabled={!text.trim() || state.busy} aria-busy={state.busy}>
+                    {button}
+                </button>
                 {location.protocol === "https:" && (
-                    <button type="button" onClick={(event) => submit(event, "")}>Use this browser's certificate</button>
+                    <button type="button" onClick={(event) => submit(event, "")}>
+                        Use this browser's certificate
+                    </button>
                 )}
             </p>
         </form>
@@ -63,14 +76,23 @@ export function Login() {
     return (
         <main class="login" id="main">
             <h1>Log in to Weir</h1>
-            <p>Paste a token. The dashboard does what it allows, by the same <a href="docs">API</a> that everybody has.</p>
+            <p>
+                Paste a token. The dashboard does what it allows, by the same <a href="docs">API</a> that everybody has.
+            </p>
             <TokenForm button="Log in" />
             <details>
                 <summary>Where do I get a token?</summary>
-                <p><code>weir dev</code> prints one when it starts. Another one, on the machine of the gateway and with its configuration:</p>
-                <p class="command"><code>{HOW}</code> <Copy text={HOW} label="Copy command" small /></p>
-                <p>In production your identity provider issues it: a JSON Web Token whose <code>scope</code> names what you may do, such
-                    as <code>subscribe:orders.* dlq:orders.*</code>. Pages show only what it allows.</p>
+                <p>
+                    <code>weir dev</code> prints one when it starts. Another one, on the machine of the gateway and with its
+                    configuration:
+                </p>
+                <p class="command">
+                    <code>{HOW}</code> <Copy text={HOW} label="Copy command" small />
+                </p>
+                <p>
+                    In production your identity provider issues it: a JSON Web Token whose <code>scope</code> names what you may
+                    do, such as <code>subscribe:orders.* dlq:orders.*</code>. Pages show only what it allows.
+                </p>
             </details>
         </main>
     );

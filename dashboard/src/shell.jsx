@@ -75,8 +75,23 @@ function Shown({ route, found }) {
     }
     if (!allowed(route)) {
         return (
-            <Page title={route.title}><Empty title="The token does not allow this page."
-                hint={<>It needs the right {route.needs.map((need, i) => <>{i > 0 && " or "}<code key={need}>{need}</code></>)} on some name.</>} /></Page>
+            <Page title={route.title}>
+                <Empty
+                    title="The token does not allow this page."
+                    hint={
+                        <>
+                            It needs the right{" "}
+                            {route.needs.map((need, i) => (
+                                <>
+                                    {i > 0 && " or "}
+                                    <code key={need}>{need}</code>
+                                </>
+                            ))}{" "}
+                            on some name.
+                        </>
+                    }
+                />
+            </Page>
         );
     }
     params.value = found;
@@ -98,20 +113,48 @@ function Top({ open, onMenu, onHelp }) {
     return (
         <header class="top">
             <button type="button" class="icon menu-toggle" aria-expanded={open} aria-controls="navigation" onClick={onMenu}>
-                <Icon name="menu" /><span class="unseen">Menu</span>
+                <Icon name="menu" />
+                <span class="unseen">Menu</span>
             </button>
-            <a class="brand" href={hrefOf("/")}><img src="ui/favicon.svg" alt="" width="22" height="22" />Weir</a>
+            <a class="brand" href={hrefOf("/")}>
+                <img src="ui/favicon.svg" alt="" width="22" height="22" />
+                Weir
+            </a>
             <span class="top-space" />
             {LIVE[liveState.value] && (
                 <span class={`live ${liveState.value}`}>
-                    <span class="dot" aria-hidden="true" /><span class="live-word">{LIVE[liveState.value]}</span>
+                    <span class="dot" aria-hidden="true" />
+                    <span class="live-word">{LIVE[liveState.value]}</span>
                 </span>
             )}
-            <button type="button" class="icon wide-only" onClick={onHelp} title="Keyboard shortcuts (?)" aria-label="Keyboard shortcuts"><Icon name="help" /></button>
-            <button type="button" class="icon" onClick={switchTimes} title="Relative or exact times (t)" aria-label="Exact times"
-                aria-pressed={exactTimes.value}><Icon name="clock" /></button>
-            <button type="button" class="icon" onClick={switchTheme} title={dark.value ? "Light colours" : "Dark colours"}
-                aria-label={dark.value ? "Light colours" : "Dark colours"}><Icon name={dark.value ? "sun" : "moon"} /></button>
+            <button
+                type="button"
+                class="icon wide-only"
+                onClick={onHelp}
+                title="Keyboard shortcuts (?)"
+                aria-label="Keyboard shortcuts"
+            >
+                <Icon name="help" />
+            </button>
+            <button
+                type="button"
+                class="icon"
+                onClick={switchTimes}
+                title="Relative or exact times (t)"
+                aria-label="Exact times"
+                aria-pressed={exactTimes.value}
+            >
+                <Icon name="clock" />
+            </button>
+            <button
+                type="button"
+                class="icon"
+                onClick={switchTheme}
+                title={dark.value ? "Light colours" : "Dark colours"}
+                aria-label={dark.value ? "Light colours" : "Dark colours"}
+            >
+                <Icon name={dark.value ? "sun" : "moon"} />
+            </button>
             <TokenMenu />
         </header>
     );
@@ -132,7 +175,11 @@ function Navigation({ entries, open, at }) {
 }
 
 function Unreachable() {
-    return !reachable.value && (
-        <div class="banner tone-bad" role="status">The gateway cannot be reached. What is shown may be old; this page tries again by itself.</div>
+    return (
+        !reachable.value && (
+            <div class="banner tone-bad" role="status">
+                The gateway cannot be reached. What is shown may be old; this page tries again by itself.
+            </div>
+        )
     );
 }

@@ -24,18 +24,43 @@ function Details({ onClose }) {
     return (
         <Dialog title="Your token" onClose={onClose}>
             <dl class="facts">
-                <div><dt>Subject</dt><dd>{subject.value}</dd></div>
-                {claims.value?.iss && <div><dt>Issuer</dt><dd>{claims.value.iss}</dd></div>}
-                {expires.value !== null && <div><dt>Ends</dt><dd><Time at={expires.value} both /></dd></div>}
+                <div>
+                    <dt>Subject</dt>
+                    <dd>{subject.value}</dd>
+                </div>
+                {claims.value?.iss && (
+                    <div>
+                        <dt>Issuer</dt>
+                        <dd>{claims.value.iss}</dd>
+                    </div>
+                )}
+                {expires.value !== null && (
+                    <div>
+                        <dt>Ends</dt>
+                        <dd>
+                            <Time at={expires.value} both />
+                        </dd>
+                    </div>
+                )}
             </dl>
             <h3>Rights</h3>
             {granted === null && <p>They cannot be read here; the gateway decides call by call.</p>}
             {granted?.length === 0 && <p>None. This token may look at nothing.</p>}
             {granted?.length > 0 && (
-                <ul class="rights">{granted.map(({ action, pattern }, i) => <li key={i}><code>{action}:{pattern}</code></li>)}</ul>
+                <ul class="rights">
+                    {granted.map(({ action, pattern }, i) => (
+                        <li key={i}>
+                            <code>
+                                {action}:{pattern}
+                            </code>
+                        </li>
+                    ))}
+                </ul>
             )}
             <footer class="dialog-foot">
-                <button type="button" class="danger" onClick={forget}>Forget token</button>
+                <button type="button" class="danger" onClick={forget}>
+                    Forget token
+                </button>
             </footer>
         </Dialog>
     );

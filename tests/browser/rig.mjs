@@ -33,9 +33,21 @@ export async function control(act, more = {}) {
 export const url = () => process.env.WEIR_URL;
 
 /* A call as another client: {status, body}. A status that was not expected fails. */
-export async function call(method, path, body, { expect = [200, 201, 202, 204], token = process.env.WEIR_TOKEN, headers = {} } = {}) {
-    const answer = await fetch(url() + path, { method, body: body === undefined ? undefined : JSON.stringify(body),
-        headers: { Authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers } });
+export async function call(
+    method,
+    path,
+    body,
+    { expect = [200, 201, 202, 204], token = process.env.WEIR_TOKEN, headers = {} } = {},
+) {
+    const answer = await fetch(url() + path, {
+        method,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        headers: {
+            Authorization: `Bearer ${token}`,
+            ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+            ...headers,
+        },
+    });
     const text = await answer.text();
     assert.ok([expect].flat().includes(answer.status), `${method} ${path}: ${answer.status} ${text}`);
     return { status: answer.status, body: text ? JSON.parse(text) : null };
@@ -69,18 +81,30 @@ after(async () => {
 /* A browser of its own: its memory, its connections. expected: patterns of what the console may say (the browser reports each failed
  * request there). */
 export async function open({ look = LOOKS[0], expected = [] } = {}) {
-    const context = await browser.newContext({ colorScheme: look.colorScheme, viewport: look.viewport, locale: "en-GB", timezoneId: "UTC",
-        permissions: [], reducedMotion: "reduce" });
+    const context = await browser.newContext({
+        colorScheme: look.colorScheme,
+        viewport: look.viewport,
+        locale: "en-GB",
+        timezoneId: "UTC",
+        permissions: [],
+        reducedMotion: "reduce",
+    });
     context.setDefaultTimeout(WAIT);
     const origin = new URL(url()).origin;
-    await context.route((target) => target.origin !== origin && !["data:", "blob:", "about:"].includes(target.protocol), (route) => {
-        breaches.push(`left the origin: ${route.request().url()}`);
-        return route.abort();
-    });
+    await context.route(
+        (target) => target.origin !== origin && !["data:", "blob:", "about:"].includes(target.protocol),
+        (route) => {
+            breaches.push(`left the origin: ${route.request().url()}`);
+            return route.abort();
+        },
+    );
     const page = await context.newPage();
     page.expected = [...expected];
     const say = (text) => page.expected.some((pattern) => pattern.test(text)) || breaches.push(text);
-    page.on("console", (message) => ["error", "warning"].includes(message.type()) && say(`console: ${message.text()} ${message.location().url}`));
+    page.on(
+        "console",
+        (message) => ["error", "warning"].includes(message.type()) && say(`console: ${message.text()} ${message.location().url}`),
+    );
     page.on("pageerror", (error) => say(`error: ${error.stack}`));
     await page.addInitScript(() => document.addEventListener("securitypolicyviolation", (event) =>
         console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`)));
@@ -107,7 +131,10 @@ export async function visit(page, route) {
 async function look(page, one) {
     await page.emulateMedia({ colorScheme: one.colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize(one.viewport);
-    await page.waitForFunction((dark) => document.documentElement.dataset.theme === (dark ? "dark" : "light"), one.colorScheme === "dark");
+    await page.waitForFunction(
+        (dark) => document.documentElement.dataset.theme === (dark ? "dark" : "light"),
+        one.colorScheme === "dark",
+    );
 }
 
 /* axe-core over the page as it is, light and dark, desktop and phone; a picture of each if WEIR_SHOTS=1. By the debugger's way in, as the
@@ -115,9 +142,12 @@ async function look(page, one) {
 export async function axe(page, name, looks = LOOKS) {
     for (const one of looks) {
         await look(page, one);
-        const found = await page.evaluate(`${AXE};axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ["violations"] })`);
-        const said = found.violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.target} ${node.html.slice(0, 200)} ${
-            node.any[0]?.message ?? ""}`));
+        const found = await page.evaluate(
+            `${AXE};axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ["violations"] })`,
+        );
+        const said = found.violations.flatMap(({ id, help, nodes }) =>
+            nodes.map((node) => `${id}: ${help}: ${node.target} ${node.html.slice(0, 200)} ${node.any[0]?.message ?? ""}`),
+        );
         assert.deepEqual(said, [], `axe: ${name}, ${one.name}`);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.ok(wide <= 0, `${name}, ${one.name}: the page is ${wide} px too wide`);

@@ -34,13 +34,25 @@ test("every page of the navigation opens, by keyboard too; the shortcuts are lis
     const page = await fresh(t);
     await login(page);
     await heading(page, "Overview").waitFor();
-    const keys = { Streams: "s", Groups: "g", "Dead letters": "d", Schemas: "c", Projections: "p", Sagas: "a", API: "i", Overview: "o" };
+    const keys = {
+        Streams: "s",
+        Groups: "g",
+        "Dead letters": "d",
+        Schemas: "c",
+        Projections: "p",
+        Sagas: "a",
+        API: "i",
+        Overview: "o",
+    };
     assert.deepEqual((await pages(page).allTextContents()).sort(), Object.keys(keys).sort());
     for (const [name, key] of Object.entries(keys)) {
         await page.keyboard.press("g");
         await page.keyboard.press(key);
         await page.locator("#navigation a[aria-current=page]", { hasText: name }).waitFor();
-        await page.waitForFunction((word) => document.querySelector("h1")?.textContent.toLowerCase().includes(word), name.toLowerCase());
+        await page.waitForFunction(
+            (word) => document.querySelector("h1")?.textContent.toLowerCase().includes(word),
+            name.toLowerCase(),
+        );
         assert.equal(await page.title(), `${await page.locator("h1").textContent()} · Weir`);
     }
     await page.keyboard.press("?");
@@ -93,8 +105,10 @@ test("a token that ends is renewed in its place; the page stays", async (t) => {
 async function kill(stream, n) {
     await call("POST", `/v1/streams/${stream}/events`, { type: "OrderPlaced", id: `${stream}-${n}`, data: { n } });
     const { body } = await call("POST", `/v1/streams/${stream}/groups/billing/receive`, { max: 1, wait: "5s" });
-    await call("POST", `/v1/streams/${stream}/groups/billing/reject`, { delivery_ids: body.deliveries.map((one) => one.delivery_id),
-        error: { type: "CardDeclined", message: "The card was declined." } });
+    await call("POST", `/v1/streams/${stream}/groups/billing/reject`, {
+        delivery_ids: body.deliveries.map((one) => one.delivery_id),
+        error: { type: "CardDeclined", message: "The card was declined." },
+    });
 }
 
 test("two browsers see what happens; the gateway is killed and started under them, and they miss nothing", async (t) => {
@@ -107,7 +121,8 @@ test("two browsers see what happens; the gateway is killed and started under the
         await page.locator(".top .live").getByText("Live").waitFor();
     }
     const seen = (page) => page.getByRole("list", { name: /^Dead letters and sagas/ }).getByRole("listitem").count();
-    const all = (n) => until(async () => (await Promise.all(both.map(seen))).every((count) => count === n), `both see ${n} letters`);
+    const all = (n) =>
+        until(async () => (await Promise.all(both.map(seen))).every((count) => count === n), `both see ${n} letters`);
     await kill("orders", 0);
     await all(1);
     await control("stop");

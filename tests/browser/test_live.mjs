@@ -29,11 +29,22 @@ const upTo = (n, from = 0) => Array.from({ length: n }, (_, i) => i + from);
 
 /* Event n, until it is recorded: its id makes a repeat harmless. */
 async function publish(stream, n) {
-    await until(() => call("POST", `/v1/streams/${stream}/events`, { type: "Counted", id: `n-${n}`, data: { n } }, { expect: [200, 201] })
-        .then(() => true, (error) => {
-            assert.ok(!(error instanceof assert.AssertionError), error);
-            return false;
-        }), `publishing ${n}`);
+    await until(
+        () =>
+            call(
+                "POST",
+                `/v1/streams/${stream}/events`,
+                { type: "Counted", id: `n-${n}`, data: { n } },
+                { expect: [200, 201] },
+            ).then(
+                () => true,
+                (error) => {
+                    assert.ok(!(error instanceof assert.AssertionError), error);
+                    return false;
+                },
+            ),
+        `publishing ${n}`,
+    );
 }
 
 test("killed, started, drained and started again: every event comes once, in order", async () => {
@@ -124,8 +135,11 @@ test("digits are handed over as they were sent; what cannot be read ends with it
     const page = await probe();
     await show(page, tail("a", "exact"));
     await until(async () => (await heard(page, "a"))?.upToDate);
-    const answer = await fetch(`${url()}/v1/streams/exact/events`, { method: "POST", body: '{"type":"T","data":{"n":12345678901234567890.10}}',
-        headers: { Authorization: `Bearer ${process.env.WEIR_TOKEN}`, "Content-Type": "application/json" } });
+    const answer = await fetch(`${url()}/v1/streams/exact/events`, {
+        method: "POST",
+        body: '{"type":"T","data":{"n":12345678901234567890.10}}',
+        headers: { Authorization: `Bearer ${process.env.WEIR_TOKEN}`, "Content-Type": "application/json" },
+    });
     assert.equal(answer.status, 201);
     await until(async () => (await heard(page, "a")).last?.includes('"n":12345678901234567890.10'));
     await show(page, tail("a", "exact"), tail("b", "no-such-stream"));

@@ -121,7 +121,10 @@ export function curlOf({ method = "GET", path: target, query, body, type, header
         parts.push(`-X ${method}`);
     }
     parts.push(`"$WEIR_URL${(target + queryOf(query)).replaceAll("!", "%21")}"`, '-H "Authorization: Bearer $WEIR_TOKEN"');
-    for (const [name, value] of Object.entries({ ...(text === undefined ? {} : { "Content-Type": type ?? "application/json" }), ...headers })) {
+    for (const [name, value] of Object.entries({
+        ...(text === undefined ? {} : { "Content-Type": type ?? "application/json" }),
+        ...headers,
+    })) {
         parts.push(`-H ${quoted(`${name}: ${value}`)}`);
     }
     if (text !== undefined) {

@@ -8,7 +8,15 @@ const FIRST_WAIT = 500, LONGEST_WAIT = 15000;
 
 export class Connection {
     constructor(feed) {
-        Object.assign(this, { feed, source: null, ticket: null, timer: null, failures: 0, closed: false, abort: new AbortController() });
+        Object.assign(this, {
+            feed,
+            source: null,
+            ticket: null,
+            timer: null,
+            failures: 0,
+            closed: false,
+            abort: new AbortController(),
+        });
         feed.say("connecting");
         this.begin();
     }

@@ -84,8 +84,13 @@ export function rowsOf(steps) {
                 (steps[i].kind === "removed" ? removed : added).push(steps[i].text);
             }
             for (let n = 0; n < Math.max(removed.length, added.length); n++) {
-                rows.push({ kind: "changed", before: removed[n], after: added[n],
-                    beforeLine: n < removed.length ? ++beforeLine : undefined, afterLine: n < added.length ? ++afterLine : undefined });
+                rows.push({
+                    kind: "changed",
+                    before: removed[n],
+                    after: added[n],
+                    beforeLine: n < removed.length ? ++beforeLine : undefined,
+                    afterLine: n < added.length ? ++afterLine : undefined,
+                });
             }
         }
     }

@@ -100,7 +100,10 @@ export function check(text) {
 
 /* The text of the value at this place: at('{"a":[1,2.50]}', "a", 1) is '2.50'; undefined if there is none. */
 export function at(text, ...place) {
-    return place.reduce((value, step) => (value === undefined ? undefined : members(value).find(([name]) => name === step)?.[1]), text);
+    return place.reduce(
+        (value, step) => (value === undefined ? undefined : members(value).find(([name]) => name === step)?.[1]),
+        text,
+    );
 }
 
 /* [[name or index, the value's text]] of an object or array, in order; [] of anything else. */

@@ -17,7 +17,10 @@ export function useKeys(title, keys) {
 }
 
 export function allKeys() {
-    return [...tables].map(({ title, keys }) => ({ title, keys: Object.entries(keys.current).map(([key, [, what]]) => ({ key, what })) }));
+    return [...tables].map(({ title, keys }) => ({
+        title,
+        keys: Object.entries(keys.current).map(([key, [, what]]) => ({ key, what })),
+    }));
 }
 
 function typing(target) {

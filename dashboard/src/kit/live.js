@@ -16,7 +16,17 @@ export const liveState = signal("off");        // of the tab: for the header
 /* One user: what it wants, where it is, who hears of it. */
 class Feed {
     constructor(path, query, resumable) {
-        Object.assign(this, { path, query, resumable, cursor: null, hears: {}, waiting: [], timer: null, connection: null, wanted: true });
+        Object.assign(this, {
+            path,
+            query,
+            resumable,
+            cursor: null,
+            hears: {},
+            waiting: [],
+            timer: null,
+            connection: null,
+            wanted: true,
+        });
         this.status = signal({ state: "off", retryAt: null, error: null });
     }
 

@@ -19,10 +19,14 @@ export function Activity() {
     return (
         <Card title="Dead letters and sagas, live">
             <Fault error={error} quiet />
-            {!events.length && <p class="muted">{state === "live" ? "Nothing has happened since this page was opened." : "Connecting…"}</p>}
+            {!events.length && (
+                <p class="muted">{state === "live" ? "Nothing has happened since this page was opened." : "Connecting…"}</p>
+            )}
             {events.length > 0 && (
                 <ol class="activity" aria-label="Dead letters and sagas, the newest first">
-                    {events.map((event) => <Happening key={`${event.stream} ${event.partition} ${event.offset}`} event={event} />)}
+                    {events.map((event) => (
+                        <Happening key={`${event.stream} ${event.partition} ${event.offset}`} event={event} />
+                    ))}
                 </ol>
             )}
         </Card>

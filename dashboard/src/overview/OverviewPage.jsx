@@ -28,7 +28,11 @@ function useOverview() {
     const many = first.data?.streams.length > MANY;
     const metrics = usePoll(admin ? readMetrics : async () => null, EVERY, [admin]);
     const ready = Boolean(first.data);
-    const walked = usePoll(async (signal) => (!admin && ready ? walk(first.data.streams, signal) : null), admin ? 0 : WALK_EVERY, [admin, ready]);
+    const walked = usePoll(
+        async (signal) => (!admin && ready ? walk(first.data.streams, signal) : null),
+        admin ? 0 : WALK_EVERY,
+        [admin, ready],
+    );
     return { streams: first.data, figures: metrics.data ?? walked.data, many, admin, loading: first.loading,
         error: first.error ?? metrics.error ?? walked.error,
         reload: () => [first, metrics, walked].forEach((poll) => poll.reload()) };
@@ -51,8 +55,17 @@ export function OverviewPage() {
 
 function Start() {
     return (
-        <Empty title="There is no stream yet." hint="A stream keeps events in order. Create one, publish to it, and see them arrive here."
-            action={mayAny("manage") ? <a class="button primary" href="#/streams">Go to Streams</a> : null} />
+        <Empty
+            title="There is no stream yet."
+            hint="A stream keeps events in order. Create one, publish to it, and see them arrive here."
+            action={
+                mayAny("manage") ? (
+                    <a class="button primary" href="#/streams">
+                        Go to Streams
+                    </a>
+                ) : null
+            }
+        />
     );
 }
 
@@ -68,23 +81,63 @@ function Figures({ streams, figures, admin }) {
     return (
         <>
             <div class="figures">
-                <Figure label="Published" value={rate(now(published))} hint={`${count(streams.streams.length)}${streams.more ? "+" : ""} streams`} to="/streams" />
-                <Figure label="Delivered" value={admin ? rate(now(delivered)) : "–"} hint={admin ? "by this gateway" : "needs admin:*"} />
-                <Figure label="Lag of groups" value={figures ? count(sum(figures.groups, "lag")) : "–"} unit="events"
-                    hint={oldest ? `oldest ${duration(oldest * 1000)}` : `${count(figures?.groups.length)} ${figures?.groups.length === 1 ? "group" : "groups"}`} to="/groups" />
-                <Figure label="Dead letters" value={count(letters)} tone={letters > 0 ? "bad" : undefined} hint="parked" to={mayAny("dlq") ? "/letters" : undefined} />
+                <Figure
+                    label="Published"
+                    value={rate(now(published))}
+                    hint={`${count(streams.streams.length)}${streams.more ? "+" : ""} streams`}
+                    to="/streams"
+                />
+                <Figure
+                    label="Delivered"
+                    value={admin ? rate(now(delivered)) : "–"}
+                    hint={admin ? "by this gateway" : "needs admin:*"}
+                />
+                <Figure
+                    label="Lag of groups"
+                    value={figures ? count(sum(figures.groups, "lag")) : "–"}
+                    unit="events"
+                    hint={
+                        oldest
+                            ? `oldest ${duration(oldest * 1000)}`
+                            : `${count(figures?.groups.length)} ${figures?.groups.length === 1 ? "group" : "groups"}`
+                    }
+                    to="/groups"
+                />
+                <Figure
+                    label="Dead letters"
+                    value={count(letters)}
+                    tone={letters > 0 ? "bad" : undefined}
+                    hint="parked"
+                    to={mayAny("dlq") ? "/letters" : undefined}
+                />
                 <Figure label="Sagas" value={count(instances)} hint="have not ended" to={mayAny("saga") ? "/sagas" : undefined} />
             </div>
             <div class="cards">
                 <Card title="Events a second">
-                    <Chart label="Events a second" times={published.times} format={rate} series={[{ label: "Published", values: published.values },
-                        ...(admin ? [{ label: "Delivered", values: aligned(published, delivered), tone: "good" }] : [])]} />
+                    <Chart
+                        label="Events a second"
+                        times={published.times}
+                        format={rate}
+                        series={[
+                            { label: "Published", values: published.values },
+                            ...(admin ? [{ label: "Delivered", values: aligned(published, delivered), tone: "good" }] : []),
+                        ]}
+                    />
                 </Card>
                 <Card title="Lag of groups">
-                    <Chart label="Lag of groups" times={lag.times} unit="events" series={[{ label: "Lag", values: lag.values, tone: "warn" }]} />
+                    <Chart
+                        label="Lag of groups"
+                        times={lag.times}
+                        unit="events"
+                        series={[{ label: "Lag", values: lag.values, tone: "warn" }]}
+                    />
                 </Card>
                 <Card title="Dead letters">
-                    <Chart label="Dead letters" times={dead.times} series={[{ label: "Parked", values: dead.values, tone: "bad" }]} />
+                    <Chart
+                        label="Dead letters"
+                        times={dead.times}
+                        series={[{ label: "Parked", values: dead.values, tone: "bad" }]}
+                    />
                 </Card>
                 <Sagas figures={figures} />
             </div>
@@ -105,7 +158,11 @@ function aligned(times, other) {
 
 function Sagas({ figures }) {
     const of = (state) => figures && sum(figures.sagas.filter((row) => row.state === state), "count");
-    const series = STATES.map(([state, tone]) => ({ label: state, tone, ...useSeries(`overview sagas ${state}`, of(state), { sample: figures }) }));
+    const series = STATES.map(([state, tone]) => ({
+        label: state,
+        tone,
+        ...useSeries(`overview sagas ${state}`, of(state), { sample: figures }),
+    }));
     return (
         <Card title="Sagas by state">
             <Chart label="Sagas by state" times={series[0].times} series={series} />

@@ -12,14 +12,30 @@ export const isOwn = (stream) => stream.startsWith("_") || stream.startsWith("sa
 export async function readStreams(signal) {
     const { body } = await get("/v1/streams", { query: { limit: 1000 }, signal });
     const streams = body.items.filter((stream) => !isOwn(stream.name));
-    const published = streams.reduce((sum, stream) => sum + stream.partition_status.reduce((n, one) => n + Number(one.head), 0), 0);
+    const published = streams.reduce(
+        (sum, stream) => sum + stream.partition_status.reduce((n, one) => n + Number(one.head), 0),
+        0,
+    );
     return { streams, more: Boolean(body.next), published };
 }
 
-const WANTED = new Set(["weir_delivered_events_total", "weir_group_delivered_events_total", "weir_group_lag_events", "weir_group_lag_seconds",
-    "weir_group_in_flight", "weir_group_retrying", "weir_dlq_letters", "weir_projection_lag_events", "weir_projection_lag_seconds",
-    "weir_projection_failed", "weir_projection_paused", "weir_saga_instances", "weir_target_breaker_state",
-    "weir_group_figures_timestamp_seconds", "weir_group_series_dropped"]);
+const WANTED = new Set([
+    "weir_delivered_events_total",
+    "weir_group_delivered_events_total",
+    "weir_group_lag_events",
+    "weir_group_lag_seconds",
+    "weir_group_in_flight",
+    "weir_group_retrying",
+    "weir_dlq_letters",
+    "weir_projection_lag_events",
+    "weir_projection_lag_seconds",
+    "weir_projection_failed",
+    "weir_projection_paused",
+    "weir_saga_instances",
+    "weir_target_breaker_state",
+    "weir_group_figures_timestamp_seconds",
+    "weir_group_series_dropped",
+]);
 
 /* Rows of samples that belong to one thing: gathered(found, ["stream", "group"], {weir_group_lag_events: "lag"}) */
 function gathered(found, keys, names) {
@@ -75,15 +91,27 @@ export async function walk(streams, signal) {
 }
 
 function statusOf(group) {
-    return { stream: group.stream, group: group.name, lag: group.lag.events, seconds: group.lag.seconds, inFlight: group.in_flight,
-        retrying: group.retrying, dead: group.dead };
+    return {
+        stream: group.stream,
+        group: group.name,
+        lag: group.lag.events,
+        seconds: group.lag.seconds,
+        inFlight: group.in_flight,
+        retrying: group.retrying,
+        dead: group.dead,
+    };
 }
 
 async function walkProjections(found, signal) {
     if (mayAny("projection")) {
         const { body } = await get("/v1/projections", { signal });
-        found.projections = body.items.map((one) => ({ projection: one.name, lag: one.lag?.events ?? 0, seconds: one.lag?.seconds ?? 0,
-            failed: one.state === "failed" ? 1 : 0, paused: one.paused ? 1 : 0 }));
+        found.projections = body.items.map((one) => ({
+            projection: one.name,
+            lag: one.lag?.events ?? 0,
+            seconds: one.lag?.seconds ?? 0,
+            failed: one.state === "failed" ? 1 : 0,
+            paused: one.paused ? 1 : 0,
+        }));
     }
 }
 

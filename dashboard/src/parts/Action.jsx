@@ -97,14 +97,26 @@ function Confirm({ confirm, label, tone, act, copy, onClose, children }) {
                 {children}
                 {confirm.phrase && (
                     <Field label={`Type ${confirm.phrase} to confirm`}>
-                        <input data-first value={typed} autocomplete="off" spellcheck={false} onInput={(event) => setTyped(event.currentTarget.value)} />
+                        <input
+                            data-first
+                            value={typed}
+                            autocomplete="off"
+                            spellcheck={false}
+                            onInput={(event) => setTyped(event.currentTarget.value)}
+                        />
                     </Field>
                 )}
                 <Fault error={act.error} />
                 <footer class="dialog-foot">
-                    <button type="button" class="quiet" onClick={copy}>Copy as curl</button>
-                    <button type="button" onClick={onClose}>Cancel</button>
-                    <button type="submit" class={tone ?? "primary"} disabled={!ready || act.busy} aria-busy={act.busy}>{confirm.label ?? label}</button>
+                    <button type="button" class="quiet" onClick={copy}>
+                        Copy as curl
+                    </button>
+                    <button type="button" onClick={onClose}>
+                        Cancel
+                    </button>
+                    <button type="submit" class={tone ?? "primary"} disabled={!ready || act.busy} aria-busy={act.busy}>
+                        {confirm.label ?? label}
+                    </button>
                 </footer>
             </form>
         </Dialog>

@@ -12,9 +12,19 @@ const lastOf = (values) => values.findLast((value) => value !== null && value !=
 
 /* Lines over time. times: seconds; series: [{label, values, tone?}] (null: not known); unit or format(value): text of a value.
  * The figures stand below it as text, for those who do not see the lines. */
-export function Chart({ label, times, series, unit, format = (v) => `${count(v)}${unit ? ` ${unit}` : ""}`, height = HEIGHT, legend = true }) {
-    const frame = useRef(null), plot = useRef(null);
-    const isDark = dark.value, names = series.map((one) => `${one.label}:${one.tone}`).join();
+export function Chart({
+    label,
+    times,
+    series,
+    unit,
+    format = (v) => `${count(v)}${unit ? ` ${unit}` : ""}`,
+    height = HEIGHT,
+    legend = true,
+}) {
+    const frame = useRef(null),
+        plot = useRef(null);
+    const isDark = dark.value,
+        names = series.map((one) => `${one.label}:${one.tone}`).join();
     useEffect(() => {
         plot.current = new uPlot(options(series, format, height), [times, ...series.map((one) => one.values)], frame.current);
         const watch = new ResizeObserver(() => plot.current?.setSize({ width: frame.current.clientWidth, height }));
@@ -30,12 +40,21 @@ export function Chart({ label, times, series, unit, format = (v) => `${count(v)}
     }, [times, ...series.map((one) => one.values)]);
     return (
         <figure class="chart">
-            <div class="chart-frame" ref={frame} role="img" aria-label={`${label}: ${summary(series, format)}`} style={{ height: `${height}px` }} />
+            <div
+                class="chart-frame"
+                ref={frame}
+                role="img"
+                aria-label={`${label}: ${summary(series, format)}`}
+                style={{ height: `${height}px` }}
+            />
             {times.length < 2 && <p class="chart-waiting muted">Collecting…</p>}
             {legend && (
                 <figcaption class="legend">
                     {series.map((one, i) => (
-                        <span key={one.label}><Tone name={toneOf(one, i)} />{one.label} <b>{format(lastOf(one.values))}</b></span>
+                        <span key={one.label}>
+                            <Tone name={toneOf(one, i)} />
+                            {one.label} <b>{format(lastOf(one.values))}</b>
+                        </span>
                     ))}
                 </figcaption>
             )}
@@ -46,8 +65,9 @@ export function Chart({ label, times, series, unit, format = (v) => `${count(v)}
 function summary(series, format) {
     return series.map((one) => {
         const known = one.values.filter((value) => value !== null && value !== undefined);
-        return known.length ? `${one.label} now ${format(known.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))}` :
-            `${one.label} not known yet`;
+        return known.length
+            ? `${one.label} now ${format(known.at(-1))}, between ${format(Math.min(...known))} and ${format(Math.max(...known))}`
+            : `${one.label} not known yet`;
     }).join("; ");
 }
 
@@ -57,15 +77,32 @@ const SHORTEST = 120, BY_SECONDS = 600;        // seconds that the axis shows at
 function options(series, format, height) {
     const text = colour("muted"), grid = { stroke: colour("line-soft"), width: 1 };
     const axis = { stroke: text, grid, ticks: { show: false }, font: "11px system-ui, sans-serif" };
-    const times = (_, splits) => splits.map((s) => new Date(s * 1000).toTimeString().slice(0, splits.at(-1) - splits[0] < BY_SECONDS ? 8 : 5));
+    const times = (_, splits) =>
+        splits.map((s) => new Date(s * 1000).toTimeString().slice(0, splits.at(-1) - splits[0] < BY_SECONDS ? 8 : 5));
     return {
-        width: 300, height, cursor: { y: false, points: { size: 6 } }, legend: { show: false }, padding: [8, 24, 0, 0],
+        width: 300,
+        height,
+        cursor: { y: false, points: { size: 6 } },
+        legend: { show: false },
+        padding: [8, 24, 0, 0],
         scales: {
             x: { time: true, range: (_, low, high) => [Math.min(low ?? 0, (high ?? SHORTEST) - SHORTEST), high ?? SHORTEST] },
             y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.1)] },
         },
-        axes: [{ ...axis, size: 24, space: 90, values: times }, { ...axis, size: 48, space: 32, incrs: WHOLE, values: (_, splits) => splits.map(count) }],
-        series: [{}, ...series.map((one, i) => ({ label: one.label, stroke: colour(toneOf(one, i)), width: 1.5, spanGaps: false, points: { show: false },
-            fill: series.length === 1 ? `${colour(toneOf(one, i))}22` : undefined }))],
+        axes: [
+            { ...axis, size: 24, space: 90, values: times },
+            { ...axis, size: 48, space: 32, incrs: WHOLE, values: (_, splits) => splits.map(count) },
+        ],
+        series: [
+            {},
+            ...series.map((one, i) => ({
+                label: one.label,
+                stroke: colour(toneOf(one, i)),
+                width: 1.5,
+                spanGaps: false,
+                points: { show: false },
+                fill: series.length === 1 ? `${colour(toneOf(one, i))}22` : undefined,
+            })),
+        ],
     };
 }

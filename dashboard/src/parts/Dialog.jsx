@@ -20,11 +20,22 @@ export function Dialog({ title, onClose, children, wide, must }) {
     const closed = () => (must ? dialog.current?.showModal() : onClose?.());   // a browser may close it without asking
     const pressed = (event) => event.target === dialog.current && !must && onClose?.();
     return (
-        <dialog ref={dialog} class={wide ? "wide" : undefined} aria-labelledby={id} onCancel={leave} onClose={closed} onMouseDown={pressed}>
+        <dialog
+            ref={dialog}
+            class={wide ? "wide" : undefined}
+            aria-labelledby={id}
+            onCancel={leave}
+            onClose={closed}
+            onMouseDown={pressed}
+        >
             <div class="dialog-inside">
                 <header class="dialog-head">
                     <h2 id={id}>{title}</h2>
-                    {!must && <button type="button" class="icon" aria-label="Close" onClick={() => onClose?.()}><Icon name="close" /></button>}
+                    {!must && (
+                        <button type="button" class="icon" aria-label="Close" onClick={() => onClose?.()}>
+                            <Icon name="close" />
+                        </button>
+                    )}
                 </header>
                 {children}
             </div>

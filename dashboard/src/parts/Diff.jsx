@@ -1,7 +1,8 @@
 import { diffLines, rowsOf } from "../kit/diff.js";
 import { pretty } from "../kit/json.js";
 
-const lines = (side) => (side === undefined || side === null ? [] : pretty(typeof side === "string" ? side : JSON.stringify(side)).split("\n"));
+const lines = (side) =>
+    side === undefined || side === null ? [] : pretty(typeof side === "string" ? side : JSON.stringify(side)).split("\n");
 
 /* before, after: JSON text (or values), compared by lines: beside each other where there is room, else one below the other. */
 export function Diff({ before, after, labels = ["Before", "After"] }) {
@@ -13,18 +14,50 @@ export function Diff({ before, after, labels = ["Before", "After"] }) {
     return (
         <div class="diff" role="region" aria-label={`${labels[0]} and ${labels[1]} compared`} tabIndex={0}>
             <table>
-                <caption class="unseen">{labels[0]} and {labels[1]}, line by line</caption>
-                <colgroup><col class="line-number" /><col /><col class="line-number" /><col /></colgroup>
-                <thead><tr><th scope="col" colSpan={2}>{labels[0]}</th><th scope="col" colSpan={2}>{labels[1]}</th></tr></thead>
+                <caption class="unseen">
+                    {labels[0]} and {labels[1]}, line by line
+                </caption>
+                <colgroup>
+                    <col class="line-number" />
+                    <col />
+                    <col class="line-number" />
+                    <col />
+                </colgroup>
+                <thead>
+                    <tr>
+                        <th scope="col" colSpan={2}>
+                            {labels[0]}
+                        </th>
+                        <th scope="col" colSpan={2}>
+                            {labels[1]}
+                        </th>
+                    </tr>
+                </thead>
                 <tbody>
-                    {rows.map((row, i) => (row.kind === "cut" ? (
-                        <tr key={i} class="cut"><td colSpan={4}>{row.count} equal lines</td></tr>
-                    ) : (
-                        <tr key={i} class={row.kind}>
-                            <Side number={row.beforeLine} text={row.before} sign="−" word="removed" changed={row.kind !== "same"} />
-                            <Side number={row.afterLine} text={row.after} sign="+" word="added" changed={row.kind !== "same"} />
-                        </tr>
-                    )))}
+                    {rows.map((row, i) =>
+                        row.kind === "cut" ? (
+                            <tr key={i} class="cut">
+                                <td colSpan={4}>{row.count} equal lines</td>
+                            </tr>
+                        ) : (
+                            <tr key={i} class={row.kind}>
+                                <Side
+                                    number={row.beforeLine}
+                                    text={row.before}
+                                    sign="−"
+                                    word="removed"
+                                    changed={row.kind !== "same"}
+                                />
+                                <Side
+                                    number={row.afterLine}
+                                    text={row.after}
+                                    sign="+"
+                                    word="added"
+                                    changed={row.kind !== "same"}
+                                />
+                            </tr>
+                        ),
+                    )}
                 </tbody>
             </table>
         </div>
@@ -37,7 +70,12 @@ function Side({ number, text, sign, word, changed }) {
         <>
             <td class={`line-number ${kind}`}>{number ?? ""}</td>
             <td class={`line ${kind}`}>
-                {changed && text !== undefined && <span class="sign"><span aria-hidden="true">{sign}</span><span class="unseen">{word}: </span></span>}
+                {changed && text !== undefined && (
+                    <span class="sign">
+                        <span aria-hidden="true">{sign}</span>
+                        <span class="unseen">{word}: </span>
+                    </span>
+                )}
                 {text ?? ""}
             </td>
         </>

@@ -9,17 +9,38 @@ export function Fault({ error, retry, quiet }) {
     const detail = error.name === "Problem" ? error.detail : error.message;
     return (
         <div class={`fault ${quiet ? "quiet" : ""}`} role={quiet ? undefined : "alert"}>
-            <p class="fault-title">{title}{error.status ? <span class="fault-status"> {error.status}{error.code && ` · ${error.code}`}</span> : null}</p>
+            <p class="fault-title">
+                {title}
+                {error.status ? (
+                    <span class="fault-status">
+                        {" "}
+                        {error.status}
+                        {error.code && ` · ${error.code}`}
+                    </span>
+                ) : null}
+            </p>
             {detail && detail !== title && <p>{detail}</p>}
             {error.errors?.length > 0 && (
-                <ul>{error.errors.map((one, i) => (
-                    <li key={i}>{one.pointer !== undefined && <code>{one.pointer || "(the whole)"}</code>} {one.detail ?? one.keyword}</li>
-                ))}</ul>
+                <ul>
+                    {error.errors.map((one, i) => (
+                        <li key={i}>
+                            {one.pointer !== undefined && <code>{one.pointer || "(the whole)"}</code>} {one.detail ?? one.keyword}
+                        </li>
+                    ))}
+                </ul>
             )}
             {(error.requestId || retry) && (
                 <p class="fault-foot">
-                    {error.requestId && <span>Request <code>{error.requestId}</code> <Copy text={error.requestId} label="Copy request id" small /></span>}
-                    {retry && <button type="button" onClick={retry}>Try again</button>}
+                    {error.requestId && (
+                        <span>
+                            Request <code>{error.requestId}</code> <Copy text={error.requestId} label="Copy request id" small />
+                        </span>
+                    )}
+                    {retry && (
+                        <button type="button" onClick={retry}>
+                            Try again
+                        </button>
+                    )}
                 </p>
             )}
         </div>

@@ -6,7 +6,11 @@ export function Field({ label, hint, error, children, inline }) {
     const id = useId();
     const [input, ...rest] = toChildArray(children);
     const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
-    const control = cloneElement(input, { id: input.props.id ?? id, "aria-describedby": described, "aria-invalid": error ? "true" : undefined });
+    const control = cloneElement(input, {
+        id: input.props.id ?? id,
+        "aria-describedby": described,
+        "aria-invalid": error ? "true" : undefined,
+    });
     return (
         <div class={`field ${inline ? "inline" : ""} ${error ? "wrong" : ""}`}>
             {inline && control}

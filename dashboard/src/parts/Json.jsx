@@ -14,10 +14,24 @@ export function Json({ text, value, label = "JSON" }) {
     const shown = all ? found : found.slice(0, MOST);
     return (
         <div class="json">
-            <pre tabIndex={0} role="region" aria-label={label}><code>
-                {shown.map(({ kind, text: piece }, i) => (/key|string|number|word/.test(kind) ? <span key={i} class={`j-${kind}`}>{piece}</span> : piece))}
-            </code></pre>
-            {shown.length < found.length && <button type="button" onClick={() => setAll(true)}>Show all of it</button>}
+            <pre tabIndex={0} role="region" aria-label={label}>
+                <code>
+                    {shown.map(({ kind, text: piece }, i) =>
+                        /key|string|number|word/.test(kind) ? (
+                            <span key={i} class={`j-${kind}`}>
+                                {piece}
+                            </span>
+                        ) : (
+                            piece
+                        ),
+                    )}
+                </code>
+            </pre>
+            {shown.length < found.length && (
+                <button type="button" onClick={() => setAll(true)}>
+                    Show all of it
+                </button>
+            )}
         </div>
     );
 }

@@ -22,7 +22,12 @@ export function Menu({ label, mark = "▾", items, class: more = "" }) {
             return;
         }
         const all = [...frame.current.querySelectorAll("[role=menuitem]")], at = all.indexOf(document.activeElement);
-        const to = { ArrowDown: (at + 1) % all.length, ArrowUp: (at - 1 + all.length) % all.length, Home: 0, End: all.length - 1 }[event.key];
+        const to = {
+            ArrowDown: (at + 1) % all.length,
+            ArrowUp: (at - 1 + all.length) % all.length,
+            Home: 0,
+            End: all.length - 1,
+        }[event.key];
         if (to !== undefined) {
             event.preventDefault();
             all[to].focus();
@@ -36,18 +41,36 @@ export function Menu({ label, mark = "▾", items, class: more = "" }) {
     };
     return (
         <span class={`menu ${more}`} ref={frame} onKeyDown={pressed}>
-            <button type="button" class="menu-button" aria-label={label} aria-haspopup="menu" aria-expanded={open} aria-controls={open ? id : undefined}
-                onClick={() => setOpen(!open)}>{mark}</button>
+            <button
+                type="button"
+                class="menu-button"
+                aria-label={label}
+                aria-haspopup="menu"
+                aria-expanded={open}
+                aria-controls={open ? id : undefined}
+                onClick={() => setOpen(!open)}
+            >
+                {mark}
+            </button>
             {open && (
                 <span class="menu-items" role="menu" id={id} aria-label={label}>
                     {items.map((item) => (
-                        <button key={item.title} type="button" role="menuitem" tabIndex={-1} aria-disabled={item.disabledWhy ? "true" : undefined}
-                            title={item.disabledWhy} onClick={() => {
+                        <button
+                            key={item.title}
+                            type="button"
+                            role="menuitem"
+                            tabIndex={-1}
+                            aria-disabled={item.disabledWhy ? "true" : undefined}
+                            title={item.disabledWhy}
+                            onClick={() => {
                                 if (!item.disabledWhy) {
                                     close();
                                     item.act();
                                 }
-                            }}>{item.title}</button>
+                            }}
+                        >
+                            {item.title}
+                        </button>
                     ))}
                 </span>
             )}

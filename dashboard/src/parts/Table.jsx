@@ -19,11 +19,21 @@ export function Table({ label, columns, rows, keyOf, linkOf, empty, caption, sel
         <div class="table-frame" role="region" aria-label={label} tabIndex={0}>
             <table>
                 <caption class={caption ? "" : "unseen"}>{caption ?? label}</caption>
-                <thead><tr>{columns.map((column) => <Head key={column.name} column={column} order={order} turn={turn} />)}</tr></thead>
+                <thead>
+                    <tr>
+                        {columns.map((column) => (
+                            <Head key={column.name} column={column} order={order} turn={turn} />
+                        ))}
+                    </tr>
+                </thead>
                 <tbody>
                     {shown.map((row) => (
-                        <Row key={keyOf(row)} {...{ row, columns, linkOf }} class={rowClass?.(row)}
-                            selected={selected !== undefined && keyOf(row) === selected} />
+                        <Row
+                            key={keyOf(row)}
+                            {...{ row, columns, linkOf }}
+                            class={rowClass?.(row)}
+                            selected={selected !== undefined && keyOf(row) === selected}
+                        />
                     ))}
                 </tbody>
             </table>
@@ -50,10 +60,19 @@ function Row({ row, columns, linkOf, selected, class: more }) {
     const link = linkOf?.(row);
     const href = link && (typeof link === "string" ? hrefOf(link) : hrefOf(link.to, link.query));
     return (
-        <tr class={`${selected ? "selected" : ""} ${more ?? ""}`.trim() || undefined} aria-current={selected ? "true" : undefined}>
+        <tr
+            class={`${selected ? "selected" : ""} ${more ?? ""}`.trim() || undefined}
+            aria-current={selected ? "true" : undefined}
+        >
             {columns.map((column, i) => (
                 <td key={column.name} class={column.numeric ? "numeric" : undefined}>
-                    {i === 0 && href ? <a class="row-link" href={href}>{column.cell(row)}</a> : column.cell(row)}
+                    {i === 0 && href ? (
+                        <a class="row-link" href={href}>
+                            {column.cell(row)}
+                        </a>
+                    ) : (
+                        column.cell(row)
+                    )}
                 </td>
             ))}
         </tr>

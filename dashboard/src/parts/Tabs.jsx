@@ -19,11 +19,23 @@ export function Tabs({ name = "tab", label = "Views", tabs }) {
         <>
             <div class="tabs" role="tablist" aria-label={label} ref={list} onKeyDown={moved}>
                 {tabs.map((tab) => (
-                    <button key={tab.id} type="button" role="tab" id={`${id}-${tab.id}`} aria-selected={tab === shown} tabIndex={tab === shown ? 0 : -1}
-                        aria-controls={tab === shown ? `${id}-panel` : undefined} onClick={() => setAt(tab.id)}>{tab.title}</button>
+                    <button
+                        key={tab.id}
+                        type="button"
+                        role="tab"
+                        id={`${id}-${tab.id}`}
+                        aria-selected={tab === shown}
+                        tabIndex={tab === shown ? 0 : -1}
+                        aria-controls={tab === shown ? `${id}-panel` : undefined}
+                        onClick={() => setAt(tab.id)}
+                    >
+                        {tab.title}
+                    </button>
                 ))}
             </div>
-            <div class="tab-panel" role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${shown.id}`} key={shown.id}>{shown.render()}</div>
+            <div class="tab-panel" role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${shown.id}`} key={shown.id}>
+                {shown.render()}
+            </div>
         </>
     );
 }
