@@ -7,10 +7,12 @@ import { axe, call, control, login, open, until, visit } from "./rig.mjs";
 
 const BIG = "12345678901234567890.50";          /* more digits than a number of JavaScript has */
 const heading = (page, name) => page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
-const rowOf = (page, text) => page.getByRole("table", { name: "Events, newest first" }).getByRole("row").filter({ hasText: text });
+const rowOf = (page, text) => page.getByRole("table", { name: "Events, newest first" }).getByRole("row")
+    .filter({ hasText: text });
 const publish = (stream, events) => call("POST", `/v1/streams/${stream}/events`, events);
 const order = (n) => ({ type: n % 2 ? "OrderPaid" : "OrderPlaced", subject: `order-${n}`, correlationid: `checkout-${n}`,
-    data: { customer: `c-${n}`, items: [{ sku: "MUG-BLUE", quantity: 1 + n % 3, price: "29.90" }], note: n === 11 ? "needle" : "at the door" } });
+    data: { customer: `c-${n}`, items: [{ sku: "MUG-BLUE", quantity: 1 + n % 3, price: "29.90" }], note: n === 11 ? "needle"
+        : "at the door" } });
 const seen = (page, n) => page.getByText(`kept of ${n} seen`).waitFor();
 
 test("a stream is created, an event published, and both are seen at once", async () => {
@@ -82,6 +84,20 @@ test("the tail is held, searched and filtered, and goes on where it was when the
     await page.getByRole("button", { name: "Resume" }).click();
     await until(async () => await list.evaluate((box) => box.scrollTop) === 0);
 
+    await page.getByRole("heading", { level: 1 }).click();
+    for (let n = 0; n < 20; n++) {
+        await page.keyboard.press("j");
+    }
+    const shown = page.locator(".tail-row.selected");
+    await page.getByRole("complementary", { name: /^Event / }).waitFor();
+    await until(async () => {
+        const [row, box] = [await shown.boundingBox(), await list.boundingBox()];
+        return row && row.y >= box.y && row.y + row.height <= box.y + box.height + 1;
+    }, "the row that the keyboard is at can be seen");
+    await page.keyboard.press("Escape");
+    assert.equal(await shown.count(), 0);
+    await page.keyboard.press("p");
+
     await page.getByLabel("Search here").fill("needle");
     await until(async () => await page.getByRole("row").count() === 2, "a heading and the one row");
     assert.equal(await page.locator("mark").innerText(), "needle");
@@ -111,8 +127,10 @@ test("an event is found again by its link alone, exact to the digit, with what l
     }
     const text = `{"type":"OrderPlaced","subject":"o-1","correlationid":"case-1","data":{"id":${BIG}}}`;
     const placed = (await call("POST", "/v1/streams/shop/events", JSON.parse(text))).body;
-    const exact = await fetch(`${process.env.WEIR_URL}/v1/streams/shop/events`, { method: "POST", body: text.replace("Placed", "Exact"),
-        headers: { Authorization: `Bearer ${process.env.WEIR_TOKEN}`, "Content-Type": "application/json" } }).then((answer) => answer.json());
+    const exact = await fetch(`${process.env.WEIR_URL}/v1/streams/shop/events`, {
+        method: "POST", body: text.replace("Placed", "Exact"),
+        headers: { Authorization: `Bearer ${process.env.WEIR_TOKEN}`, "Content-Type": "application/json" },
+    }).then((answer) => answer.json());
     const paid = (await publish("money", { type: "Paid", correlationid: "case-1", causationid: placed.id, data: {} })).body;
     await publish("shop", { type: "Shipped", subject: "o-1", causationid: paid.id, data: {} });
     await publish("shop", Array.from({ length: 700 }, (_, i) => ({ type: "Noise", subject: `m-${i}`, data: {} })));
@@ -176,8 +194,10 @@ test("a page shows what the token may do; deleting asks for the name", async () 
 });
 
 test("rings and unknown causes do not break the chain's tree; what is kept stays bounded", async () => {
-    const event = (id, causationid, more) => ({ key: id, stream: "s", partition: 0, offset: id, id, causationid, recordedtime: `0${id}`, ...more });
-    const known = new Map([event("1", "9", { correlationid: "c" }), event("2", "1"), event("3", "2"), event("4", undefined, { correlationid: "c" }),
+    const event = (id, causationid, more) => ({ key: id, stream: "s", partition: 0, offset: id, id, causationid,
+        recordedtime: `0${id}`, ...more });
+    const known = new Map([event("1", "9", { correlationid: "c" }), event("2", "1"), event("3", "2"), event("4", undefined,
+        { correlationid: "c" }),
         event("5", "6"), event("6", "5"), event("7", "7"), event("8")].map((one) => [keyOf(one), one]));
     const found = (id) => related(known, event(id)).events.map((one) => one.id);
     assert.deepEqual(found("3"), ["1", "2", "3", "4"]);
@@ -186,7 +206,8 @@ test("rings and unknown causes do not break the chain's tree; what is kept stays
     const [first, second] = treeOf(related(known, event("2")).events);
     assert.equal(first.lost, "9");
     assert.deepEqual([first.children[0].event.id, first.children[0].children[0].event.id, second.event.id], ["2", "3", "4"]);
-    assert.deepEqual(treeOf([known.get("s/0/5"), known.get("s/0/6")]).map((node) => [node.event.id, node.children.length]), [["5", 0], ["6", 0]]);
+    assert.deepEqual(treeOf([known.get("s/0/5"), known.get("s/0/6")]).map((node) => [node.event.id, node.children.length]),
+        [["5", 0], ["6", 0]]);
     assert.deepEqual(treeOf([known.get("s/0/7")]).map((node) => node.children), [[]]);
 
     const kept = makeKept(false);

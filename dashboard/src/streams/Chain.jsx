@@ -74,7 +74,8 @@ function useSearch(event) {
     return {
         state: search.current, error, busy: abort.current !== null, stop: () => abort.current?.abort(),
         goOn: () => run(isOver(search.current, NEAR_SPANS) ? undefined : NEAR_SPANS),
-        scope: streams.length > 1 ? "all streams that the token may read" : `${event.stream} alone (all streams have too many partitions to be read together)`,
+        scope: streams.length > 1 ? "all streams that the token may read"
+            : `${event.stream} alone (all streams have too many partitions to be read together)`,
     };
 }
 
@@ -93,8 +94,10 @@ function Label({ event, lost, here }) {
         <span class="chain-node">
             {here ? <b>{event.type}</b> : <Link {...eventLink(event)}>{event.type}</Link>}
             {here && <Badge tone="info">this event</Badge>}
-            <span class="muted">{event.stream}{event.subject !== undefined && ` · ${event.subject}`} · <Time at={event.recordedtime} /></span>
-            {lost && <Badge tone="warn" title={`Its cause, the event with the id ${lost}, was not found in what was looked at.`}>cause not found</Badge>}
+            <span class="muted">{event.stream}{event.subject !== undefined && ` · ${event.subject}`} · <Time
+                at={event.recordedtime} /></span>
+            {lost && <Badge tone="warn"
+                title={`Its cause, the event with the id ${lost}, was not found in what was looked at.`}>cause not found</Badge>}
         </span>
     );
 }

@@ -19,11 +19,16 @@ export function EventData({ event, text }) {
     if (event.data_base64 !== undefined) {
         return (
             <div class="binary">
-                <p class="muted">{bytes(Math.floor(event.data_base64.replace(/=+$/, "").length * 3 / 4))} of {event.datacontenttype ?? "bytes"}, as Base64:</p>
+                <p class="muted">{decodedSize(event.data_base64)} of {event.datacontenttype ?? "bytes"}, as Base64:</p>
                 <pre tabIndex={0} role="region" aria-label="Data as Base64">{event.data_base64}</pre>
             </div>
         );
     }
     const isText = typeof event.data === "string" && /^text\//.test(event.datacontenttype ?? "");
-    return isText ? <pre tabIndex={0} role="region" aria-label="Data of the event">{event.data}</pre> : <Json text={data} label="Data of the event" />;
+    return isText ? <pre tabIndex={0} role="region" aria-label="Data of the event">{event.data}</pre> :
+        <Json text={data} label="Data of the event" />;
+}
+
+function decodedSize(base64) {
+    return bytes(Math.floor(base64.replace(/=+$/, "").length * 3 / 4));
 }

@@ -77,11 +77,13 @@ function Around({ stream, partition, offset, at }) {
 
 function Missing({ found, stream, partition, offset }) {
     const why = {
-        removed: [`Offset ${count(offset)} is not kept any more`, `Retention removed it: the earliest of partition ${partition} is ${count(found.earliest)}.`],
+        removed: [`Offset ${count(offset)} is not kept any more`,
+            `Retention removed it: the earliest of partition ${partition} is ${count(found.earliest)}.`],
         later: [`Offset ${count(offset)} is not there yet`, `The last one of partition ${partition} is ${count(found.head)}.`],
         none: ["There is no such event", "The link is wrong, or the stream was deleted and made again."],
     }[found.missing];
-    const link = found.missing === "removed" ? found.earliest : found.missing === "later" && found.head !== "0" ? found.head : undefined;
+    const link = found.missing === "removed" ? found.earliest : found.missing === "later" && found.head !== "0" ? found.head
+        : undefined;
 
     return <Empty title={why[0]} hint={why[1]} action={link &&
         <Link to={api.path`/streams/${stream}/events/${partition}/${link}`}>Show {count(link)}</Link>} />;
@@ -99,7 +101,9 @@ function Actions({ found }) {
             {may("publish", event.stream) && !isOwn(event.stream) && event.data_base64 === undefined &&
                 <button type="button" onClick={() => setCopying(true)}>Publish a copy</button>}
             {copying && <Publish stream={event.stream} onClose={() => setCopying(false)} from={{
-                attributes: { type, subject: subject ?? "", correlationid, partitionkey, datacontenttype, dataschema, causationid: event.id }, data: dataOf(text) ?? "",
+                attributes: { type, subject: subject ?? "", correlationid, partitionkey, datacontenttype, dataschema,
+                    causationid: event.id },
+                data: dataOf(text) ?? "",
             }} />}
         </>
     );
@@ -137,10 +141,15 @@ function Attributes({ event, text, cursor }) {
     return (
         <dl class="pairs">
             {names.map((name) => (
-                <div key={name}><dt>{name}</dt><dd>{TIMES.includes(name) ? <Time at={event[name]} both /> : <Value name={name} event={event} />}</dd></div>
+                <div key={name}><dt>{name}</dt><dd>
+                    {TIMES.includes(name) ? <Time at={event[name]} both /> : <Value name={name} event={event} />}
+                </dd></div>
             ))}
-            <div><dt>Size</dt><dd>{bytes(bytesOf(text))} as JSON{data !== undefined && `, ${bytes(bytesOf(data))} of it data`}</dd></div>
-            {cursor && <div><dt>Cursor after it</dt><dd class="clipped"><code>{cursor}</code> <Copy text={cursor} label="Copy cursor" small /></dd></div>}
+            <div><dt>Size</dt><dd>{bytes(bytesOf(text))} as JSON{data !== undefined
+                && `, ${bytes(bytesOf(data))} of it data`}</dd></div>
+            {cursor && (
+                <div><dt>Cursor after it</dt><dd><code>{cursor}</code> <Copy text={cursor} label="Copy cursor" small /></dd></div>
+            )}
         </dl>
     );
 }
@@ -149,7 +158,8 @@ function Value({ name, event }) {
     const value = String(event[name]);
 
     if (name === "subject") {
-        return <Link to={api.path`/streams/${event.stream}`} query={{ tab: "live", from: "earliest", subject: value }}>{value}</Link>;
+        const query = { tab: "live", from: "earliest", subject: value };
+        return <Link to={api.path`/streams/${event.stream}`} query={query}>{value}</Link>;
     }
     return ["id", "correlationid", "causationid", "traceparent"].includes(name) ?
         <><code>{value}</code> <Copy text={value} label={`Copy ${name}`} small /></> : value;

@@ -26,7 +26,8 @@ export function Preview({ row, onClose, onSubject }) {
                 <div><dt>Place</dt><dd>partition {event.partition}, offset {event.offset}</dd></div>
                 {event.subject !== undefined && (
                     <div><dt>Subject</dt><dd>
-                        <button type="button" class="link" title="Show only this subject" onClick={() => onSubject(event.subject)}>{event.subject}</button>
+                        <button type="button" class="link" title="Show only this subject"
+                            onClick={() => onSubject(event.subject)}>{event.subject}</button>
                         {event.version !== undefined && `, version ${event.version}`}
                     </dd></div>
                 )}

@@ -36,7 +36,8 @@ export function Publish({ stream, from = {}, onClose, onDone }) {
     const [receipt, setReceipt] = useState(null);
     const set = (name) => (event) => setAttributes({ ...attributes, [name]: event.currentTarget.value });
     const call = {
-        method: "POST", path: api.path`/v1/streams/${stream}/events`, body: eventText({ ...pairsOf(others), ...attributes }, data),
+        method: "POST", path: api.path`/v1/streams/${stream}/events`,
+        body: eventText({ ...pairsOf(others), ...attributes }, data),
         headers: key ? { "Idempotency-Key": key } : undefined,
     };
     const done = (answer) => {
@@ -65,17 +66,20 @@ export function Publish({ stream, from = {}, onClose, onDone }) {
                         </Field>
                     ))}
                     <Field label="Other attributes" hint="One name=value a line; names of lower-case letters and digits.">
-                        <textarea rows={2} value={others} spellcheck={false} onInput={(event) => setOthers(event.currentTarget.value)} />
+                        <textarea rows={2} value={others} spellcheck={false}
+                            onInput={(event) => setOthers(event.currentTarget.value)} />
                     </Field>
                     <Field label="Idempotency key" hint="The same request under the same key is answered as the first time.">
-                        <input value={key} autocomplete="off" spellcheck={false} onInput={(event) => setKey(event.currentTarget.value)} />
+                        <input value={key} autocomplete="off" spellcheck={false}
+                            onInput={(event) => setKey(event.currentTarget.value)} />
                     </Field>
                 </div>
             </details>
             {receipt && <Receipt receipt={receipt} onClose={onClose} />}
             <footer class="dialog-foot">
                 <button type="button" onClick={onClose}>{receipt ? "Close" : "Cancel"}</button>
-                <Action label={receipt ? "Publish again" : "Publish"} tone="primary" call={call} onDone={done} disabledWhy={whyNot(attributes, data)} />
+                <Action label={receipt ? "Publish again" : "Publish"} tone="primary" call={call} onDone={done}
+                    disabledWhy={whyNot(attributes, data)} />
             </footer>
         </Dialog>
     );
@@ -95,9 +99,11 @@ function Receipt({ receipt, onClose }) {
     return (
         <div class="receipt" role="status">
             <p>
-                <b>{receipt.duplicate ? "Already recorded" : "Recorded"}</b> in partition {receipt.partition} at offset {receipt.offset}
+                <b>{receipt.duplicate ? "Already recorded" : "Recorded"}</b>
+                {` in partition ${receipt.partition} at offset ${receipt.offset}`}
                 {receipt.version !== undefined && `, version ${receipt.version} of its subject`}.{" "}
-                <Link to={api.path`/streams/${receipt.stream}/events/${receipt.partition}/${receipt.offset}`} onClick={onClose}>Show the event</Link>
+                <Link to={api.path`/streams/${receipt.stream}/events/${receipt.partition}/${receipt.offset}`}
+                    onClick={onClose}>Show the event</Link>
             </p>
             <p class="muted">Id <code>{receipt.id}</code> <Copy text={receipt.id} label="Copy id" small /></p>
         </div>

@@ -12,8 +12,8 @@ import { bodyOf, DEFAULTS, formOf, patchOf, wrongOf } from "./settings.js";
 export function StreamForm({ stream, onClose, onDone }) {
     const [name, setName] = useState(stream?.name ?? "");
     const [form, setForm] = useState(stream ? formOf(stream) : DEFAULTS);
-    const set = (field) => (event) => setForm({ ...form, [field]: event.currentTarget.type === "checkbox" ? event.currentTarget.checked :
-        event.currentTarget.value });
+    const set = (field) => ({ currentTarget: input }) =>
+        setForm({ ...form, [field]: input.type === "checkbox" ? input.checked : input.value });
     const wrong = wrongOf(form, name, !stream);
     const patch = stream && patchOf(stream, form);
     const done = (answer) => {
@@ -27,8 +27,10 @@ export function StreamForm({ stream, onClose, onDone }) {
     return (
         <Dialog title={stream ? `Settings of ${stream.name}` : "Create a stream"} onClose={onClose} wide>
             {!stream && (
-                <Field label="Name" hint="For example orders or payments.eu. It cannot be changed later." error={name && wrong.name}>
-                    <input data-first value={name} autocomplete="off" spellcheck={false} onInput={(event) => setName(event.currentTarget.value.trim())} />
+                <Field label="Name" hint="For example orders or payments.eu. It cannot be changed later."
+                    error={name && wrong.name}>
+                    <input data-first value={name} autocomplete="off" spellcheck={false}
+                        onInput={(event) => setName(event.currentTarget.value.trim())} />
                 </Field>
             )}
             <Main form={form} set={set} wrong={wrong} fixed={Boolean(stream)} />
@@ -38,7 +40,8 @@ export function StreamForm({ stream, onClose, onDone }) {
             </details>
             <footer class="dialog-foot">
                 <button type="button" onClick={onClose}>Cancel</button>
-                {stream ? <Change stream={stream} patch={patch} done={done} /> : <Create name={name} form={form} wrong={wrong} done={done} />}
+                {stream ? <Change stream={stream} patch={patch} done={done} /> :
+                    <Create name={name} form={form} wrong={wrong} done={done} />}
             </footer>
         </Dialog>
     );
@@ -47,18 +50,21 @@ export function StreamForm({ stream, onClose, onDone }) {
 function Change({ stream, patch, done }) {
     return <Action label="Save" tone="primary" said={`${stream.name} was changed`} onDone={done}
         disabledWhy={Object.keys(patch).length ? undefined : "Nothing was changed"}
-        call={{ method: "PATCH", path: api.path`/v1/streams/${stream.name}`, body: patch, type: "application/merge-patch+json" }} />;
+        call={{ method: "PATCH", path: api.path`/v1/streams/${stream.name}`, body: patch,
+            type: "application/merge-patch+json" }} />;
 }
 
 /* PUT would replace the settings of a stream that is there already: so it is asked for first. */
 function Create({ name, form, wrong, done }) {
     const [exists, setExists] = useState(null);
-    const why = !name ? "Give it a name" : wrong.name ?? wrong.partitions ?? (may("manage", name) ? undefined : "The token may not manage a stream of this name");
+    const forbidden = may("manage", name) ? undefined : "The token may not manage a stream of this name";
+    const why = name ? wrong.name ?? wrong.partitions ?? forbidden : "Give it a name";
     const call = { method: "PUT", path: api.path`/v1/streams/${name}`, body: bodyOf(form) };
 
     return (
         <>
-            {exists === name && <Fault error={{ title: `${name} exists already`, name: "Problem", detail: "Choose another name, or change its settings on its page." }} />}
+            {exists === name && <Fault error={{ title: `${name} exists already`, name: "Problem",
+                detail: "Choose another name, or change its settings on its page." }} />}
             <Action label="Create" tone="primary" said={`${name} was created`} call={call} onDone={done} disabledWhy={why}
                 unless={async () => {
                     const there = await isThere(name);
@@ -101,7 +107,8 @@ function Main({ form, set, wrong, fixed }) {
 function More({ form, set }) {
     return (
         <div class="form-grid">
-            <Field label="Schema validation" hint="enforce refuses events that break the schema of their type; warn marks them with schemaerror.">
+            <Field label="Schema validation"
+                hint="enforce refuses events that break the schema of their type; warn marks them with schemaerror.">
                 <select value={form.schema_validation} onChange={set("schema_validation")}>
                     {["off", "warn", "enforce"].map((value) => <option key={value} value={value}>{value}</option>)}
                 </select>

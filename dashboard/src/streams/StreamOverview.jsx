@@ -55,7 +55,8 @@ function Partitions({ stream }) {
     const tail = (one) => may("subscribe", stream.name) &&
         { to: api.path`/streams/${stream.name}`, query: { tab: "live", partition: String(one.partition) } };
 
-    return <Table label="Offsets by partition" rows={stream.partition_status} keyOf={(one) => one.partition} linkOf={tail} columns={[
+    return <Table label="Offsets by partition" rows={stream.partition_status} keyOf={(one) => one.partition} linkOf={tail}
+        columns={[
         { name: "partition", title: "Partition", cell: (one) => one.partition },
         { name: "earliest", title: "Earliest", numeric: true, cell: (one) => (kept(one) > 0n ? count(one.earliest) : "–") },
         { name: "head", title: "Head", numeric: true, cell: (one) => (one.head === "0" ? "–" : count(one.head)) },
@@ -83,12 +84,16 @@ function Groups({ name }) {
             <Fault error={error} retry={reload} quiet={stale} />
             <Table label="Groups of this stream" rows={data.groups} keyOf={(group) => group.name}
                 linkOf={(group) => api.path`/groups/${name}/${group.name}`}
-                empty={<Empty title="No consumer group" hint="A group hands each event to one of its consumers, and retries what fails." />}
+                empty={<Empty title="No consumer group"
+                    hint="A group hands each event to one of its consumers, and retries what fails." />}
                 columns={[
                     { name: "name", title: "Group", cell: (group) => group.name },
-                    { name: "lag", title: "Lag", numeric: true, cell: (group) => count(data.figures.get(keyOf(group))?.lagEvents) },
-                    { name: "flight", title: "In flight", numeric: true, cell: (group) => count(data.figures.get(keyOf(group))?.inFlight) },
-                    { name: "standing", title: "State", cell: (group) => <Standing group={group} figures={data.figures.get(keyOf(group))} /> },
+                    { name: "lag", title: "Lag", numeric: true,
+                        cell: (group) => count(data.figures.get(keyOf(group))?.lagEvents) },
+                    { name: "flight", title: "In flight", numeric: true,
+                        cell: (group) => count(data.figures.get(keyOf(group))?.inFlight) },
+                    { name: "standing", title: "State", 
+                        cell: (group) => <Standing group={group} figures={data.figures.get(keyOf(group))} /> },
                 ]} />
         </>
     );
@@ -114,7 +119,10 @@ function Letters({ name }) {
             <Fault error={error} retry={reload} quiet={stale} />
             {parked ? (
                 <p>
-                    <Link to={api.path`/letters/${name}`}><b>{count(parked)}</b> {parked === 1 ? "letter waits" : "letters wait"} for a decision</Link>
+                    <Link to={api.path`/letters/${name}`}>
+                        <b>{count(parked)}</b> {parked === 1 ? "letter waits" : "letters wait"}
+                    </Link>
+                    {" "}for a decision,
                     {" "}in {count(items.length)} {items.length === 1 ? "kind" : "kinds"} of failure.
                 </p>
             ) : <p class="muted">None is parked. What consumers fail to handle after their retries comes here.</p>}
@@ -125,8 +133,10 @@ function Letters({ name }) {
 function Settings({ stream }) {
     const rows = [
         ["Kept for", stream.retention], ["Deduplication window", stream.dedup_window],
-        ["Schemas", stream.schema_validation === "off" ? "off" : `${stream.schema_validation}, subject ${stream.subject_template}`],
-        ["Types without a schema", stream.schema_validation === "off" ? undefined : stream.allow_unknown_types ? "pass" : "refused"],
+        ["Schemas", stream.schema_validation === "off" ? "off"
+            : `${stream.schema_validation}, subject ${stream.subject_template}`],
+        ["Types without a schema", stream.schema_validation === "off" ? undefined : stream.allow_unknown_types ? "pass"
+            : "refused"],
         ["Indexed by subject", stream.subject_reads ? "yes" : "no"],
         ["Labels", Object.entries(stream.labels).map(([name, value]) => `${name}=${value}`).join(", ") || undefined],
         ["Created", <Time at={stream.created} />], ["Changed", <Time at={stream.updated} />],

@@ -22,13 +22,15 @@ export const CRUMBS = [{ title: "Streams", to: "/streams" }];
 export function StreamPage() {
     const { params } = useRoute();
     const name = params.stream;
-    const { data, error, loading, stale, reload } = usePoll((signal) => api.get(api.path`/v1/streams/${name}`, { signal }), POLL_MS, [name]);
+    const { data, error, loading, stale, reload } = usePoll((signal) => api.get(api.path`/v1/streams/${name}`, { signal }),
+        POLL_MS, [name]);
     const stream = data?.body;
 
     if (error?.status === 404) {
         return (
             <Page title={name} crumbs={CRUMBS}>
-                <Empty title={`There is no stream ${name}`} hint="It was deleted, or the link is wrong. It appears here as soon as it is created." />
+                <Empty title={`There is no stream ${name}`}
+                    hint="It was deleted, or the link is wrong. It appears here as soon as it is created." />
             </Page>
         );
     }

@@ -23,17 +23,21 @@ export function StreamsPage() {
     const [search, setSearch] = useQueryState("q");
     const [own, setOwn] = useQueryState("own");
     const [creating, setCreating] = useState(false);
-    const { data, error, loading, stale, reload } = usePoll((signal) => api.all("/v1/streams", { signal, most: STREAMS_MAX }), POLL_MS);
+    const { data, error, loading, stale, reload } = usePoll((signal) => api.all("/v1/streams", { signal, most: STREAMS_MAX }),
+        POLL_MS);
     const rates = useRates(data?.items);
-    const create = mayAny("manage") && <button type="button" class="primary" onClick={() => setCreating(true)}>Create a stream</button>;
+    const create = mayAny("manage") && <button type="button" class="primary"
+        onClick={() => setCreating(true)}>Create a stream</button>;
 
     return (
         <Page title="Streams" actions={create}>
             <div class="bar">
                 <input type="search" class="bar-search" value={search} placeholder="Search by name, description or label"
-                    aria-label="Search streams by name, description or label" onInput={(event) => setSearch(event.currentTarget.value)} />
+                    aria-label="Search streams by name, description or label"
+                    onInput={(event) => setSearch(event.currentTarget.value)} />
                 <label class="bar-check">
-                    <input type="checkbox" checked={own === "1"} onChange={(event) => setOwn(event.currentTarget.checked ? "1" : "")} />
+                    <input type="checkbox" checked={own === "1"}
+                        onChange={(event) => setOwn(event.currentTarget.checked ? "1" : "")} />
                     Weir’s own
                 </label>
                 {data?.more && <Badge tone="warn">only the first {count(STREAMS_MAX)} are looked at</Badge>}
@@ -52,12 +56,14 @@ function List({ streams, rates, search, own, create }) {
     const found = yours.filter((stream) => fits(stream, search.trim().toLowerCase()));
     const empty = yours.length ?
         <Empty title="No stream fits the search" hint="Names, descriptions and labels are searched." /> :
-        <Empty title="No streams yet" hint="A stream holds events in the order in which they were published. Create one, then publish to it."
+        <Empty title="No streams yet"
+            hint="A stream holds events in the order in which they were published. Create one, then publish to it."
             action={create} />;
 
     return (
         <>
-            <Table label="Streams" columns={columns(rates)} rows={found.slice(0, more * SHOWN)} keyOf={(stream) => stream.name} empty={empty} />
+            <Table label="Streams" columns={columns(rates)} rows={found.slice(0, more * SHOWN)} keyOf={(stream) => stream.name}
+                empty={empty} />
             {found.length > more * SHOWN && (
                 <p class="pager">
                     <span class="muted">{count(more * SHOWN)} of {count(found.length)}</span>
@@ -71,13 +77,16 @@ function List({ streams, rates, search, own, create }) {
 function columns(rates) {
     return [
         { name: "name", title: "Stream", sort: (stream) => stream.name, cell: (stream) => <Name stream={stream} /> },
-        { name: "events", title: "Events", numeric: true, sort: (stream) => stream.events, cell: (stream) => count(stream.events) },
+        { name: "events", title: "Events", numeric: true, sort: (stream) => stream.events,
+            cell: (stream) => count(stream.events) },
         { name: "rate", title: "Rate", numeric: true, sort: (stream) => rates.get(stream.name) ?? -1,
             cell: (stream) => rate(rates.get(stream.name)) },
         { name: "last", title: "Last event", sort: (stream) => stream.last_event_time ?? "",
-            cell: (stream) => (stream.last_event_time ? <Time at={stream.last_event_time} /> : <span class="muted">never</span>) },
+            cell: (stream) => (stream.last_event_time ? <Time at={stream.last_event_time} /> :
+                <span class="muted">never</span>) },
         { name: "bytes", title: "Size", numeric: true, sort: (stream) => stream.bytes, cell: (stream) => bytes(stream.bytes) },
-        { name: "partitions", title: "Partitions", numeric: true, sort: (stream) => stream.partitions, cell: (stream) => stream.partitions },
+        { name: "partitions", title: "Partitions", numeric: true, sort: (stream) => stream.partitions,
+            cell: (stream) => stream.partitions },
         { name: "retention", title: "Kept", cell: (stream) => stream.retention },
     ];
 }
@@ -94,7 +103,11 @@ function Name({ stream }) {
 export function Odd({ stream }) {
     const found = oddities(stream);
 
-    return found.length > 0 && <span class="badges">{found.map(({ tone, text, title }) => <Badge key={text} tone={tone} title={title}>{text}</Badge>)}</span>;
+    return found.length > 0 && (
+        <span class="badges">
+            {found.map(({ tone, text, title }) => <Badge key={text} tone={tone} title={title}>{text}</Badge>)}
+        </span>
+    );
 }
 
 function fits(stream, term) {

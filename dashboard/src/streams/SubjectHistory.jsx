@@ -11,14 +11,16 @@ const BEFORE = 3, SHOWN = 8;
 /* What happened to the subject before and after this event, by version. */
 export function SubjectHistory({ event }) {
     const from = Math.max(1, (event.version ?? 1) - BEFORE);
-    const { data, error, loading, reload } = usePoll((signal) => api.get(api.path`/v1/streams/${event.stream}/subjects/${event.subject}/events`,
+    const path = api.path`/v1/streams/${event.stream}/subjects/${event.subject}/events`;
+    const { data, error, loading, reload } = usePoll((signal) => api.get(path,
         { signal, query: { from_version: from, limit: SHOWN } }), 0, [event.stream, event.subject, from]);
 
     if (loading) {
         return <Loading />;
     }
     if (error) {
-        return error.code === "subject-reads-off" ? <p class="muted">This stream is not indexed by subject.</p> : <Fault error={error} retry={reload} />;
+        return error.code === "subject-reads-off" ? <p class="muted">This stream is not indexed by subject.</p> :
+            <Fault error={error} retry={reload} />;
     }
     return (
         <ol class="history" start={from}>

@@ -12,8 +12,8 @@ import { TailBar } from "./TailBar.jsx";
 import { TailRows } from "./TailRows.jsx";
 import { useTail } from "./useTail.js";
 
-/* What happens in a stream, as it happens: newest on top. Filters by type, subject and partition are the server's; the search looks
- * through what is kept here. */
+/* What happens in a stream, as it happens: newest on top. Filters by type, subject and partition are the server's; the search
+ * looks through what is kept here. */
 export function Tail({ stream, partitions }) {
     const [from, setFrom] = useQueryState("from", "recent");
     const [type, setType] = useQueryState("type");
@@ -25,12 +25,14 @@ export function Tail({ stream, partitions }) {
     const search = useRef(null);
     const path = api.path`/v1/streams/${stream}/events`;
     const start = useStart(stream, from, Boolean(type || subject || partition), round);
-    const query = useMemo(() => start.query && { ...start.query, type, subject, partition }, [start.query, type, subject, partition]);
+    const query = useMemo(() => start.query && { ...start.query, type, subject, partition },
+        [start.query, type, subject, partition]);
     const tail = useTail(path, query, !["recent", "now"].includes(kindOf(from)));
     const { kept } = tail;
     const rows = term ? kept.shown.filter(matcher(term)) : kept.shown;
     const move = (by) => {
-        const at = selected ? rows.indexOf(selected) : rows.length;
+        const found = rows.indexOf(selected);
+        const at = found < 0 ? rows.length : found;
         const next = rows[Math.max(0, Math.min(rows.length - 1, at - by))];
 
         tail.hold();
@@ -41,7 +43,7 @@ export function Tail({ stream, partitions }) {
         setSelected(null);
     };
     useKeys("Live tail", {
-        " ": [() => (kept.held ? tail.goOn() : tail.hold()), "Pause or resume"],
+        p: [() => (kept.held ? tail.goOn() : tail.hold()), "Pause or resume"],
         "/": [() => search.current?.focus(), "Search in what is kept"],
         j: [() => move(1), "The next event below"],
         k: [() => move(-1), "The next event above"],
@@ -50,7 +52,8 @@ export function Tail({ stream, partitions }) {
 
     return (
         <div class="tail">
-            <TailBar {...{ from, setFrom, type, setType, subject, setSubject, partition, setPartition, partitions, term, setTerm, search, tail,
+            <TailBar {...{ from, setFrom, type, setType, subject, setSubject, partition, setPartition, partitions, term, setTerm,
+                search, tail,
                 jump: () => {
                     setFrom("now");
                     setRound(round + 1);

@@ -45,7 +45,10 @@ export function TailBar(props) {
 function resumeText(kept) {
     const waits = `${count(kept.waiting.length)}${isFull(kept) ? "+" : ""}`;
 
-    return kept.history !== null && kept.waiting.length ? `Show the next ${waits}` : kept.waiting.length ? `Resume (${waits} waiting)` : "Resume";
+    if (!kept.waiting.length) {
+        return "Resume";
+    }
+    return kept.history === null ? `Resume (${waits} waiting)` : `Show the next ${waits}`;
 }
 
 /* Said aloud when it changes, which is rare; the figures beside it are not. */
@@ -77,7 +80,8 @@ function Filter({ label, value, set, example }) {
             set(typed.trim());
         }}>
             <label>{label}
-                <input value={typed} placeholder={example} autocomplete="off" spellcheck={false} onInput={(event) => setTyped(event.currentTarget.value)}
+                <input value={typed} placeholder={example} autocomplete="off" spellcheck={false}
+                    onInput={(event) => setTyped(event.currentTarget.value)}
                     onBlur={() => set(typed.trim())} />
             </label>
         </form>
@@ -95,7 +99,8 @@ function Partition({ count: n, value, set }) {
     );
 }
 
-const STARTS = [["recent", "recent events"], ["now", "now"], ["earliest", "earliest"], ["time", "a time…"], ["cursor", "a cursor…"]];
+const STARTS = [["recent", "recent events"], ["now", "now"], ["earliest", "earliest"], ["time", "a time…"],
+    ["cursor", "a cursor…"]];
 
 function Start({ from, setFrom }) {
     const [kind, setKind] = useState(kindOf(from));
@@ -142,8 +147,10 @@ function local(text) {
 function CursorStart({ from, setFrom }) {
     return (
         <label>After
-            <input value={kindOf(from) === "cursor" ? from : ""} placeholder="paste a cursor" spellcheck={false} autocomplete="off"
-                onChange={(event) => /^[A-Za-z0-9._~-]+$/.test(event.currentTarget.value) && setFrom(event.currentTarget.value)} />
+            <input value={kindOf(from) === "cursor" ? from : ""} placeholder="paste a cursor" spellcheck={false}
+                autocomplete="off"
+                onChange={(event) => /^[A-Za-z0-9._~-]+$/.test(event.currentTarget.value)
+                    && setFrom(event.currentTarget.value)} />
         </label>
     );
 }

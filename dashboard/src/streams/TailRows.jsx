@@ -6,7 +6,8 @@ import { Windowed } from "./Windowed.jsx";
 const COLUMNS = 5;
 const PHONE = "(max-width: 46rem)";
 
-/* rows: oldest first, shown newest first. Scrolling away from the newest, or going through the rows by keyboard, holds the view. */
+/* rows: oldest first, shown newest first. Scrolling away from the newest, or going through the rows by keyboard, holds the
+ * view. */
 export function TailRows({ rows, term, selected, onSelect, tail }) {
     const narrow = useMedia(PHONE);
     const pressed = useRef(null);
@@ -23,15 +24,18 @@ export function TailRows({ rows, term, selected, onSelect, tail }) {
             onReach={tail.hold} />;
     };
 
-    return <Windowed label="Events, newest first" count={rows.length} columns={COLUMNS} rowHeight={narrow ? 58 : 32} row={row} head={<Head />}
-        following={!tail.kept.held} onAway={(away) => away && tail.hold()} />;
+    return <Windowed label="Events, newest first" count={rows.length} columns={COLUMNS} rowHeight={narrow ? 58 : 32} row={row}
+        head={<Head />}
+        following={!tail.kept.held} shown={tail.kept.held && selected ? newest - rows.indexOf(selected) : -1}
+        onAway={(away) => away && tail.hold()} />;
 }
 
 function Head() {
     return (
         <div class="tail-row tail-head" role="rowgroup">
             <div role="row" class="tail-cells" aria-rowindex={1}>
-                {["Recorded", "Place", "Type", "Subject", "Data"].map((title) => <span key={title} role="columnheader">{title}</span>)}
+                {["Recorded", "Place", "Type", "Subject", "Data"].map((title) =>
+                    <span key={title} role="columnheader">{title}</span>)}
             </div>
         </div>
     );
@@ -41,11 +45,15 @@ function Row({ row, index, term, selected, onPress, onOpen, onReach }) {
     const { event } = row;
 
     return (
-        <div class={`tail-row ${selected ? "selected" : ""}`} role="row" aria-rowindex={index + 2} onPointerDown={onPress} onClick={onOpen}>
+        <div class={`tail-row ${selected ? "selected" : ""}`} role="row" aria-rowindex={index + 2} onPointerDown={onPress}
+            onClick={onOpen}>
             <span role="cell" class="tail-time" title={exact(event.recordedtime)}>{clock(event.recordedtime)}</span>
             <span role="cell" class="tail-place">
-                <button type="button" class="link" aria-expanded={selected} aria-label={`${event.partition}:${event.offset} ${event.type}`}
-                    onFocus={(focus) => focus.currentTarget.matches(":focus-visible") && onReach()}>{event.partition}:{event.offset}</button>
+                <button type="button" class="link" aria-expanded={selected}
+                    aria-label={`${event.partition}:${event.offset} ${event.type}`}
+                    onFocus={(focus) => focus.currentTarget.matches(":focus-visible") && onReach()}>
+                    {event.partition}:{event.offset}
+                </button>
             </span>
             <span role="cell" class="tail-type"><Marked text={event.type} term={term} /></span>
             <span role="cell" class="tail-subject"><Marked text={event.subject ?? "–"} term={term} /></span>

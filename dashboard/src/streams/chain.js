@@ -2,8 +2,8 @@ import { api } from "../kit/api.js";
 import { fromMicros, micros } from "./micros.js";
 import { keyOf } from "./tree.js";
 
-/* The chain that an event belongs to: its causes and effects (causationid), and what shares its correlationid or its trace. The API
- * filters by type and subject alone, so events around its time are looked through, near ones first, so many at a time. */
+/* The chain that an event belongs to: its causes and effects (causationid), and what shares its correlationid or its trace. The
+ * API filters by type and subject alone, so events around its time are looked through, near ones first, so many at a time. */
 
 const SECOND = 1e6, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
 /* Effects follow their causes closely: after the event first, then before it, then ever wider. */
@@ -18,7 +18,8 @@ const PAGE = 1000;
 
 export function beginSearch(event, streams) {
     const at = micros(event.recordedtime);
-    const search = { at, streams, read: 0, spans: SPANS.map(([from, to]) => ({ from: at + from, to: at + to })), known: new Map() };
+    const search = { at, streams, read: 0, spans: SPANS.map(([from, to]) => ({ from: at + from, to: at + to })),
+        known: new Map() };
 
     remember(search, event);
     return search;
@@ -40,8 +41,8 @@ export function isOver(search, spans = SPANS.length) {
     return search.read >= EVENTS_MAX || search.spans.slice(0, spans).every((span) => span.done);
 }
 
-/* What was looked at around the event, without a hole: { from, to } as times (to undefined: up to now); undefined: nothing yet. A span
- * before the event counts when it is done, as it is read from its far end. */
+/* What was looked at around the event, without a hole: { from, to } as times (to undefined: up to now); undefined: nothing yet.
+ * A span before the event counts when it is done, as it is read from its far end. */
 export function lookedRange(search) {
     let from, to;
 
@@ -73,7 +74,8 @@ function remember(search, event) {
 
     if (!search.known.has(key)) {
         search.known.set(key, {
-            key, stream: event.stream, partition: event.partition, offset: event.offset, recordedtime: event.recordedtime, id: event.id,
+            key, stream: event.stream, partition: event.partition, offset: event.offset, recordedtime: event.recordedtime,
+            id: event.id,
             type: event.type, subject: event.subject, correlationid: event.correlationid, causationid: event.causationid,
             trace: traceOf(event),
         });

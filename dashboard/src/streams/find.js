@@ -1,8 +1,8 @@
 import { api } from "../kit/api.js";
 import { fromMicros, micros } from "./micros.js";
 
-/* Where an event is, by its partition and offset. The API finds places by time, so a link carries the event's recorded time; without it
- * the time is searched for: offsets and times grow together, and a guess between two known points is soon near. */
+/* Where an event is, by its partition and offset. The API finds places by time, so a link carries the event's recorded time;
+ * without it the time is searched for: offsets and times grow together, and a guess between two known points is soon near. */
 
 const PAGE = 500;            /* events a call, once it is near */
 const WALK_MAX = 20;         /* such calls: an event of a transaction of 10,000 is still found */
@@ -10,7 +10,8 @@ const PROBES_MAX = 60;       /* calls for one event each: times have 51 bits, an
 
 /* One page of a partition as it is stored: { events: [{ text, event }], cursor }. */
 export async function readLines(stream, query, signal) {
-    const answer = await api.get(api.path`/v1/streams/${stream}/events`, { query, signal, headers: { Accept: "application/x-ndjson" } });
+    const answer = await api.get(api.path`/v1/streams/${stream}/events`, { query, signal,
+        headers: { Accept: "application/x-ndjson" } });
     const lines = answer.text.split("\n").filter(Boolean);
 
     return { events: lines.map((text) => ({ text, event: JSON.parse(text) })), cursor: answer.headers.get("Weir-Cursor") };
@@ -80,7 +81,8 @@ async function walk(stream, partition, wanted, from, signal) {
         const found = events.find((one) => BigInt(one.event.offset) >= wanted);
 
         if (found || !events.length) {
-            return found && BigInt(found.event.offset) === wanted ? { ...found, next: events.at(-1) === found && cursor } : undefined;
+            return found && BigInt(found.event.offset) === wanted ? { ...found, next: events.at(-1) === found && cursor }
+                : undefined;
         }
         query = { partition, after: cursor, limit: PAGE };
     }

@@ -1,5 +1,5 @@
-/* The newest events of a live tail. Both are bounded, whatever comes: what is shown, and what waits while the view is held. History is
- * shown a piece at a time: who looks into the past wants to read it, and years of it would rush by. */
+/* The newest events of a live tail. Both are bounded, whatever comes: what is shown, and what waits while the view is held.
+ * History is shown a piece at a time: who looks into the past wants to read it, and years of it would rush by. */
 
 export const ROWS_MAX = 2000;
 const BYTES_MAX = 32 << 20;

@@ -38,19 +38,23 @@ function uneven(stream) {
         return undefined;
     }
     if (largest * kept.length > 3 * total || (kept.length < 4 && largest > 0.8 * total)) {
-        return { tone: "warn", text: "skewed", title: `Partition ${kept.indexOf(largest)} holds ${count(largest)} of ${count(total)} events.` };
+        return { tone: "warn", text: "skewed",
+            title: `Partition ${kept.indexOf(largest)} holds ${count(largest)} of ${count(total)} events.` };
     }
-    return idle ? { tone: "warn", text: `${idle} idle`, title: `${idle} of ${kept.length} partitions hold no event.` } : undefined;
+    return idle ? { tone: "warn", text: `${idle} idle`, title: `${idle} of ${kept.length} partitions hold no event.` }
+        : undefined;
 }
 
 function unlimited(stream) {
     return stream.retention === "forever" && stream.bytes >= LARGE && !isOwn(stream.name) ?
-        { tone: "warn", text: "kept for ever", title: `It holds ${bytes(stream.bytes)} and nothing is ever removed.` } : undefined;
+        { tone: "warn", text: "kept for ever", title: `It holds ${bytes(stream.bytes)} and nothing is ever removed.` }
+            : undefined;
 }
 
 function unchecked(stream) {
     return stream.schema_validation === "warn" ?
-        { tone: "info", text: "schemas warn", title: "Events that break their schema are recorded all the same, with schemaerror." } : undefined;
+        { tone: "info", text: "schemas warn",
+            title: "Events that break their schema are recorded all the same, with schemaerror." } : undefined;
 }
 
 /* Weir writes these itself: read like any other, changed by nobody. */

@@ -32,7 +32,8 @@ export function useStart(stream, from, filtered, round) {
 }
 
 function plain(from) {
-    const queries = { now: { after: "latest" }, earliest: { after: "earliest" }, time: { from_time: from }, cursor: { after: from } };
+    const queries = { now: { after: "latest" }, earliest: { after: "earliest" }, time: { from_time: from },
+        cursor: { after: from } };
 
     return queries[kindOf(from)];
 }

@@ -1,5 +1,6 @@
-/* Of an event as it was sent: the text of its data, for one line of a list. Weir sends attributes without white space and data last, and
- * quotes inside of strings are escaped: so this text stands nowhere else. Where digits matter (detail, copies) kit/json.js reads it. */
+/* Of an event as it was sent: the text of its data, for one line of a list. Weir sends attributes without white space and data
+ * last, and quotes inside of strings are escaped: so this text stands nowhere else. Where digits matter (detail, copies)
+ * kit/json.js reads it. */
 
 const MARK = /,"data(_base64)?":/;
 

@@ -1,5 +1,5 @@
-/* Events that belong together, and their order of cause and effect. An event here: { key, id, recordedtime, correlationid?, causationid?,
- * trace?, … }. */
+/* Events that belong together, and their order of cause and effect. An event here: { key, id, recordedtime, correlationid?,
+ * causationid?, trace?, … }. */
 
 const SHOWN_MAX = 500;
 
@@ -27,7 +27,8 @@ export function related(known, event) {
                 ...take(index.correlation, one.correlationid), ...take(index.trace, one.trace));
         }
     }
-    const events = [...found.values()].sort((a, b) => (a.recordedtime < b.recordedtime ? -1 : a.recordedtime > b.recordedtime ? 1 : 0));
+    const events = [...found.values()].sort((a, b) =>
+        Number(a.recordedtime > b.recordedtime) - Number(a.recordedtime < b.recordedtime));
     return { events, more: open.some((one) => !found.has(one.key)) };
 }
 

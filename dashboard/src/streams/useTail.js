@@ -2,8 +2,9 @@ import { useCallback, useEffect, useMemo, useReducer, useRef } from "preact/hook
 import { useLive } from "../kit/live.js";
 import { addEvents, beginHistory, endHistory, isFull, makeKept, release } from "./kept.js";
 
-/* A live subscription and what is kept of it. query undefined: not known yet; byPieces: its history is read piece by piece. While it is held, what comes waits; when too much waits the
- * connection is given back, and goes on at its cursor afterwards: nothing is missed. */
+/* A live subscription and what is kept of it. query undefined: not known yet; byPieces: its history is read piece by piece.
+ * While it is held, what comes waits; when too much waits the connection is given back, and goes on at its cursor afterwards:
+ * nothing is missed. */
 export function useTail(path, query, byPieces) {
     const [, redraw] = useReducer((n) => n + 1, 0);
     const key = JSON.stringify([path, query]);
