@@ -10,13 +10,13 @@ export function usePoll(fn, everyMs, deps = []) {
     const [state, setState] = useState({ data: undefined, error: null });
     const latest = useRef(fn);
     const again = useRef(() => {});
-    latest.current = fn;
+    latest.current = { fn, everyMs };
     useEffect(() => {
         setState({ data: undefined, error: null });
-        return loop((signal) => latest.current(signal), everyMs, setState, again);
-    }, [everyMs, ...deps]);
-    /* A new token, and a gateway that is back, are reasons to ask at once; the data stay meanwhile. */
-    const asked = useRef(null), reason = `${token.value} ${reachable.value}`;
+        return loop(latest, setState, again);
+    }, deps);
+    /* A new token, a gateway that is back and another pace are reasons to ask at once; the data stay meanwhile. */
+    const asked = useRef(null), reason = `${token.value} ${reachable.value} ${everyMs}`;
     useEffect(() => {
         if (asked.current !== null && asked.current !== reason && reachable.value) {
             again.current();
@@ -27,7 +27,7 @@ export function usePoll(fn, everyMs, deps = []) {
         reload: () => again.current() };
 }
 
-function loop(fn, everyMs, setState, again) {
+function loop(latest, setState, again) {
     let timer = null, running = null, failures = 0, unreachable = false, ended = false, late = false;
 
     const later = (delay) => {
@@ -35,14 +35,14 @@ function loop(fn, everyMs, setState, again) {
         timer = delay ? setTimeout(ask, delay) : null;
     };
     async function ask() {
-        if (document.hidden && everyMs) {
+        if (document.hidden && latest.current.everyMs) {
             late = true;                               // asked when the tab is looked at again
             return;
         }
         running?.abort();
         const mine = running = new AbortController();
         try {
-            const data = await fn(mine.signal);
+            const data = await latest.current.fn(mine.signal);
             if (mine === running && !ended) {
                 failures = 0;
                 setState({ data, error: null });
@@ -57,7 +57,7 @@ function loop(fn, everyMs, setState, again) {
         }
         if (mine === running && !ended) {
             running = null;
-            const slowest = unreachable ? UNREACHABLE : SLOWEST;
+            const { everyMs } = latest.current, slowest = unreachable ? UNREACHABLE : SLOWEST;
             later(failures && everyMs ? Math.max(everyMs, Math.min(slowest, everyMs * 2 ** (failures - 1))) : everyMs);
         }
     }

@@ -1,4 +1,4 @@
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { count, rate } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
 import { mayAll, mayAny } from "../kit/rights.js";
@@ -24,8 +24,12 @@ const sum = (rows, name) => rows.reduce((total, row) => total + (row[name] ?? 0)
 /* Everything the page shows: {streams, figures, error, reload}. */
 function useOverview() {
     const admin = mayAll();
-    const first = usePoll(readStreams, EVERY);
-    const many = first.data?.streams.length > MANY;
+    const [many, setMany] = useState(false);
+    const first = usePoll(async (signal) => {
+        const read = await readStreams(signal);
+        setMany(read.streams.length > MANY);
+        return read;
+    }, many ? SLOWER : EVERY);
     const metrics = usePoll(admin ? readMetrics : async () => null, EVERY, [admin]);
     const ready = Boolean(first.data);
     const walked = usePoll(
@@ -33,7 +37,7 @@ function useOverview() {
         admin ? 0 : WALK_EVERY,
         [admin, ready],
     );
-    return { streams: first.data, figures: metrics.data ?? walked.data, many, admin, loading: first.loading,
+    return { streams: first.data, figures: metrics.data ?? walked.data, admin, loading: first.loading,
         error: first.error ?? metrics.error ?? walked.error,
         reload: () => [first, metrics, walked].forEach((poll) => poll.reload()) };
 }
