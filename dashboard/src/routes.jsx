@@ -26,6 +26,7 @@ import { SagasPage } from "./sagas/SagasPage.jsx";
 import { TargetsPage } from "./sagas/TargetsPage.jsx";
 
 const STREAMS = ["subscribe", "publish", "manage", "dlq"];
+const GROUPS = ["subscribe", "manage", "dlq"], FOLD = ["projection"];
 
 export const routes = [
     { path: "/", title: "Overview", page: OverviewPage, nav: "Overview", entry: true, key: "o", needs: ["any"] },
@@ -34,8 +35,8 @@ export const routes = [
     { path: "/streams/:stream", title: "Stream", page: StreamPage, nav: "Streams", needs: STREAMS },
     { path: "/streams/:stream/events/:partition/:offset", title: "Event", page: EventPage, nav: "Streams", needs: ["subscribe"] },
 
-    { path: "/groups", title: "Groups", page: GroupsPage, nav: "Groups", entry: true, key: "g", needs: ["subscribe", "manage", "dlq"] },
-    { path: "/groups/:stream/:group", title: "Group", page: GroupPage, nav: "Groups", needs: ["subscribe", "manage", "dlq"] },
+    { path: "/groups", title: "Groups", page: GroupsPage, nav: "Groups", entry: true, key: "g", needs: GROUPS },
+    { path: "/groups/:stream/:group", title: "Group", page: GroupPage, nav: "Groups", needs: GROUPS },
 
     { path: "/letters", title: "Dead letters", page: LettersPage, nav: "Dead letters", entry: true, key: "d", needs: ["dlq"] },
     { path: "/letters/:stream", title: "Dead letters of a stream", page: StreamLettersPage, nav: "Dead letters", needs: ["dlq"] },
@@ -48,10 +49,12 @@ export const routes = [
     { path: "/contracts", title: "Contracts", page: ContractsPage, nav: "Schemas", needs: ["schema"] },
     { path: "/contracts/:consumer", title: "Contract", page: ContractPage, nav: "Schemas", needs: ["schema"] },
 
-    { path: "/projections", title: "Projections", page: ProjectionsPage, nav: "Projections", entry: true, key: "p", needs: ["projection"] },
-    { path: "/projections/~new", title: "Define a projection", page: DefineProjectionPage, nav: "Projections", needs: ["projection"] },
-    { path: "/projections/:projection", title: "Projection", page: ProjectionPage, nav: "Projections", needs: ["projection"] },
-    { path: "/projections/:projection/edit", title: "Edit a projection", page: EditProjectionPage, nav: "Projections", needs: ["projection"] },
+    { path: "/projections", title: "Projections", page: ProjectionsPage, nav: "Projections", entry: true, key: "p",
+        needs: FOLD },
+    { path: "/projections/~new", title: "Define a projection", page: DefineProjectionPage, nav: "Projections", needs: FOLD },
+    { path: "/projections/:projection", title: "Projection", page: ProjectionPage, nav: "Projections", needs: FOLD },
+    { path: "/projections/:projection/edit", title: "Edit a projection", page: EditProjectionPage, nav: "Projections",
+        needs: FOLD },
 
     { path: "/sagas", title: "Sagas", page: SagasPage, nav: "Sagas", entry: true, key: "a", needs: ["saga"] },
     { path: "/sagas/~new", title: "Define a saga", page: EditPage, nav: "Sagas", needs: ["saga"] },

@@ -47,7 +47,11 @@ test("a projection is defined, with what is wrong beside the form, and its state
     await page.getByText("There are no states yet").waitFor();
     await publish(event("Placed", "s/2 é%"), event("Placed", "s-1"), event("Placed", "s-3"), event("Placed", ".."));
     await state(page, "s-1").filter({ hasText: BIG }).waitFor();
-    assert.deepEqual(await page.locator("tbody .row-link").allInnerTexts(), ["..", "s-1", "s-3", "s/2 é%"], "in the order of the keys");
+    assert.deepEqual(
+        await page.locator("tbody .row-link").allInnerTexts(),
+        ["..", "s-1", "s-3", "s/2 é%"],
+        "in the order of the keys",
+    );
     await publish(event("Paid", "s-3"));
     await state(page, "s-3").filter({ hasText: "paid" }).waitFor();
     assert.match(await state(page, "s-3").innerText(), /\b2\b/);
@@ -80,7 +84,11 @@ test("a projection is defined, with what is wrong beside the form, and its state
 });
 
 test("a rebuild shows how far it is and where it stops, while the old states are read", async () => {
-    await publish(event("Placed", "r-1", { total: 1.10 }), event("Placed", "r-1", { total: "a lot" }), event("Placed", "r-1", { total: 2.20 }));
+    await publish(
+        event("Placed", "r-1", { total: 1.1 }),
+        event("Placed", "r-1", { total: "a lot" }),
+        event("Placed", "r-1", { total: 2.2 }),
+    );
     await call("PUT", "/v1/projections/totals", TOTALS);
     await until(async () => (await call("GET", "/v1/projections/totals")).body.lag.events === 0);
     const { partitions } = (await call("GET", "/v1/projections/totals")).body;
@@ -136,8 +144,10 @@ test("a verification finds nothing, and then what was tampered with, until the p
     const verify = page.getByRole("button", { name: "Verify now", exact: true });
     await verify.click();
     await page.getByText("No drift").waitFor();
-    await control("sql", { text: `update weir.projection_states s set state = '{"orders":9007199254740993}' from weir.projections p
-        where s.projection_id = p.projection_id and p.name = 'checked' and s.key = 'r-1'` });
+    await control("sql", {
+        text: `update weir.projection_states s set state = '{"orders":9007199254740993}' from weir.projections p
+        where s.projection_id = p.projection_id and p.name = 'checked' and s.key = 'r-1'`,
+    });
     await verify.click();
     const drift = page.getByRole("table", { name: "Keys that drifted" });
     await drift.getByRole("row").filter({ hasText: "r-1" }).getByRole("button", { name: "Compare" }).click();
@@ -157,23 +167,52 @@ test("a verification finds nothing, and then what was tampered with, until the p
 
 test("states are judged and placed as the gateway does it", () => {
     const judged = (where, ...states) => states.map((one) => fits(one, [where]));
-    assert.deepEqual(judged("/n=5", '{"n":5}', '{"n":5.0}', '{"n":"5"}', '{"n":50e-1}', '{"n":6}', "{}"), [true, true, true, true, false, false]);
+    assert.deepEqual(judged("/n=5", '{"n":5}', '{"n":5.0}', '{"n":"5"}', '{"n":50e-1}', '{"n":6}', "{}"), [
+        true,
+        true,
+        true,
+        true,
+        false,
+        false,
+    ]);
     assert.deepEqual(judged('/n="5"', '{"n":5}', '{"n":"5"}'), [false, true]);
     assert.deepEqual(judged("/n=9007199254740993", '{"n":9007199254740992}', '{"n":9007199254740993}'), [false, true]);
     assert.deepEqual(judged("/a~1b/0=x=y", '{"a/b":["x=y"]}', '{"a/b":{"0":"x=y"}}', '{"a/b":[]}'), [true, true, false]);
-    assert.deepEqual(judged('/o={"b":1,"a":[true,null]}', '{"o":{"a":[true,null],"b":1.0}}', '{"o":{"a":[true],"b":1}}'), [true, false]);
-    assert.deepEqual(["\u{1F600}", "\uFF5E", "b", "ab", "a"].sort(order), ["a", "ab", "b", "\uFF5E", "\u{1F600}"], "by bytes, not by UTF-16");
+    assert.deepEqual(judged('/o={"b":1,"a":[true,null]}', '{"o":{"a":[true,null],"b":1.0}}', '{"o":{"a":[true],"b":1}}'), [
+        true,
+        false,
+    ]);
+    assert.deepEqual(
+        ["\u{1F600}", "\uFF5E", "b", "ab", "a"].sort(order),
+        ["a", "ab", "b", "\uFF5E", "\u{1F600}"],
+        "by bytes, not by UTF-16",
+    );
 
     const row = (key, version, value) => `{"key":${JSON.stringify(key)},"state":${value},"version":${version}}`;
-    const page = (next, ...rows) => ({ body: { items: rows.map(JSON.parse), next, position: "p" }, text: `{"items":[${rows.join()}]}` });
+    const page = (next, ...rows) => ({
+        body: { items: rows.map(JSON.parse), next, position: "p" },
+        text: `{"items":[${rows.join()}]}`,
+    });
     const batch = (...rows) => rows.map((text) => ({ event: JSON.parse(text), text }));
     const keys = (list) => list.rows.map((one) => `${one.key}${one.version}`).join(" ");
     const first = paged(NONE, page("m", row("a", 1, "{}"), row("m", 1, "{}")));
     const more = changed(first, batch(row("b", 1, "{}"), row("z", 1, "{}"), row("m", 2, '{"n":1.50}'), row("a", 0, "null")), []);
     assert.equal(keys(more), "b1 m2");
     assert.deepEqual([more.below, more.rows[1].text, more.rows[1].before.text], [1, '{"n":1.50}', "{}"]);
-    assert.equal(keys(paged(more, page(null, row("m", 1, "{}"), row("z", 3, "{}")))), "b1 m2 z3", "a page does not undo what is newer");
-    const many = changed({ ...first, next: null }, batch(...Array.from({ length: MOST + 5 }, (_, n) => row(`k${1000 + n}`, 1, "{}"))), []);
+    assert.equal(
+        keys(paged(more, page(null, row("m", 1, "{}"), row("z", 3, "{}")))),
+        "b1 m2 z3",
+        "a page does not undo what is newer",
+    );
+    const many = changed(
+        { ...first, next: null },
+        batch(...Array.from({ length: MOST + 5 }, (_, n) => row(`k${1000 + n}`, 1, "{}"))),
+        [],
+    );
     assert.deepEqual([many.rows.length, many.next], [MOST, many.rows.at(-1).key]);
-    assert.equal(changed({ ...many, rows: [...many.rows, ...first.rows] }, [], []).rows.length, MOST + 2, "what was asked for stays");
+    assert.equal(
+        changed({ ...many, rows: [...many.rows, ...first.rows] }, [], []).rows.length,
+        MOST + 2,
+        "what was asked for stays",
+    );
 });

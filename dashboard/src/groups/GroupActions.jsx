@@ -126,5 +126,6 @@ function openOf({ in_flight: inFlight, retrying }) {
     if (!inFlight && !retrying) {
         return "Nothing is in flight and nothing waits for a retry.";
     }
-    return `In flight: ${count(inFlight)}; acks of these will be stale. Waiting for a retry: ${count(retrying)}; these are forgotten.`;
+    return `In flight: ${count(inFlight)}; acks of these will be stale. ` +
+        `Waiting for a retry: ${count(retrying)}; these are forgotten.`;
 }

@@ -64,7 +64,8 @@ function change(list, rows, { event: { key, state, version }, text }, where) {
     } else if (!old) {
         rows.splice(i, 0, rowOf(key, version, held, { flash: 1, seen: Date.now() }));
     } else if (old.version !== version || old.text !== held) {
-        rows[i] = rowOf(key, version, held, { flash: old.flash + 1, seen: Date.now(), before: { version: old.version, text: old.text } });
+        const before = { version: old.version, text: old.text };
+        rows[i] = rowOf(key, version, held, { flash: old.flash + 1, seen: Date.now(), before });
     }
     return 0;
 }

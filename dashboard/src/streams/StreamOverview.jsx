@@ -92,7 +92,7 @@ function Groups({ name }) {
                         cell: (group) => count(data.figures.get(keyOf(group))?.lagEvents) },
                     { name: "flight", title: "In flight", numeric: true,
                         cell: (group) => count(data.figures.get(keyOf(group))?.inFlight) },
-                    { name: "standing", title: "State", 
+                    { name: "standing", title: "State",
                         cell: (group) => <Standing group={group} figures={data.figures.get(keyOf(group))} /> },
                 ]} />
         </>
