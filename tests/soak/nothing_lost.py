@@ -21,7 +21,7 @@ class Crashes:
     """`weir dev` on one data directory, and the ways to hurt it."""
 
     def __init__(self, settings):
-        self.settings = settings
+        self.settings = {"WEIR_COMMIT_WAIT": "5s", **(settings or {})}
         self.gateway = harness.dev(settings)
         self.data = os.path.join(self.gateway.directory, "data")
         self.place = rig.Place(self.gateway)

@@ -29,7 +29,9 @@ PSQL = max(glob.glob("/usr/lib/postgresql/*/bin/psql"), key=lambda path: int(pat
 SECRET = "a secret of the tests, of at least thirty-two bytes"
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 SLOW = 4 if "san/" in BINARY or "cover/" in BINARY else 1      # sanitized programs get more time
-WOKEN = min(8 * SLOW, 16)      # seconds: who is not woken waits for 20; and a machine may stand still for a while
+WOKEN = 25 * min(SLOW, 2)      # seconds: who is not woken waits for 60; and a machine may stand still for a while
+# A machine that stands still for a moment is no outage.
+CALM = {"WEIR_COMMIT_WAIT": "30s", "WEIR_DATABASE_CONNECT_TIMEOUT": "20s"}
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import clusters  # noqa: E402
@@ -85,7 +87,7 @@ class Gateway:
         self.directory = directory or scratch()
         self.ready_file = os.path.join(self.directory, f"ready-{time.monotonic_ns()}")
         self.log_path = self.ready_file + ".log"
-        env = environment({"WEIR_AUTH_HS256_SECRET": SECRET, "WEIR_HTTP_ACCESS_LOG": "false", **(settings or {})})
+        env = environment({"WEIR_AUTH_HS256_SECRET": SECRET, "WEIR_HTTP_ACCESS_LOG": "false", **CALM, **(settings or {})})
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([BINARY, *arguments, "--port", str(port), "--ready-file", self.ready_file], env=env,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory)
@@ -190,6 +192,15 @@ def until_parked(gateway, count, seconds=60):
     client.close()
 
 
+def in_time(attempt, first=1):
+    """attempt(seconds): does what must be done within so many seconds and says whether it was in time. The slower the machine, the
+    longer it gets."""
+    for seconds in (first, 4 * first, 16 * first, 64 * first):
+        if attempt(seconds):
+            return
+    raise AssertionError("the machine stands still")
+
+
 class Holder:
     """A psql session that holds locks until it is released."""
 
@@ -255,7 +266,7 @@ class Client:
             self.connection.close()
             self.connection = None
 
-    def request(self, method, target, body=None, headers=None, token=None, timeout=30, content_type="application/json"):
+    def request(self, method, target, body=None, headers=None, token=None, timeout=100, content_type="application/json"):
         """body: bytes as they are, anything else as JSON. token "": none."""
         token = self.token if token is None else token
         all_headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -320,6 +331,24 @@ class Client:
             query.pop("from_time", None)
             if page["up_to_date"]:
                 return events
+
+
+def late(reader, expires):
+    """Seconds by which an event stream ended later than it should have; infinite: the machine was slower than the whole time it had."""
+    if reader.status != 200:
+        return float("inf")
+    reader.last = reader.end(60)[-1]
+    return time.time() - (time.monotonic() - reader.ended_at) - expires
+
+
+def exactly(end, seconds=2.5):
+    """end(seconds) opens a stream that is to end in so many seconds, and returns how late() it did. What the machine adds, it does not
+    add each time; the time stays half a keep-alive from one."""
+    found = []
+    while len(found) < 6 and not (found and min(found) < 0.4 * SLOW):
+        found.append(end(seconds + 2 * len(found)))
+        assert found[-1] >= -0.05, found
+    assert min(found) < 0.4 * SLOW, found
 
 
 def events_path(stream, **query):

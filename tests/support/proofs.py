@@ -7,10 +7,9 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "soak"))
 import groups_rig  # noqa: E402
+from harness import CALM  # noqa: E402
 
 SEED = int.from_bytes(os.urandom(4), "big")
-# A machine that stands still for a moment is no outage.
-CALM = {"WEIR_COMMIT_WAIT": "30s", "WEIR_DATABASE_CONNECT_TIMEOUT": "20s"}
 
 
 @pytest.fixture(scope="module")
