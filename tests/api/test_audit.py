@@ -11,7 +11,7 @@ MANAGER = {"iss": None, "sub": "alice", "jti": "token-1"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def audited(client, stream, count, seconds=10):
+def audited(client, stream, count, seconds=60):
     """The audit events of a stream, once there are so many; and no more come."""
     subject, deadline = f"/v1/streams/{stream}", time.monotonic() + seconds * harness.SLOW
     while True:
@@ -87,7 +87,10 @@ def test_what_was_not_done_is_not_told(alice, gateway, stream):
     audited(alice, f"{stream}.last", 1)          # in order: what came before would be there
     audited(alice, stream, 1)
     audited(alice, f"{stream}.none", 0, 0)
-    assert harness.psql(gateway, "select count(*) from pg_stat_activity where state like 'idle in transaction%'") == ["0"]
+    deadline = time.monotonic() + 60 * harness.SLOW      # what works in the background is between two statements at times
+    while harness.psql(gateway, "select count(*) from pg_stat_activity where state like 'idle in transaction%'") != ["0"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_refused_change_leaves_the_connection_and_the_stream_as_they_were(alice, stream):
@@ -197,7 +200,7 @@ def test_a_record_that_cannot_be_told_is_set_aside_and_holds_up_no_other(gateway
             client.put(f"/v1/streams/{name}", {}).expect(201)
             assert audited(client, name, 1)[0]["type"] == "StreamCreated"
         assert harness.psql(one, "select type from weir.outbox order by type") == ["Broken", "Long"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60 * harness.SLOW
         while one.log().count("cannot be told") < 2 and time.monotonic() < deadline:
             time.sleep(0.2)                                        # what is old is looked at every few seconds
         assert one.log().count("cannot be told") == 2
@@ -225,7 +228,7 @@ def test_it_can_be_kept_for_a_while_or_switched_off(gateway):
         longer = harness.serve(first.database_url, {"WEIR_AUDIT_RETENTION": "60d", "WEIR_AUDIT_ENABLED": "false"})
         other = harness.Client(longer, gateway.token)
         other.create("two")
-        deadline = time.monotonic() + 10 * harness.SLOW
+        deadline = time.monotonic() + 60 * harness.SLOW
         while other.get("/v1/streams/_audit").json()["retention"] != "60d":
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -97,10 +97,10 @@ def test_streams_and_long_polls_are_counted_while_they_are_open(limited, caller,
     assert refused.status == 429 and "2 event streams" in refused.answer.json()["detail"]
     caller.read(stream)                                     # a plain page is none
     first.close()
-    deadline = time.monotonic() + 10 * harness.SLOW
-    while caller.get("/v1/streams?limit=1").headers["ratelimit"].endswith('"streams";r=0'):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    for asked in range(10):                                 # each costs one of its requests
+        if not caller.get("/v1/streams?limit=1").headers["ratelimit"].endswith('"streams";r=0'):
+            break
+        time.sleep(0.2 * 2 ** asked)
     caller.get(harness.events_path(stream, wait="100ms", after="latest")).expect(200)
 
 
@@ -113,7 +113,7 @@ def test_a_short_window_gives_back(gateway):
     other = harness.serve(gateway.database_url, {"WEIR_QUOTA_WINDOW": "2s", "WEIR_QUOTA_REQUESTS": "4"})
     try:
         client = harness.Client(other)
-        deadline = time.monotonic() + 10 * harness.SLOW
+        deadline = time.monotonic() + 60 * harness.SLOW
         answer = client.get("/v1/streams?limit=1").expect(200)
         while answer.status == 200:                             # half a second gives one back: a slow machine asks more often
             assert time.monotonic() < deadline, answer

@@ -207,7 +207,7 @@ def test_what_retention_removed_is_told(client, stream):
     def earliest():
         return [int(p["earliest"]) - 1 == int(p["head"]) for p in client.get(f"/v1/streams/{stream}").json()["partition_status"]]
 
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60 * harness.SLOW
     while not all(earliest()):
         assert time.monotonic() < deadline, "retention removes nothing"
         time.sleep(0.1)
@@ -235,17 +235,16 @@ def test_heads_in_the_middle_of_publishing_show_no_gap(client, gateway, stream):
         writer.start()
     cursor, seen = "earliest", {}
     deadline = time.monotonic() + 2
-    while time.monotonic() < deadline or not page["up_to_date"]:
+    while not stop.is_set() or not page["up_to_date"]:
         page = client.read(stream, after=cursor, limit=50)
         cursor = page["cursor"]
         for event in page["events"]:
             assert int(event["offset"]) == seen.get(event["partition"], 0) + 1
             seen[event["partition"]] = int(event["offset"])
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline and sum(seen.values()) > 50:
             stop.set()
     for writer in writers:
         writer.join()
-    assert sum(seen.values()) > 50
 
 
 def test_head_tells_what_get_would(client, stream):

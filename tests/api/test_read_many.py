@@ -40,7 +40,7 @@ def assert_in_order(events):
         last[key(event)] = int(event["offset"])
 
 
-def wait_for(condition, seconds=15):
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds * harness.SLOW
     while not condition():
         assert time.monotonic() < deadline, "it does not come true"
@@ -264,25 +264,23 @@ def test_a_long_poll_wakes_on_any_of_them(client, gateway, names):
         one = harness.Client(gateway)
         timer = threading.Timer(0.3, lambda name=name, n=n, one=one: one.publish(name, {"type": "A", "data": 100 + n}))
         timer.start()
-        began = time.monotonic()
-        page = client.read([pattern, streams[0]], after=cursor, wait="20s")
+        began, page = time.monotonic(), client.read([pattern, streams[0]], after=cursor, wait="60s")
         timer.join()
         one.close()
         assert data(page["events"]) == [100 + n] and page["up_to_date"]
-        assert 0.2 < time.monotonic() - began < 5 * harness.SLOW
+        assert time.monotonic() - began < harness.WOKEN
         cursor = page["cursor"]
     began = time.monotonic()
     assert client.read([pattern], after=cursor, wait="300ms")["events"] == []
-    assert 0.25 < time.monotonic() - began < 5 * harness.SLOW
+    assert 0.25 < time.monotonic() - began < harness.WOKEN
 
 
 def test_a_long_poll_wakes_on_a_stream_that_comes(client, gateway, names):
     streams, pattern = names
-    one = harness.Client(gateway)
+    one, end = harness.Client(gateway), client.read([pattern], after="latest")["cursor"]
     timer = threading.Timer(0.3, lambda: (one.create(f"{streams[0]}x"), one.publish(f"{streams[0]}x", {"type": "A", "data": 1})))
     timer.start()
-    began = time.monotonic()
-    page = client.read([pattern], after="latest", wait="20s")
+    began, page = time.monotonic(), client.read([pattern], after=end, wait="60s")
     timer.join()
     one.close()
     assert data(page["events"]) == [1] and time.monotonic() - began < harness.WOKEN
@@ -292,8 +290,7 @@ def test_filters_and_what_memory_cannot_give_exactly(client, gateway, names):
     """Line breaks in data come back as they were sent, which only the database can do."""
     streams, pattern = names
     fill(client, streams, 3)
-    cursor = client.read([pattern])["cursor"]
-    one = harness.Client(gateway)
+    cursor, one = client.read([pattern])["cursor"], harness.Client(gateway)
 
     def publish():
         one.publish(streams[0], [{"type": "Noise"} for _ in range(50)])
@@ -301,7 +298,7 @@ def test_filters_and_what_memory_cannot_give_exactly(client, gateway, names):
 
     timer = threading.Timer(0.3, publish)
     timer.start()
-    answer = client.get(harness.events_path([pattern], after=cursor, wait="20s", type="Sig*")).expect(200)
+    answer = client.get(harness.events_path([pattern], after=cursor, wait="60s", type="Sig*")).expect(200)
     timer.join()
     one.close()
     assert b'"data":{\n"n": 1}' in answer.body and len(answer.json()["events"]) == 1
@@ -312,18 +309,18 @@ def test_deleting_a_stream_ends_the_wait_where_it_was_named(client, gateway, nam
     streams, pattern = names
     fill(client, streams, 3)
 
-    def later(wait_on, stream):
+    def later(wait_on, stream, wait):
         one = harness.Client(gateway)
         cursor = one.read(wait_on)["cursor"]
         timer = threading.Timer(0.3, lambda: harness.Client(gateway).request("DELETE", f"/v1/streams/{stream}").expect(204))
         timer.start()
-        answer = one.get(harness.events_path(wait_on, after=cursor, wait="2s"))
+        answer = one.get(harness.events_path(wait_on, after=cursor, wait=wait))
         timer.join()
         one.close()
         return answer
 
-    later([streams[0], streams[1]], streams[0]).problem(404, "unknown-stream")
-    assert later([pattern, streams[2]], streams[1]).expect(200).json()["events"] == []
+    later([streams[0], streams[1]], streams[0], "60s").problem(404, "unknown-stream")
+    assert later([pattern, streams[2]], streams[1], "2s").expect(200).json()["events"] == []
 
 
 # --- event streams ---------------------------------------------------------------------------------------------------------------
@@ -340,7 +337,7 @@ def test_the_form_of_the_stream_and_live_events_of_all(client, names, subscribe)
         cursor, event = reader.events(1)[0]
         assert event["data"] == 100 + n and event["stream"] == name
         assert client.read([pattern], after=cursor)["events"] == []
-    alive = reader.until(lambda b: b.comment is not None, 5)[-1]
+    alive = reader.until(lambda b: b.comment is not None)[-1]
     assert alive.comment == "keep-alive" and alive.id == cursor
 
 
@@ -375,7 +372,7 @@ def test_a_stream_that_comes_without_a_notification_is_found(client, gateway, na
     time.sleep(1.2)
     create_unnoticed(gateway, streams[1])
     client.publish(streams[1], {"type": "A", "data": 1})
-    assert data(e for _, e in reader.events(1, 5)) == [1]
+    assert data(e for _, e in reader.events(1)) == [1]
 
 
 def test_too_many_partitions_amid_a_stream_end_it_with_a_word(client, names, subscribe):
@@ -393,12 +390,15 @@ def test_too_many_partitions_amid_a_stream_end_it_with_a_word(client, names, sub
 def test_it_ends_with_the_token_and_not_before(client, names, subscribe):
     streams, pattern = names
     fill(client, streams, 3)
-    expires = time.time() + 2
-    reader = subscribe([pattern], token=harness.mint(f"subscribe:{pattern}", exp=expires))
-    reader.up_to_date()
-    assert reader.end(8)[-1].json() == {"reason": "token-expired"}
-    off = time.time() - (time.monotonic() - reader.ended_at) - expires
-    assert -0.05 <= off < 0.5 * harness.SLOW
+
+    def ends(seconds):
+        expires = time.time() + seconds
+        reader = subscribe([pattern], token=harness.mint(f"subscribe:{pattern}", exp=expires))
+        late = harness.late(reader, expires)
+        assert reader.status == 401 or reader.last.json() == {"reason": "token-expired"}
+        return late
+
+    harness.exactly(ends)
 
 
 def test_slow_readers_get_everything(client, names, subscribe):
@@ -410,7 +410,7 @@ def test_slow_readers_get_everything(client, names, subscribe):
     big = "x" * 200_000
     for n in range(60):
         client.publish(streams[n % 3], {"type": "Big", "subject": "s", "data": [n, big]})
-    got = [event for _, event in reader.events(60, 30)]
+    got = [event for _, event in reader.events(60, 60)]
     assert sorted(e["data"][0] for e in got) == list(range(60))
     for name in streams:
         assert [e["data"][0] for e in got if e["stream"] == name] == [n for n in range(60) if streams[n % 3] == name]
@@ -442,12 +442,12 @@ def test_a_reader_that_resumes_anywhere_loses_and_repeats_nothing(gateway, clien
         cursor, seen, deadline, done = "earliest", [], time.monotonic() + 1.5, False
         try:
             while not done:
-                if time.monotonic() > deadline and not stop.is_set():
+                if time.monotonic() > deadline and len(sent) > 100 and not stop.is_set():
                     client.create(streams[4], partitions=3)
                     client.publish(streams[4], {"type": "Last", "subject": "s"})
                     sent.add((streams[4], client.read(streams[4])["events"][0]["partition"], 1))
                     stop.set()
-                    assert all(w.result(30) is None for w in writers)
+                    assert all(w.result(60) is None for w in writers)
                 if rng.random() < 0.4:
                     reader = subscribe([pattern], after=cursor)
                     for _ in range(rng.randint(1, 40)):
@@ -492,9 +492,9 @@ def test_two_gateways_and_the_drain(gateway, client, names, subscribe):
     time.sleep(0.5)
     began = time.monotonic()
     other.terminate()
-    last = reader.end(15)[-1]
+    last = reader.end()[-1]
     assert last.event == "bye" and last.json() == {"reason": "shutdown"} and last.id
-    thread.join(20)
+    thread.join()
     assert got["answer"].status in (200, 503) and got["at"] - began < harness.WOKEN
     assert other.stop() == 0
     harness.remove(other)

@@ -38,10 +38,10 @@ def test_up_to_date_comes_once_and_keep_alives_carry_the_position(client, stream
     client.create(stream)
     reader = subscribe(stream)
     assert [b.event for b in reader.up_to_date()] == [None, "up-to-date"]
-    alive = reader.until(lambda b: b.comment is not None, 5)
+    alive = reader.until(lambda b: b.comment is not None)
     assert [b.event for b in alive] == [None] and alive[0].comment == "keep-alive" and alive[0].id
     publish_numbers(client, stream, [1])
-    later = reader.until(lambda b: b.comment is not None, 5)
+    later = reader.until(lambda b: b.comment is not None)
     assert [b.event for b in later] == [None] * len(later)
     with_data = [b for b in later if b.data]
     assert [b.json()["data"] for b in with_data] == [1] and later[-1].id == with_data[-1].id
@@ -90,7 +90,7 @@ def test_history_goes_over_into_live_events_without_a_seam(client, gateway, stre
         writer.join()
     publish_numbers(client, stream, [-1])
     for reader in readers:
-        blocks = reader.until(lambda b: b.data is not None and b.event is None and b.json()["data"] == -1, 20)
+        blocks = reader.until(lambda b: b.data is not None and b.event is None and b.json()["data"] == -1, 60)
         events = [b.json() for b in blocks if b.data and b.event is None]
         for partition in (0, 1):
             offsets = [int(e["offset"]) for e in events if e["partition"] == partition]
@@ -134,10 +134,11 @@ def test_data_is_one_line_whatever_was_sent(client, stream, subscribe):
 
 
 def test_a_gap_is_told_and_the_stream_goes_on(client, stream, subscribe):
-    client.create(stream, retention="1s")
+    client.create(stream)
     publish_numbers(client, stream, [1, 2, 3])
     old = client.read(stream, limit=1)["cursor"]
-    deadline = time.monotonic() + 15
+    client.request("PATCH", f"/v1/streams/{stream}", {"retention": "1s"}).expect(200)
+    deadline = time.monotonic() + 60 * harness.SLOW
     while client.get(f"/v1/streams/{stream}").json()["events"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -166,12 +167,13 @@ def test_cursors_that_are_no_good_are_refused_before_the_stream_begins(client, s
 
 def test_the_stream_ends_exactly_at_the_tokens_end(client, gateway, stream, subscribe):
     client.create(stream)
-    expires = time.time() + 2.5
-    reader = subscribe(stream, token=harness.mint(f"subscribe:{stream}", exp=expires))
-    reader.up_to_date()
-    reader.end(8)
-    off = time.time() - (time.monotonic() - reader.ended_at) - expires
-    assert -0.05 <= off < 0.5 * harness.SLOW
+
+    def ends(seconds):
+        expires = time.time() + seconds
+        reader = subscribe(stream, token=harness.mint(f"subscribe:{stream}", exp=expires))
+        return harness.late(reader, expires)
+
+    harness.exactly(ends)
 
 
 def test_a_slow_reader_gets_everything(client, stream, subscribe):
@@ -182,7 +184,7 @@ def test_a_slow_reader_gets_everything(client, stream, subscribe):
     count, big = 60, "x" * 200_000
     for n in range(count):
         client.publish(stream, {"type": "Big", "data": [n, big]})
-    found = reader.events(count, 30)
+    found = reader.events(count, 60)
     assert [event["data"][0] for _, event in found] == list(range(count))
 
 
@@ -209,7 +211,7 @@ def test_readers_that_come_and_go_leave_nothing(client, gateway, stream, subscri
         publish_numbers(client, stream, [random.random()])
         for reader in readers:
             reader.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60 * harness.SLOW
     while open_streams() > before:
         assert time.monotonic() < deadline, "event streams stay open after their readers left"
         time.sleep(0.1)
@@ -220,4 +222,4 @@ def test_deleting_the_stream_ends_its_readers(client, stream, subscribe):
     reader = subscribe(stream)
     reader.up_to_date()
     client.request("DELETE", f"/v1/streams/{stream}").expect(204)
-    reader.end(15)
+    reader.end()
