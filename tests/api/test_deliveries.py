@@ -12,7 +12,7 @@ class Group:
         client.put(self.path, {"start": "earliest", **settings}).expect(201)
 
     def receive(self, **body):
-        answer = self.client.post(f"{self.path}/receive", body, timeout=70).expect(200).json()
+        answer = self.client.post(f"{self.path}/receive", body, timeout=100).expect(200).json()
         self.lost = answer.get("lost")
         return answer["deliveries"]
 
@@ -104,7 +104,7 @@ def test_a_nacked_event_comes_again_after_its_backoff(group):
     again = g.receive()
     if not again:
         assert g.state()["retrying"] == 1
-        again = g.receive(wait="20s")
+        again = g.receive(wait="60s")
     assert time.monotonic() - began > 0.9
     assert data(again) == [0] and again[0]["attempt"] == 2 and again[0]["delivery_id"] != batch[0]["delivery_id"]
 
@@ -113,13 +113,13 @@ def test_a_nack_may_say_when(group):
     g = group(1)
     began = time.monotonic()
     g.nack(g.receive(), delay="1500ms")
-    assert g.receive(wait="20s")[0]["attempt"] == 2 and time.monotonic() - began > 1.4
+    assert g.receive(wait="60s")[0]["attempt"] == 2 and time.monotonic() - began > 1.4
 
 
 def test_after_the_retries_it_is_dead_with_its_history(group, client, stream):
     g = group(1, max_retries=2, **NOW)
     for attempt in (1, 2, 3):
-        batch = g.receive(consumer=f"w{attempt}", wait="2s")
+        batch = g.receive(consumer=f"w{attempt}", wait="60s")
         assert batch[0]["attempt"] == attempt
         assert g.nack(batch, error={**ERROR, "stack": "at 1", "context": {"try": attempt}}) == 1
     assert g.receive() == []
@@ -142,8 +142,8 @@ def test_a_rejected_event_is_dead_at_once(group, client, stream):
 def test_a_dead_letter_is_told_as_an_event(group, client, stream):
     g = group(1)
     g.call("reject", g.receive(), error=ERROR)
-    deadline = time.monotonic() + 10
-    while (answer := client.get(f"/v1/streams/{stream}.dlq/events?wait=5s")).status == 404 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60 * harness.SLOW
+    while (answer := client.get(f"/v1/streams/{stream}.dlq/events?wait=20s")).status == 404 and time.monotonic() < deadline:
         time.sleep(0.1)                                            # its stream is made with the first one
     event, = answer.expect(200).json()["events"]
     assert event["type"] == "DeadLettered" and event["data"]["group"] == "g" and event["data"]["event"]["data"] == 0
@@ -157,7 +157,7 @@ def test_a_redriven_letter_goes_to_its_group_and_is_resolved_by_its_ack(group, c
     here = f"/v1/streams/{stream}/dlq/{letter['id']}"
     client.request("PATCH", here, b'{"fixed":true}', content_type="application/merge-patch+json").expect(200)
     client.post(f"{here}/redrive", {}).expect(200)
-    again, = g.receive(wait="3s")
+    again, = g.receive(wait="60s")
     assert again["attempt"] == 1 and again["event"]["data"] == {"fixed": True} and again["event"]["id"] == letter["event"]["id"]
     assert g.ack([again]) == 1
     assert client.get(here).json()["state"] == "resolved"
@@ -169,7 +169,7 @@ def test_a_letter_that_dies_again_is_the_same_and_poison(group, client, stream):
     letter, = client.get(f"/v1/streams/{stream}/dlq").json()["items"]
     here = f"/v1/streams/{stream}/dlq/{letter['id']}"
     client.post(f"{here}/redrive", {}).expect(200)
-    g.nack(g.receive(wait="3s"), error={**ERROR, "message": "order 18 has no customer"})
+    g.nack(g.receive(wait="60s"), error={**ERROR, "message": "order 18 has no customer"})
     again = client.get(here).json()
     assert (again["state"], again["redrives"], again["poison"], len(again["attempts"])) == ("parked", 1, True, 2)
     assert len(client.get(f"/v1/streams/{stream}/dlq").json()["items"]) == 1
@@ -179,10 +179,10 @@ def test_a_deadline_that_passes_counts_and_the_rest_goes_out_singly(group, clien
     g = group(3, ordering="none", ack_deadline="1s", max_retries=1, **NOW)
     batch = g.receive(max=3)
     assert g.ack(batch[:1]) == 1
-    singles = [g.receive(max=10, wait="5s") for _ in range(2)]
+    singles = [g.receive(max=10, wait="60s", ack_deadline=deadline) for deadline in ("10m", "1s")]
     assert [data(s) for s in singles] == [[1], [2]] and all(s[0]["attempt"] == 2 for s in singles)
     assert g.ack(singles[0]) == 1
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60 * harness.SLOW
     while time.monotonic() < deadline and not (items := client.get(f"/v1/streams/{stream}/dlq").json()["items"]):
         time.sleep(0.1)                                            # nobody asks: the gateway sees it by itself
     assert items[0]["event"]["data"] == 2 and [a["error"]["type"] for a in items[0]["attempts"]] == ["deadline-exceeded"] * 2
@@ -194,25 +194,41 @@ def test_a_late_ack_counts_while_nobody_else_has_finished(group):
     time.sleep(1.2)
     assert g.nack(batch[:1]) == 0                                  # late nacks are stale
     assert g.ack(batch[:1]) == 1                                   # it waited for its retry
-    running = g.receive(wait="5s")
+    running = g.receive(wait="60s", ack_deadline="10m")
     assert data(running) == [1]
     assert g.ack(batch[1:]) == 1                                   # while another delivery runs
     assert g.ack(running) == 0 and g.receive() == []
 
 
 def test_extend_moves_a_deadline_of_its_own(group):
-    g = group(2, ordering="none", ack_deadline="1s", **NOW)
+    g = group(2, ordering="none", ack_deadline="10m", **NOW)
     batch = g.receive()
-    assert g.call("extend", batch[:1], by="30s") == 1
-    again = g.receive(wait="5s")
+    assert g.call("extend", batch[1:], by="1s") == 1 and g.call("extend", batch[:1], by="5m") == 1
+    again = g.receive(wait="60s")
     assert data(again) == [1] and again[0]["attempt"] == 2
     assert g.ack(again) == 1 and g.receive(wait="1s") == [] and g.ack(batch[:1]) == 1 and g.call("extend", batch[:1], by="1s") == 0
+
+
+def test_extend_is_in_time_or_stale(group):
+    g = group(64, ordering="none", **NOW)
+
+    def extended(seconds):
+        began = time.monotonic()
+        batch = g.receive(max=1, ack_deadline=f"{seconds}s")
+        done = g.call("extend", batch, by="10m")
+        if not done:
+            assert time.monotonic() - began > seconds - 0.1
+            return False
+        time.sleep(max(0, began + seconds + 0.5 - time.monotonic()))
+        return g.ack(batch) == 1 and g.state()["retrying"] == 0
+
+    harness.in_time(extended)
 
 
 def test_a_receive_may_set_its_own_deadline(group):
     g = group(1, **NOW)
     g.receive(ack_deadline="1s")
-    assert g.receive(wait="5s")[0]["attempt"] == 2
+    assert g.receive(wait="60s")[0]["attempt"] == 2
 
 
 def test_one_event_of_a_key_at_a_time(group):
@@ -227,18 +243,27 @@ def test_one_event_of_a_key_at_a_time(group):
 
 
 def test_a_key_that_waits_blocks_itself_alone_and_its_death_frees_it(group):
-    g = group(6, key=lambda i: f"k{i % 2}", max_retries=1, backoff={"initial": "1s", "jitter": 0})
-    first = g.receive()
-    g.nack(first[:1])
-    g.ack(first[1:])
-    other = g.receive()
-    assert data(other) == [1 + 2]
-    g.ack(other)
-    assert data(g.receive(max=1)) == [5]
-    again = g.receive(wait="5s")
-    assert data(again) == [0]
-    g.nack(again)                                                  # dead
-    assert data(g.receive(wait="2s")) == [2]
+    g = group(6, key=lambda i: f"k{i % 2}", max_retries=1)
+
+    def waits(seconds):
+        g.client.post(f"{g.path}/seek", {"to": "earliest"}).expect(200)
+        first = g.receive()
+        began = time.monotonic()
+        g.nack(first[:1], delay=f"{seconds}s")
+        g.ack(first[1:])
+        other = g.receive()
+        g.ack(other)
+        last = g.receive(max=1)
+        if time.monotonic() - began > seconds:
+            return False
+        assert (data(first), data(other), data(last)) == ([0, 1], [1 + 2], [5])
+        again = g.receive(wait="60s")
+        assert data(again) == [0]
+        g.nack(again)                                              # dead
+        assert data(g.receive(wait="60s")) == [2]
+        return True
+
+    harness.in_time(waits)
 
 
 def test_a_partitionkey_is_the_key(client, stream):
@@ -253,7 +278,7 @@ def test_several_events_of_a_key_in_one_answer(group):
     assert data(batch) == [0, 1, 2] and g.receive() == []
     g.ack(batch[:1])
     assert g.nack(batch[1:2]) == 1                                 # the later one goes back uncounted
-    again = g.receive(wait="3s")
+    again = g.receive(wait="60s")
     assert [(d["event"]["data"], d["attempt"]) for d in again] == [(1, 2), (2, 1), (3, 1)]
 
 
@@ -319,7 +344,7 @@ def test_a_waiting_receive_gets_the_event_at_once(group, client, stream):
     client2 = harness.Client(client.gateway)
     other = threading.Thread(target=publish)
     other.start()
-    batch = g.receive(wait="20s")
+    batch = g.receive(wait="60s")
     woken = time.monotonic()
     other.join()
     client2.close()
@@ -339,7 +364,7 @@ def test_an_ack_elsewhere_wakes_who_waits_for_the_key(group, gateway):
     timer = threading.Timer(0.5, lambda: other.post(f"{g.path}/ack", {"delivery_ids": [first[0]["delivery_id"]]}))
     began = time.monotonic()
     timer.start()
-    assert data(g.receive(wait="20s")) == [1] and time.monotonic() - began < harness.WOKEN
+    assert data(g.receive(wait="60s")) == [1] and time.monotonic() - began < harness.WOKEN
     timer.join()
     other.close()
 
@@ -348,11 +373,11 @@ def test_what_a_client_that_left_was_given_goes_back(group, client, gateway, str
     g = group()
     one = harness.Client(gateway)
     with pytest.raises(Exception):
-        one.post(f"{g.path}/receive", {"wait": "20s"}, timeout=0.5)
+        one.post(f"{g.path}/receive", {"wait": "60s"}, timeout=0.5)
     one.close()
     time.sleep(0.3)
     client.publish(stream, {"type": "A", "data": 1})
-    again = g.receive(wait="3s")
+    again = g.receive(wait="60s")
     assert data(again) == [1] and again[0]["attempt"] == 1
 
 
@@ -381,13 +406,15 @@ def test_a_deleted_group_and_stream_are_unknown(group, client, stream):
 
 
 def test_what_retention_took_is_said_once(client, stream):
-    client.create(stream, retention="1s")
+    client.create(stream)
     client.publish(stream, [{"type": "A", "data": i} for i in range(5)])
     g = Group(client, stream)
     first = g.receive(max=2)
-    deadline = time.monotonic() + 15
+    client.request("PATCH", f"/v1/streams/{stream}", {"retention": "1s"}).expect(200)
+    deadline = time.monotonic() + 60 * harness.SLOW
     while client.get(f"/v1/streams/{stream}").json()["events"] and time.monotonic() < deadline:
         time.sleep(0.2)
+    client.request("PATCH", f"/v1/streams/{stream}", {"retention": None}).expect(200)
     client.publish(stream, {"type": "A", "data": "new"})
     client.put(g.path, {}).expect(200)                             # what was read ahead is forgotten
     batch = g.receive(max=10)
@@ -458,6 +485,8 @@ def test_large_answers_end_early_and_nothing_is_lost(client, stream):
     second = g.receive(max=100)
     assert [d[:2] for d in data(first + second)] == [f"{i:02}" for i in range(12)]
     g.nack(first + second)
-    again = g.receive(max=100, wait="2s")
-    rest = g.receive(max=100, wait="2s")
-    assert sorted(d[:2] for d in data(again + rest)) == [f"{i:02}" for i in range(12)] and all(d["attempt"] == 2 for d in again + rest)
+    again = []
+    while len(again) < 12:
+        again += (more := g.receive(max=100, wait="60s"))
+        assert more
+    assert sorted(d[:2] for d in data(again)) == [f"{i:02}" for i in range(12)] and all(d["attempt"] == 2 for d in again)

@@ -34,7 +34,7 @@ def listed(client, stream, **query):
     return ids
 
 
-def audited(client, stream, letter, count, seconds=10):
+def audited(client, stream, letter, count, seconds=60):
     deadline = time.monotonic() + seconds * harness.SLOW
     while True:
         answer = client.get(harness.events_path("_audit", subject=dlq(stream, letter), limit=1000))

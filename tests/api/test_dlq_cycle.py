@@ -28,7 +28,7 @@ def billing(client, stream):
 
 
 def receive(client, stream, **more):
-    body = {"max": 10, "wait": "5s", "consumer": "c-1", **more}
+    body = {"max": 10, "wait": "60s", "consumer": "c-1", **more}
     return client.post(path(stream, "receive"), body).expect(200).json()["deliveries"]
 
 
@@ -65,7 +65,7 @@ def test_an_event_that_fails_is_repaired_and_done(client, gateway, billing):
     assert one.expect(200).json()["original_event"] == recorded
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = harness.Client(gateway)
-        answer = pool.submit(receive, waiting, billing, wait="20s")
+        answer = pool.submit(receive, waiting, billing)
         time.sleep(0.3)
         began = time.monotonic()
         client.post(dlq(billing, dead["id"], "redrive"), {"reason": "a comma"}).expect(200)
@@ -184,7 +184,7 @@ def test_whatever_dies_and_is_redriven_by_two_gateways_is_done_once(client, gate
     client.publish(stream, [{"type": "T", "subject": f"k{n % 15}", "data": n} for n in range(count)])
     crowd = Crowd([gateway, other], stream, count)
     try:
-        crowd.run(60)
+        crowd.run(120)
         assert not receive(client, stream, wait="0s")
         assert sorted(crowd.done) == list(range(count)) and crowd.redriven > 10
         found = harness.psql(gateway, f"""select state, sum(redrives) from weir.dead_letters join weir.streams s using (stream_id)

@@ -18,7 +18,7 @@ def begin(client, stream, events, **settings):
 
 
 def receive(client, stream, count):
-    return client.post(group(stream, "receive"), {"max": count, "wait": "5s"}).expect(200).json()["deliveries"]
+    return client.post(group(stream, "receive"), {"max": count, "wait": "60s"}).expect(200).json()["deliveries"]
 
 
 def reject(client, stream, count):
@@ -27,7 +27,7 @@ def reject(client, stream, count):
     assert client.post(group(stream, "reject"), {"delivery_ids": ids, "error": ERROR}).expect(200).json()["done"] == ids
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     deadline = time.monotonic() + seconds * harness.SLOW
     while not (value := condition()):
         assert time.monotonic() < deadline
