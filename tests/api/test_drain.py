@@ -8,8 +8,19 @@ import time
 import harness
 
 
-def start(gateway, **settings):
-    return harness.serve(gateway.database_url, settings)
+DRAIN = 100        # seconds that it would wait for what does not end
+
+
+def start(gateway):
+    return harness.serve(gateway.database_url, {"WEIR_HTTP_DRAIN_TIMEOUT": f"{DRAIN}s"})
+
+
+def stops(gateway):
+    """Ends with 0, and not because it has waited long enough."""
+    began = time.monotonic()
+    assert gateway.stop(2 * DRAIN) == 0
+    assert time.monotonic() - began < DRAIN / 2
+    harness.remove(gateway)
 
 
 def test_under_load_every_answer_is_true_and_it_exits_0(gateway, client, stream):
@@ -32,17 +43,17 @@ def test_under_load_every_answer_is_true_and_it_exits_0(gateway, client, stream)
                 return
 
     threads = [threading.Thread(target=load, args=(i,)) for i in range(12)]
+    began = time.monotonic()
     for thread in threads:
         thread.start()
-    time.sleep(1)
-    began = time.monotonic()
-    assert other.stop() == 0
-    assert time.monotonic() - began < 15 * harness.SLOW
+    while len(accepted) <= 50 or time.monotonic() < began + 1:
+        assert time.monotonic() < began + 60 * harness.SLOW, refused
+        time.sleep(0.01)
+    stops(other)
     for thread in threads:
         thread.join()
-    harness.remove(other)
     recorded = {e["id"] for e in client.read_all(stream, limit=5000)}
-    assert len(accepted) > 50 and {i for i, _ in accepted} <= recorded
+    assert {i for i, _ in accepted} <= recorded
     assert {status for _, status in refused} <= {503}
 
 
@@ -63,36 +74,29 @@ def test_readers_are_told_and_long_polls_return_at_once(gateway, client, stream,
     time.sleep(0.5)
     began = time.monotonic()
     other.terminate()
-    last = reader.end(15)[-1]
+    last = reader.end()[-1]
     assert last.event == "bye" and last.id == position
-    thread.join(20)
-    assert got["answer"].status in (200, 503) and got["at"] - began < 3 * harness.SLOW
+    thread.join()
+    assert got["answer"].status in (200, 503) and got["at"] - began < harness.WOKEN
     if got["answer"].status == 200:
         assert got["answer"].json()["events"] == []
-    assert other.stop() == 0
-    harness.remove(other)
+    stops(other)
 
 
 def test_an_idle_connection_does_not_hold_it_up(gateway):
     other = start(gateway)
     one = harness.Client(other, gateway.token)
     one.get("/healthz").expect(200)
-    began = time.monotonic()
-    assert other.stop() == 0
-    assert time.monotonic() - began < 5 * harness.SLOW
+    stops(other)
     one.close()
-    harness.remove(other)
 
 
 def test_clients_that_left_in_the_middle_of_a_request_do_not_hold_it_up(gateway):
     other = start(gateway)
     for _ in range(40):
-        with socket.create_connection((other.host, other.port), 5) as s:
+        with socket.create_connection((other.host, other.port), 60) as s:
             s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x")
-    began = time.monotonic()
-    assert other.stop() == 0
-    assert time.monotonic() - began < 5 * harness.SLOW
-    harness.remove(other)
+    stops(other)
 
 
 def test_development_data_survives_a_restart_and_a_kill(stream):
