@@ -17,7 +17,7 @@
 #include "gateway/base/clock.h"
 #include "tests/unit/http_routes.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 60000
 
 static void *ctx_new(void *arg)
 {
@@ -61,7 +61,7 @@ void fixture_start(struct fixture *f)
 void fixture_stop(struct fixture *f)
 {
     server_stop(f->server);
-    for (int i = 0; i < 500 && app_int(f, &f->app.lanes); i++)
+    for (int i = 0; i < PATIENCE_MS / 10 && app_int(f, &f->app.lanes); i++)
         usleep(10000);
     pool_stop(f->pool);
     server_free(f->server);

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -70,7 +71,7 @@ static void a_parked_request_is_woken_by_another_thread(void **state)
     }
     for (int i = 0; i < 20; i++)
         conn_close(&c[i]);
-    for (int i = 0; i < 200 && app_int(f, &f->app.freed) < 400; i++) /* freed after the answer was sent */
+    for (int i = 0; i < 6000 && app_int(f, &f->app.freed) < 400; i++) /* freed after the answer was sent */
         usleep(10000);
     assert_int_equal(app_int(f, &f->app.freed), 400);
 }
@@ -259,7 +260,7 @@ static void open_stream_that_is_not_read(struct fixture *f, struct conn *c)
     usleep(300000);
 }
 
-/* The chunked body (RFC 9112, 7.1) so far; false: closed, or nothing for 5 s. */
+/* The chunked body (RFC 9112, 7.1) so far; false: closed, or nothing for a long time. */
 static bool next_line(struct conn *c, char line[WIDE_BYTES + 1])
 {
     char *end;
@@ -351,9 +352,10 @@ static void the_end_answers_what_is_parked_and_in_process(void **state)
     conn_open(&slow, f);
     conn_say(&slow, POST1("/slow"));
     usleep(50000);
+    f->config.http_drain_timeout_us = 100 * US_PER_S;
     began = clock_mono_us();
     fixture_stop(f);
-    assert_in_range(clock_mono_us() - began, 0, 2800000); /* not as long as it may */
+    assert_in_range(clock_mono_us() - began, 0, 50 * US_PER_S); /* not as long as it may */
     for (int i = 0; i < 10; i++) {
         a = conn_answer(&parked[i]);
         assert_true(a.closes);
@@ -414,7 +416,8 @@ static void what_does_not_end_is_cut_after_the_drain_timeout(void **state)
 
 struct client_load {
     struct fixture *f;
-    int answered, lost;
+    atomic_int answered;
+    int lost;
 };
 
 /* Sends until the server says that it closes; an answer that does not come for a request sent in time is a loss. */
@@ -445,15 +448,19 @@ static void no_request_is_lost_when_the_server_stops_under_load(void **state)
     pthread_t threads[N];
 
     for (int i = 0; i < N; i++) {
-        loads[i] = (struct client_load){ .f = *state };
+        memset(&loads[i], 0, sizeof loads[i]);
+        loads[i].f = *state;
         assert_true(thread_start(&threads[i], "load", load, &loads[i]));
     }
     usleep(200000);
+    for (int i = 0, ms = 0; i < N; i += atomic_load(&loads[i].answered) > 0) {
+        assert_true(ms++ < 60000);
+        usleep(1000);
+    }
     fixture_stop(*state);
     for (int i = 0; i < N; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(loads[i].lost, 0);
-        assert_true(loads[i].answered > 0);
     }
 }
 

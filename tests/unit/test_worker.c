@@ -214,7 +214,7 @@ static enum err tick(void *self, bool *ret_more)
 
 static bool reaches(atomic_int *n, int least)
 {
-    int64_t until = clock_mono_us() + 10 * US_PER_S;
+    int64_t until = clock_mono_us() + 30 * US_PER_S;
 
     while (atomic_load(n) < least && clock_mono_us() < until)
         usleep(1000);
@@ -252,7 +252,7 @@ static void a_wake_and_more_work_tick_at_once(void **state)
     assert_true(reaches(&w.ticks, 11));
     begin = clock_mono_us();
     ticker_stop(t);
-    assert_true(clock_mono_us() - begin < 5 * US_PER_S);
+    assert_true(clock_mono_us() - begin < 30 * US_PER_S);
     ticker_stop(NULL);
 }
 
@@ -282,7 +282,7 @@ static void a_wake_does_not_shorten_a_back_off(void **state)
     (void)state;
     assert_true(reaches(&w.ticks, 1));
     atomic_store(&w.answer, OK);
-    while (atomic_load(&w.ticks) < 2 && clock_mono_us() - begin < 10 * US_PER_S) {
+    while (atomic_load(&w.ticks) < 2 && clock_mono_us() - begin < 30 * US_PER_S) {
         ticker_wake(t);
         usleep(10000);
     }
