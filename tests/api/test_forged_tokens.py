@@ -40,7 +40,8 @@ class Forge:
                  "grants": "subscribe:theirs.*"}]}, f)
         # Headers have room for a token that is too long.
         self.gateway = harness.dev({"WEIR_AUTH_KEYS_FILE": path, "WEIR_AUTH_JWKS_CA_FILE": self.provider.ca,
-                                    "WEIR_AUTH_JWKS_MIN_REFRESH": "1h", "WEIR_HTTP_CONNECTION_MEMORY": "32KiB"})
+                                    "WEIR_AUTH_JWKS_MIN_REFRESH": "1h", "WEIR_AUTH_JWKS_TIMEOUT": "20s",
+                                    "WEIR_AUTH_JWKS_START_WAIT": "30s", "WEIR_HTTP_CONNECTION_MEMORY": "32KiB"})
         self.client = harness.Client(self.gateway, harness.mint())
         self.client.create(STREAM)
 

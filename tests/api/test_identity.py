@@ -117,7 +117,7 @@ def test_streams_and_long_polls_end_when_their_key_is_withdrawn(gateway_of, issu
         eventually(lambda gateway=gateway, probe=probe: status_of(gateway, probe) == 401)
         client.publish("withdrawn", {"type": "B"})
         assert [e["type"] for _, e in stays.events(1)] == ["B"]
-        blocks = gone.end(10)
+        blocks = [block for block in gone.end() if not block.comment]
         assert [b.event for b in blocks] == ["bye"] and blocks[0].json() == {"reason": "token-revoked"}
         stays.close()
         client.close()
@@ -126,18 +126,27 @@ def test_streams_and_long_polls_end_when_their_key_is_withdrawn(gateway_of, issu
 def test_old_keys_serve_on_while_the_provider_is_away_but_not_for_ever(gateway_of, issuer):
     issuer.headers = {"Cache-Control": "no-store"}
     kid = issuer.generate()
-    issuer.publish(kid)
-    gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MAX_STALE="3s")
-    assert status_of(gateway, issuer.token(kid)) == 200
-    issuer.publish(kid, status=503)
-    eventually(lambda: metric(gateway, "weir_jwks_failures_total") > 0)
-    assert status_of(gateway, issuer.token(kid, sub="bob")) == 200
-    fetched = metric(gateway, "weir_jwks_fetched_timestamp_seconds")
-    assert time.time() - 30 < fetched <= time.time()
-    eventually(lambda: status_of(gateway, issuer.token(kid)) == 401)
-    assert harness.Client(gateway, "").get("/readyz").status == 200
-    issuer.publish(kid)
-    eventually(lambda: status_of(gateway, issuer.token(kid)) == 200)
+
+    def serves_on(seconds):
+        issuer.publish(kid)
+        gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MAX_STALE=f"{seconds}s")
+        eventually(lambda: status_of(gateway, issuer.token(kid)) == 200)
+        began = time.monotonic()
+        issuer.publish(kid, status=503)
+        eventually(lambda: metric(gateway, "weir_jwks_failures_total") > 0)
+        found = status_of(gateway, issuer.token(kid, sub="bob"))
+        if time.monotonic() - began > seconds - 1:
+            return False
+        assert found == 200
+        fetched = metric(gateway, "weir_jwks_fetched_timestamp_seconds")
+        assert time.time() - 60 * harness.SLOW < fetched <= time.time()
+        eventually(lambda: status_of(gateway, issuer.token(kid)) == 401)
+        assert harness.Client(gateway, "").get("/readyz").status == 200
+        issuer.publish(kid)
+        eventually(lambda: status_of(gateway, issuer.token(kid)) == 200)
+        return True
+
+    harness.in_time(serves_on, 3)
 
 
 def test_a_flood_of_unknown_keys_fetches_no_more_than_it_may(gateway_of, issuer):

@@ -9,25 +9,27 @@ import pytest
 from test_identity import by_url, database, eventually, gateway_of, issuer, metric, provider, status_of  # noqa: F401
 
 
-def test_no_body_is_taken_from_strangers(gateway_of, issuer):
+def test_no_body_is_taken_from_strangers(gateway_of, provider, issuer):
     kid, new = issuer.generate(), issuer.generate()
     issuer.publish(kid)
     gateway = gateway_of(by_url(issuer), WEIR_AUTH_JWKS_MIN_REFRESH="100ms")
-    size, strangers = 300000, []
-    issuer.publish(kid, new, delay=1500)
+    size, strangers, fetched = 300000, [], issuer.hits()
+    issuer.publish(kid, new, hold=True)
     for token in (issuer.token(new), issuer.token(new, {"kid": "unknown"})):
         peer = socket.create_connection((gateway.host, gateway.port))
-        peer.settimeout(20 * harness.SLOW)
+        peer.settimeout(60 * harness.SLOW)
         peer.setblocking(False)
         body = json.dumps({"type": "A", "data": "x" * size}).encode()
         head = (f"POST /v1/streams/strangers/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()
         strangers.append([peer, head + body])
         strangers[-1][1] = strangers[-1][1][peer.send(strangers[-1][1]):]
+    eventually(lambda: issuer.hits() > fetched)
     time.sleep(0.3)
     assert metric(gateway, "weir_http_body_bytes") == 0
+    provider.ask("answer")
     for (peer, rest), status in zip(strangers, (b"201", b"401"), strict=True):
-        peer.settimeout(20 * harness.SLOW)
+        peer.settimeout(60 * harness.SLOW)
         peer.sendall(rest)
         assert peer.recv(4096).split()[1] == status
         peer.close()

@@ -8,9 +8,10 @@ import * as crypto from "node:crypto";
 import { SignJWT, exportJWK, generateKeyPair } from "jose";
 
 const keys = new Map();        // name → {alg, privateKey}
-const documents = new Map();   // path → {status, headers, body, hang}
+const documents = new Map();   // path → {status, headers, body, delay, hang, hold}
 const hits = new Map();        // path → times asked for
 const hanging = new Set();
+const held = new Set();         // answers that wait for the command
 
 function serve(request, response) {
   const found = documents.get(request.url);
@@ -19,10 +20,12 @@ function serve(request, response) {
     hanging.add(response);
     return;
   }
-  setTimeout(() => {
+  const answer = () => {
     response.writeHead(found?.status ?? 404, { "Content-Type": "application/json", ...found?.headers });
     response.end(found?.body ?? "{}");
-  }, found?.delay ?? 0);
+  };
+  if (found?.hold) held.add(() => { found.hold = false; answer(); });
+  else setTimeout(answer, found?.delay ?? 0);
 }
 
 const tls = { key: readFileSync(process.env.PROVIDER_KEY), cert: readFileSync(process.env.PROVIDER_CERT) };
@@ -68,6 +71,10 @@ const commands = {
   release() {
     hanging.forEach((response) => response.destroy());
     hanging.clear();
+  },
+  answer() {
+    held.forEach((answer) => answer());
+    held.clear();
   },
 };
 

@@ -50,7 +50,7 @@ class Provider:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 class Issuer:
