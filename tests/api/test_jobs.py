@@ -64,9 +64,15 @@ def test_a_redrive_goes_through_all_and_leaves_its_records(client, gateway, buri
     assert records[0]["data"]["operation"] == "redriveDeadLetters"
 
 
+def audited(client, **query):
+    """The stream is made with its first record."""
+    answer = client.get(harness.events_path("_audit", **query))
+    return [] if answer.status == 404 else answer.expect(200).json()["events"]
+
+
 def audit(client, job, n):
     deadline = time.monotonic() + SOON
-    while len(found := client.read("_audit", subject=f"/v1/jobs/{job['id']}", limit=1000)["events"]) < n:
+    while len(found := audited(client, subject=f"/v1/jobs/{job['id']}", limit=1000)) < n:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
     return found
@@ -89,7 +95,7 @@ def test_a_limit_takes_the_oldest_and_passes_over_what_is_gone(client, gateway, 
 
 
 def test_a_slow_rate_takes_one_at_a_time(client, gateway, buried):
-    job = start(client, buried, rate_per_second=0.5)
+    job = start(client, buried, rate_per_second=0.02)
     assert wait(client, job, lambda j: j["done"] == 1)["failed"] == 0
     time.sleep(1)
     assert look(client, job)["done"] == 1
@@ -97,10 +103,10 @@ def test_a_slow_rate_takes_one_at_a_time(client, gateway, buried):
 
 
 def test_a_cancelled_job_stops_where_it_is(client, gateway, buried):
-    job = start(client, buried, rate_per_second=20)
-    wait(client, job, lambda j: j["done"] >= 10)
+    job = start(client, buried, rate_per_second=4)
+    wait(client, job, lambda j: j["done"] >= 2)
     cancelled = client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json()
-    assert cancelled["state"] == "cancelled" and 10 <= cancelled["done"] < 100 and cancelled["matched"] == 100
+    assert cancelled["state"] == "cancelled" and 2 <= cancelled["done"] < 100 and cancelled["matched"] == 100
     time.sleep(0.4)
     assert look(client, job) == cancelled and letters(gateway, buried) == {0: 100 - cancelled["done"], 1: cancelled["done"]}
     assert client.request("DELETE", f"/v1/jobs/{job['id']}").expect(200).json() == cancelled
@@ -255,10 +261,10 @@ def test_redriven_letters_come_to_who_waits_and_are_resolved_when_done(client, g
     client.put(f"/v1/streams/{stream}/groups/g", {"start": "earliest", "max_retries": 0}).expect(201)
     group = f"/v1/streams/{stream}/groups/g"
     client.publish(stream, [{"type": "Odd" if n % 2 else "Even", "subject": f"s{n}", "data": n} for n in range(30)])
-    first = [d["delivery_id"] for d in client.post(f"{group}/receive", {"max": 30, "wait": "5s"}).expect(200).json()["deliveries"]]
+    first = [d["delivery_id"] for d in client.post(f"{group}/receive", {"max": 30, "wait": "60s"}).expect(200).json()["deliveries"]]
     assert len(client.post(f"{group}/reject", {"delivery_ids": first}).expect(200).json()["done"]) == 30
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(harness.Client(gateway).post, f"{group}/receive", {"max": 30, "wait": "20s"})
+        waits = pool.submit(harness.Client(gateway).post, f"{group}/receive", {"max": 30, "wait": "60s"})
         time.sleep(0.3)
         began = time.monotonic()
         job = start(client, stream, filter={"type": "Odd"})
@@ -293,7 +299,7 @@ def test_a_group_redrives_by_itself_what_is_no_poison(client, gateway, stream):
 
 
 def told(client, stream):
-    return client.read("_audit", subject=f"/v1/streams/{stream}/groups/g", type="DeadLettersRedriven")["events"]
+    return audited(client, subject=f"/v1/streams/{stream}/groups/g", type="DeadLettersRedriven")
 
 
 def until(good):

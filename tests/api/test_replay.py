@@ -3,6 +3,7 @@ import base64
 import collections
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -166,9 +167,11 @@ def test_it_ends_at_the_head_as_it_was_though_publishing_goes_on(client, gateway
         for filters in ([], ["--type", "None of them"]):
             head = sum(int(p["head"]) for p in client.get(f"/v1/streams/{source}").expect(200).json()["partition_status"])
             summary = copy(gateway, source, to, *filters)
-            after = sum(int(p["head"]) for p in client.get(f"/v1/streams/{source}").expect(200).json()["partition_status"])
             if not filters:
-                assert head <= int(summary.split()[1]) < after
+                copied = int(summary.split()[1])
+                assert head <= copied
+                while sum(int(p["head"]) for p in client.get(f"/v1/streams/{source}").expect(200).json()["partition_status"]) <= copied:
+                    assert thread.is_alive()
             else:
                 assert summary == "copied 0 events"
     finally:
@@ -184,14 +187,13 @@ def test_a_killed_run_is_run_again_without_duplicates(client, gateway, pair):
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     began = time.monotonic()
     while not 200 <= (n := int(client.get(f"/v1/streams/{to}").json()["events"])):
-        assert run.poll() is None and time.monotonic() < began + 20 * harness.SLOW
+        assert run.poll() is None and time.monotonic() < began + 60 * harness.SLOW
         time.sleep(0.02)
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert n < 3000                                                        # at 400 a second
-    time.sleep(0.1)
-    there = int(client.get(f"/v1/streams/{to}").json()["events"])
-    assert copy(gateway, source, to) == f"copied {3000 - there} events; {there} were there already"
+    copied, there = map(int, re.fullmatch(r"copied (\d+) events; (\d+) were there already", copy(gateway, source, to)).groups())
+    assert copied + there == 3000 and there >= n
     assert by_subject(client.read_all(source)) == by_subject(client.read_all(to))
 
 
@@ -250,7 +252,7 @@ def test_what_the_gateway_refuses_is_told(client, gateway, pair):
         port = free.getsockname()[1]
     began = time.monotonic()
     status, lines, errors = harness.weir("replay", "--url", f"http://127.0.0.1:{port}", "--stream", "a", "--to-stream", "b")
-    assert status == 1 and errors.startswith("weir: no answer of ") and time.monotonic() < began + 20
+    assert status == 1 and errors.startswith("weir: no answer of ") and time.monotonic() < began + 60
 
 
 def read_message(connection):

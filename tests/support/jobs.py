@@ -4,7 +4,7 @@ import time
 import harness
 
 LETTER = "01900000-0000-7000-8000-"
-SOON = 20 * harness.SLOW
+SOON = 60 * harness.SLOW
 
 
 def stream_id(gateway, stream):
