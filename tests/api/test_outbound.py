@@ -38,6 +38,7 @@ class Outside:
         self.write("second", SIGNING[1] + "\n")
         self.say({})
         self.gateway = harness.dev({
+            "WEIR_SAGAS_LEASE": "1m",                          # calls are made once, also where the machine stands still
             "WEIR_OUTBOUND_FILE": self.file, "WEIR_OUTBOUND_ALLOW_PRIVATE": "false", "SIGN": SIGNING[0],
             "WEIR_OUTBOUND_CA_FILE": self.authority.certificate, "WEIR_OUTBOUND_BREAKER_OPEN": f"{int(OPEN_S * 1000)}ms",
             "http_proxy": self.forbidden.url, "https_proxy": self.forbidden.url})

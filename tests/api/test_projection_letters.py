@@ -84,7 +84,7 @@ def test_a_rebuild_takes_what_was_repaired_and_passes_over_the_rest(client, stre
     until(lambda: client.get(found["x"]).json()["state"] == "resolved")
     expected = ({"sum": 101, "n": 2}, 2)
     assert state(client, path) == expected
-    job = client.post(f"{path}/verify?wait=30s", None, timeout=60).expect(200).json()
+    job = client.post(f"{path}/verify?wait=60s", None).expect(200).json()
     assert (job["drifted"], job["order_dependent_keys"], job["checked"]) == (0, 0, 1)
     client.post(f"{path}/rebuild", {}).expect(202)
     folded(client, path)
