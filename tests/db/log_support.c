@@ -163,6 +163,11 @@ void heads_hold(const struct stream *s)
     side_do("begin; select from weir.partitions where stream_id = %lld for update", (long long)s->row.stream_id);
 }
 
+void heads_awaited(void)
+{
+    side_until("select exists (select from pg_locks where not granted)");
+}
+
 void heads_release(void)
 {
     side_do("commit");

@@ -44,6 +44,7 @@ enum err publish(struct gateway *g, struct stream *s, const char *body, ...) __a
 
 /* Until released, what touches the stream's heads waits: requests gather behind it in their lane. */
 void heads_hold(const struct stream *s);
+void heads_awaited(void); /* until one waits for them */
 void heads_release(void);
 
 /* Each partition holds the offsets from earliest to head, once each, in the order of their times, and its bytes add up. */

@@ -133,7 +133,7 @@ void gateway_ends(struct projections *p)
 
 struct projection_view settled(const char *name)
 {
-    int64_t until = clock_mono_us() + 10 * US_PER_S;
+    int64_t until = clock_mono_us() + 120 * US_PER_S;
     struct projection_target heads;
     struct projection_view v = look(name);
 
@@ -148,7 +148,7 @@ struct projection_view settled(const char *name)
 
 struct projection_view until_build(const char *name, int32_t build)
 {
-    int64_t until = clock_mono_us() + 10 * US_PER_S;
+    int64_t until = clock_mono_us() + 120 * US_PER_S;
     struct projection_view v = look(name);
 
     while (v.build != build && clock_mono_us() < until) {
@@ -189,7 +189,7 @@ struct projection_status status_of(const char *name)
 
 struct projection_status until_failed(const char *name)
 {
-    int64_t until = clock_mono_us() + 10 * US_PER_S;
+    int64_t until = clock_mono_us() + 120 * US_PER_S;
     struct projection_status s = status_of(name);
 
     while (s.condition != PROJECTION_FAILED && clock_mono_us() < until) {

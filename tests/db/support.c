@@ -105,7 +105,7 @@ int64_t side_int(const char *sql, ...)
 
 void side_until(const char *sql, ...)
 {
-    int64_t until = clock_mono_us() + 20 * US_PER_S;
+    int64_t until = clock_mono_us() + 120 * US_PER_S;
     bool true_now = false;
 
     while (!true_now && clock_mono_us() < until) {

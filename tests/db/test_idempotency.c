@@ -185,7 +185,7 @@ static void in_flight_a_key_is_refused_and_a_batch_that_fails_is_settled_singly(
     side_do("alter table weir.events add constraint no_bad check (type <> 'Bad')");
     heads_hold(stream);
     first = ask(&gw, stream, -1, "{\"type\":\"A\"}");
-    usleep(50000);
+    heads_awaited();
     for (int i = 0; i < 9; i++) {
         snprintf(name, sizeof name, "k%d", i);
         snprintf(body, sizeof body, "{\"type\":\"%s\"}", i % 3 == 1 ? "Bad" : "Good");

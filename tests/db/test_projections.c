@@ -139,13 +139,13 @@ static void who_watches_looks_again_when_listen_was_interrupted(void **state)
     p = projections_start(&gw.config, &gw.db_config, tail, gw.streams);
     watch[0] = projections_watch(p, id, NULL, woken_up, &woken[0]);
     watch[1] = projections_watch(p, id + 1, &beyond, woken_up, &woken[1]);
-    for (int i = 0; i < 500 && !tail_listening(tail); i++)
+    for (int i = 0; i < 6000 && !tail_listening(tail); i++)
         usleep(10000);
     usleep(200000); /* what its coming up has brought is over */
     atomic_store(&woken[0], 0);
     atomic_store(&woken[1], 0);
     side_do("select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%%' and pid <> pg_backend_pid()");
-    for (int i = 0; i < 500 && !(atomic_load(&woken[0]) && atomic_load(&woken[1])); i++)
+    for (int i = 0; i < 6000 && !(atomic_load(&woken[0]) && atomic_load(&woken[1])); i++)
         usleep(10000);
     assert_true(atomic_load(&woken[0]) && atomic_load(&woken[1]));
     for (int i = 0; i < 2; i++)

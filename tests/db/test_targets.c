@@ -62,7 +62,7 @@ static struct outbound_slot admitted(struct targets *ts, const char *target)
     struct outbound_slot slot;
 
     for (int ms = 0; admit(ts, target, &slot) != OUTBOUND_ROOM; ms++) {
-        assert_true(ms < 30000);
+        assert_true(ms < 60000);
         usleep(1000);
     }
     return slot;
@@ -80,13 +80,27 @@ static void open_breaker(struct targets *ts, const char *target)
     side_until("select state = 1 from weir.saga_targets where target = '%s'", target);
 }
 
+/* Until what its calls said is in the database. */
+static void told(struct targets *ts, const char *target)
+{
+    size_t left = 1;
+
+    for (int ms = 0; left; ms++) {
+        assert_true(ms < 60000);
+        pthread_mutex_lock(&ts->lock);
+        left = targets_known(ts, slice_of(target))->pending_n;
+        pthread_mutex_unlock(&ts->lock);
+        usleep(left ? 1000 : 0);
+    }
+}
+
 /* Until this gateway has heard of so many failures. */
 static void until_heard(struct targets *ts, const char *target, int failures)
 {
     int heard = -1;
 
     for (int ms = 0; heard != failures; ms++) {
-        assert_true(ms < 30000);
+        assert_true(ms < 60000);
         usleep(1000);
         pthread_mutex_lock(&ts->lock);
         heard = targets_find(ts, slice_of(target))->breaker.failures;
@@ -142,7 +156,7 @@ static void failures_of_all_gateways_open_the_breaker_of_all(void **state)
     side_until("select state = 1 and failures = 5 from weir.saga_targets where target = 'http://down'");
     for (int ms = 0; admit(&one, "http://down", &slot) == OUTBOUND_ROOM; ms++) {
         targets_finish(&one, slot, BREAKER_NEITHER, true);
-        assert_true(ms < 30000);
+        assert_true(ms < 60000);
         usleep(1000);
     }
     call(&one, "http://up", BREAKER_GOOD); /* others are not affected */
@@ -167,7 +181,7 @@ static void one_probe_of_all_gateways_each_time_and_two_successes_close_it(void 
     struct outbound_slot slot = { NULL, 0 };
     struct targets *by = NULL;
     int64_t opened;
-    int probes = 0;
+    int probes = 0, good;
 
     (void)state;
     opened = clock_mono_us(); /* at the earliest */
@@ -190,11 +204,16 @@ static void one_probe_of_all_gateways_each_time_and_two_successes_close_it(void 
     /* none was answered: after as long again there may be another one */
     assert_in_range(probes, 1, (clock_mono_us() - opened) / config.outbound_breaker_open_us);
     targets_finish(by, slot, BREAKER_GOOD, true);
-    side_until("select state = 2 and successes = 1 or probe_until > now() from weir.saga_targets where target = 'http://probed'");
-    slot = admitted(by, "http://probed");
-    assert_true(slot.probe);
-    targets_finish(by, slot, BREAKER_GOOD, true);
-    side_until("select state = 0 and failures = 0 from weir.saga_targets where target = 'http://probed'");
+    told(by, "http://probed");
+    for (good = 1; side_int("select state from weir.saga_targets where target = 'http://probed'"); good++) {
+        assert_true(good < 20); /* on a slow machine a probe is answered too late to count */
+        slot = admitted(by, "http://probed");
+        assert_true(slot.probe);
+        targets_finish(by, slot, BREAKER_GOOD, true);
+        told(by, "http://probed");
+    }
+    assert_true(good >= 2);
+    assert_int_equal(side_int("select failures from weir.saga_targets where target = 'http://probed'"), 0);
     slot = admitted(&here, "http://probed");
     targets_finish(&here, slot, BREAKER_GOOD, true);
 }
@@ -375,20 +394,6 @@ static bool knows(struct targets *ts, const char *target)
     known = targets_known(ts, slice_of(target));
     pthread_mutex_unlock(&ts->lock);
     return known;
-}
-
-/* Until what its calls said is in the database. */
-static void told(struct targets *ts, const char *target)
-{
-    size_t left = 1;
-
-    for (int ms = 0; left; ms++) {
-        assert_true(ms < 20000);
-        pthread_mutex_lock(&ts->lock);
-        left = targets_known(ts, slice_of(target))->pending_n;
-        pthread_mutex_unlock(&ts->lock);
-        usleep(left ? 1000 : 0);
-    }
 }
 
 static void a_new_target_takes_the_place_of_the_one_that_was_not_called_for_longest(void **state)
