@@ -25,6 +25,12 @@ int64_t clock_mono_us(void)
     return clock_us(CLOCK_MONOTONIC);
 }
 
+void clock_skew_take(struct clock_skew *s, int64_t asked_us, int64_t theirs_us, int64_t ours_us, int64_t looked_us)
+{
+    if (looked_us - asked_us < s->within_us)
+        *s = (struct clock_skew){ theirs_us - ours_us, looked_us - asked_us };
+}
+
 static bool is_leap(int64_t y)
 {
     return y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);

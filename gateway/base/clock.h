@@ -10,6 +10,16 @@
 int64_t clock_unix_us(void);
 int64_t clock_mono_us(void);
 
+/* How far another machine's clock is ahead of ours, by asking it. The answer with the shortest way counts: of one that took long nobody
+ * knows where the time went, on its way or here, before we looked at our own clock. Begins as CLOCK_SKEW_UNKNOWN. */
+struct clock_skew {
+    int64_t us;
+    int64_t within_us; /* the way of the answer that counts: so much less than the truth us may be */
+};
+#define CLOCK_SKEW_UNKNOWN ((struct clock_skew){ 0, INT64_MAX })
+/* Monotonic when it was asked, what it said, our own clock right after, monotonic after that. */
+void clock_skew_take(struct clock_skew *s, int64_t asked_us, int64_t theirs_us, int64_t ours_us, int64_t looked_us);
+
 /* "2026-01-31T23:59:59.000001Z": always 27 characters. */
 #define CLOCK_TEXT 28
 void clock_format(int64_t unix_us, char out[CLOCK_TEXT]);

@@ -9,6 +9,8 @@
 #include "gateway/engine/group_lane.h"
 
 #define SKEW_AGE_US (60 * US_PER_S)
+#define SKEW_WITHIN_US 10000 /* asked again, so many times, until an answer takes no longer */
+#define SKEW_TRIES 5
 
 static struct retry_change change_of(const struct retry_row *r)
 {
@@ -174,14 +176,20 @@ static bool take_types(struct cell *c, struct slice text)
 
 static enum err measure_skew(struct lane *l, struct fault *f)
 {
-    int64_t now = clock_mono_us(), theirs;
+    struct clock_skew skew = CLOCK_SKEW_UNKNOWN;
+    int64_t asked = clock_mono_us(), theirs, ours;
     enum err e;
 
-    if (l->skew_at_us && now - l->skew_at_us < SKEW_AGE_US)
+    if (l->skew_at_us && asked - l->skew_at_us < SKEW_AGE_US)
         return OK;
-    if ((e = db_clock(l->db, &theirs, f)))
-        return e;
-    l->skew_us = theirs - clock_unix_us();
+    for (int i = 0; i < SKEW_TRIES && skew.within_us > SKEW_WITHIN_US; i++) {
+        asked = clock_mono_us();
+        if ((e = db_clock(l->db, &theirs, f)))
+            return e;
+        ours = clock_unix_us();
+        clock_skew_take(&skew, asked, theirs, ours, clock_mono_us());
+    }
+    l->skew_us = skew.us;
     l->skew_at_us = clock_mono_us();
     return OK;
 }

@@ -158,9 +158,30 @@ static void the_clocks_run(void **state)
 
     (void)state;
     assert_true(unix_us > INT64_C(1700000000) * US_PER_S);
-    assert_true(llabs(unix_us / US_PER_S - (int64_t)time(NULL)) <= 1);
+    assert_true(llabs(unix_us / US_PER_S - (int64_t)time(NULL)) <= 60);
     nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
     assert_true(clock_mono_us() >= mono + 2000);
+}
+
+/* Their clock is 1000 s ahead of ours; where the time goes is not known to who asks. */
+static void the_answer_that_came_soonest_tells_how_far_a_clock_is_ahead(void **state)
+{
+    static const struct {
+        int64_t there, back; /* microseconds on the way there, and back until our clock is looked at */
+    } ways[] = { { 200, 3000000 }, { 2000000, 500 }, { 300, 400 }, { 100, 700 }, { 0, 3000000 } };
+    struct clock_skew s = CLOCK_SKEW_UNKNOWN;
+    int64_t now = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        const int64_t asked = now, theirs = now + ways[i].there + 1000 * US_PER_S;
+
+        now += ways[i].there + ways[i].back;
+        clock_skew_take(&s, asked, theirs, now, now);
+        assert_in_range(1000 * US_PER_S - s.us, 0, s.within_us);
+        assert_int_equal(s.within_us, i < 1 ? 3000200 : i < 2 ? 2000500 : 700);
+    }
+    assert_int_equal(s.us, 1000 * US_PER_S - 400);
 }
 
 int main(void)
@@ -173,6 +194,7 @@ int main(void)
         cmocka_unit_test(durations_are_read_and_written_with_their_unit),
         cmocka_unit_test(malformed_and_overlong_durations_are_refused),
         cmocka_unit_test(the_clocks_run),
+        cmocka_unit_test(the_answer_that_came_soonest_tells_how_far_a_clock_is_ahead),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
