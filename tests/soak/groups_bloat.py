@@ -83,7 +83,7 @@ def run(gateways, events=1_000_000, lease=500, workers=4, fails=0.01, ordering="
     if sum(largest.values()) > most * MIB:
         wrong.append(f"the group's tables took {sum(largest.values()) / MIB:.1f} MiB")
     if last > bound * first + 1 * harness.SLOW:
-        wrong.append(f"a receive took {first:.2f} ms at first and {last:.2f} ms at last")
+        wrong.append(rig.Slow(f"a receive took {first:.2f} ms at first and {last:.2f} ms at last"))
     return wrong, {
         "events, ordering": f"{events}, {ordering}", "seconds": f"{took:.1f} ({events / took:,.0f} events a second)",
         "failed once": crew.failed, "rows that the open snapshot sees": held,

@@ -179,7 +179,7 @@ def blocked(gateways, seed, total=40_000, keys=1000, held=50, rounds=3, bound=2.
             wrong.append(f"{count} keys are blocked, {left} events are theirs, and the group remembers {found}")
     free, slow = (statistics.median(times[count]) for count in (0, held))
     if slow > bound * free + 0.5 * harness.SLOW:
-        wrong.append(f"{slow:.2f} s with {held} keys of {keys} blocked, {free:.2f} s without")
+        wrong.append(rig.Slow(f"{slow:.2f} s with {held} keys of {keys} blocked, {free:.2f} s without"))
     return wrong, {"events, keys": f"{total}, {keys}", "seconds with none blocked": f"{free:.2f}",
                    f"seconds with {held} blocked": f"{slow:.2f}"}
 

@@ -127,7 +127,7 @@ def run(gateways, letters=99_999, rate=4000, workers=3, second_rate=None):
     buried = bury(place, stream, letters)
     found, third_of = states(gateways.any, stream), max(len(buried) // 3, 1)
     if statistics.median(buried[-third_of:]) > 4 * statistics.median(buried[:third_of]) + 0.2 * harness.SLOW:
-        wrong.append(f"burials take longer the more letters there are: {buried}")
+        wrong.append(rig.Slow(f"burials take longer the more letters there are: {buried}"))
     if dict(found) != {(kind, PARKED): third for kind in TYPES}:
         wrong.append(f"{letters} events were rejected, the letters are {dict(found)}")
     crew = Workers(gateways.places, stream, workers)

@@ -81,7 +81,7 @@ def own_writes(gateways, _seed=0, rounds=500, writers=WRITERS, pause=0.01, media
     if len(read) != rounds * writers:
         wrong.append(f"{len(read)} of {rounds * writers} were read")
     if statistics.median(whole) > median * harness.SLOW:
-        wrong.append(f"half of them took more than {1000 * statistics.median(whole):.1f} ms from publish to state")
+        wrong.append(rig.Slow(f"half of them took more than {1000 * statistics.median(whole):.1f} ms from publish to state"))
     return wrong, {"writers, events of each": f"{writers}, {rounds}", "state?at_least": times(read), "with the publish": times(whole)}
 
 

@@ -83,7 +83,7 @@ def run(gateways, _seed=0, rounds=12, kinds=("kill", "freeze", "stop"), load=200
             partitions.folded(gateways.places[n % 2])
     left = shops.until_settled(gateways.places, name, 60)
     wrong = shop.violations + [left] * bool(left)
-    wrong += [f"{judge(all_of):.1f} s after a {kind} until all was folded again" for kind, all_of in took.items()
+    wrong += [rig.Slow(f"{judge(all_of):.1f} s after a {kind} until all was folded again") for kind, all_of in took.items()
               if all_of and judge(all_of) > BOUND[kind] * harness.SLOW]
     if max((seconds for kind in ("kill", "freeze") for seconds in took.get(kind, ())), default=0) < 0.5:
         wrong.append("nothing had to be taken over: this proves nothing")

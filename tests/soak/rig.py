@@ -20,6 +20,10 @@ NOTHING_RECORDED = {"database-unavailable", "database-full", "overloaded", "shut
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 
 
+class Slow(str):
+    """A violation that tells of time alone: a busy machine may have made it."""
+
+
 class Place:
     """Where a gateway listens just now; a restart moves it."""
 
