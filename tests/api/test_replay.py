@@ -288,11 +288,9 @@ def proxy(gateway, post):
                     return
 
     def accept():
-        while True:
-            try:
+        while listener.fileno() >= 0:
+            with contextlib.suppress(OSError):           # of one that left before it was let in, too
                 threading.Thread(target=serve, args=(listener.accept()[0],)).start()
-            except OSError:
-                return
 
     thread = threading.Thread(target=accept)
     thread.start()

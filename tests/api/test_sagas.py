@@ -310,6 +310,8 @@ def test_instances_are_found_by_what_they_are(client, stream, service):
         start(client, stream, f"i-{n}")
     act(client, stream, "i-3", "signal", "one").expect(200)
     until(client, stream, "i-3", "compensated")
+    for n in range(3):
+        until(client, stream, f"i-{n}", "waiting")
 
     def found(**query):
         return [one["id"] for one in client.get(path(stream, "instances", **query)).expect(200).json()["items"]]

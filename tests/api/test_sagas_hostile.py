@@ -65,13 +65,13 @@ class Service(threading.Thread):
         self.start()
 
     def run(self):
-        with contextlib.suppress(OSError):
-            while True:
+        while self.socket.fileno() >= 0:
+            with contextlib.suppress(OSError):       # of one that left before it was let in, too
                 threading.Thread(target=self.serve, args=self.socket.accept()[:1], daemon=True).start()
 
     def serve(self, connection):
         with connection, contextlib.suppress(OSError):
-            connection.settimeout(30)
+            connection.settimeout(100)
             got = b""
             while not whole(got):
                 chunk = connection.recv(65536)
