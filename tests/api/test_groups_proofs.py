@@ -31,7 +31,7 @@ def test_blocked_keys_do_not_hold_up_others(proved):
 
 def test_retries_come_when_they_should_and_the_last_is_a_letter(proved):
     """How late one may be is for a quiet machine."""
-    proved(groups_retries.times, count=40, retries=1, initial=0.1, ordering="key", slack=20)
+    proved(groups_retries.times, count=40, retries=1, initial=0.1, ordering="key", slack=20, patient=True)
 
 
 def test_an_event_that_makes_consumers_vanish_harms_no_neighbour(proved):

@@ -34,17 +34,18 @@ def seconds(text):
 
 
 class Failing:
-    """Threads that receive and fail all they get, each event in the way of its number; a log of when it came and when it failed."""
+    """Threads that receive and fail all they get, each event in the way of its number; a log of when it came and when it failed.
+    patient: they have ten minutes, of which they give back what is too much for who vanishes."""
 
-    def __init__(self, places, stream, ways, workers):
-        self.ways, self.lock = ways, threading.Lock()
+    def __init__(self, places, stream, ways, workers, patient):
+        self.ways, self.patient, self.lock = ways, patient, threading.Lock()
         self.log = defaultdict(list)               # n: (attempt, came, from, to): it failed between
         self.violations, self.last = [], time.monotonic()
         self.threads = [groups_rig.Each(groups_rig.Calls(places, stream, GROUP, f"consumer-{i}", i), self.work)
                         for i in range(workers)]
 
     def work(self, calls):
-        got, _, came = calls.receive(max=1000, wait="500ms", ack_deadline=f"{DEADLINE:g}s")
+        got, _, came = calls.receive(max=1000, wait="500ms", ack_deadline="10m" if self.patient else f"{DEADLINE:g}s")
         by_way = defaultdict(list)
         for one in got or ():
             by_way[self.ways[one.n % len(self.ways)]].append(one)
@@ -54,14 +55,21 @@ class Failing:
                 calls.say("nack", deliveries, error={"type": "Broken", "message": f"by {calls.name}"})
             elif way == "delay":
                 calls.say("nack", deliveries, delay="700ms", error={"type": "Broken", "message": f"by {calls.name}"})
+            elif self.patient:
+                calls.say("extend", deliveries, by=f"{DEADLINE:g}s")
             done = time.time()
             with self.lock:
                 self.last = time.monotonic()
                 for one in deliveries:
-                    due = seconds(one.deadline)
-                    self.log[one.n].append((one.attempt, came, *((due, due) if way == "vanish" else (sent, done))))
+                    self.log[one.n].append((one.attempt, came, *self.failed(way, one, sent, done)))
         self.violations += calls.violations
         return not calls.violations
+
+    def failed(self, way, one, sent, done):
+        """Between when."""
+        if way != "vanish":
+            return sent, done
+        return (sent + DEADLINE, done + DEADLINE) if self.patient else (seconds(one.deadline),) * 2
 
 
 def delays(log, ways, initial, most, slack):
@@ -106,14 +114,15 @@ def histories(gateway, stream, retries, log, ways, slack):
     yield from (f"{place} is dead and was never delivered" for place in letters)
 
 
-def times(gateways, _seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, slack=0.5, ordering="none"):
-    """(violations, figures)"""
+def times(gateways, _seed=None, count=300, retries=4, initial=0.25, most=1.5, workers=4, slack=0.5, ordering="none",
+          patient=False):
+    """(violations, figures); patient: on a machine that may stand still for longer than a lease lasts."""
     stream = groups_rig.stream_of("retry-times")
     place, gateway = gateways.places[0], gateways.any
     groups_rig.fill(place, stream, count, 4, keys=0 if ordering == "none" else count)
     groups_rig.define(place, stream, GROUP, ordering=ordering, max_retries=retries, backoff={
         "initial": f"{round(initial * 1000)}ms", "factor": FACTOR, "max": f"{round(most * 1000)}ms", "jitter": JITTER})
-    failing, began = Failing(gateways.places, stream, WAYS, workers), time.monotonic()
+    failing, began = Failing(gateways.places, stream, WAYS, workers, patient), time.monotonic()
     with groups_rig.working(failing.threads):
         dead = groups_rig.wait_for(lambda: groups_rig.drained(groups_rig.kept(gateway, stream, GROUP)), 120)
         time.sleep(1)                          # nothing more may come
