@@ -46,8 +46,18 @@ def asked(server, target):
     """By a connection of its own, because this server closes idle ones soon."""
     client = harness.Client(server)
     try:
-        return client.get(target)
+        return harness.patiently(lambda: client.get(target), IDLE_SECONDS)
     finally:
+        client.close()
+
+
+def write(server, stream, *data):
+    """Makes the stream and publishes these, each by a connection of its own."""
+    client = harness.Client(server)
+    calls = [lambda: client.put(f"/v1/streams/{stream}", {}), *(
+        lambda one=one: client.publish(stream, {"type": "A", "data": one}) for one in data)]
+    for call in calls:
+        harness.patiently(call, IDLE_SECONDS)
         client.close()
 
 
@@ -117,7 +127,7 @@ def trickle(sockets, rests, began, seconds, between):
 def test_who_is_slow_to_send_is_cut_and_slows_nobody(server, stream):
     ways = slow_ways(server, stream)
     client, took = harness.Client(server), []
-    client.create(stream)
+    write(server, stream)
 
     def median():
         return sorted(took)[len(took) // 2]
@@ -125,7 +135,7 @@ def test_who_is_slow_to_send_is_cut_and_slows_nobody(server, stream):
     def ordinary():
         client.close()                           # this server closes idle connections soon
         began = time.monotonic()
-        client.publish(stream, {"type": "A"})
+        harness.patiently(lambda: client.publish(stream, {"type": "A"}), IDLE_SECONDS)
         took.append(time.monotonic() - began)
 
     for _ in range(11):
@@ -156,9 +166,7 @@ def test_who_sends_nothing_is_cut(server):
 
 
 def test_event_streams_that_nobody_reads_are_cut_and_cost_nothing(server, stream):
-    writer = harness.Client(server)
-    writer.create(stream)
-    writer.close()
+    write(server, stream)
     ask = (f"GET /v1/streams/{stream}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
            f"Authorization: Bearer {server.token}\r\n\r\n").encode()
     with crowd(server, receive=4096) as sockets:
@@ -166,9 +174,7 @@ def test_event_streams_that_nobody_reads_are_cut_and_cost_nothing(server, stream
             s.sendall(ask)
         within(60 * harness.SLOW, lambda: connections(server) >= CROWD)
         before = resident(server)
-        for n in range(40):                              # 8 MB a reader, 480 MB in all if it were kept for them
-            writer.publish(stream, {"type": "A", "data": [n, BIG]})
-            writer.close()
+        write(server, stream, *([n, BIG] for n in range(40)))      # 8 MB a reader, 480 MB in all if it were kept for them
         grown = resident(server) - before
         within(60 * harness.SLOW, lambda: connections(server) <= 1)
     assert harness.SLOW > 1 or grown < 96 << 20, f"{grown >> 20} MiB"
@@ -176,12 +182,7 @@ def test_event_streams_that_nobody_reads_are_cut_and_cost_nothing(server, stream
 
 
 def test_pages_that_nobody_takes_are_dropped_with_their_connection(server, stream):
-    writer = harness.Client(server)
-    writer.create(stream)
-    writer.close()
-    for n in range(30):
-        writer.publish(stream, {"type": "A", "data": [n, BIG]})
-        writer.close()
+    write(server, stream, *([n, BIG] for n in range(30)))
     ask = (f"GET {harness.events_path(stream, limit=1000)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n\r\n"
            ).encode()
     with crowd(server, size=20, receive=4096) as sockets:
@@ -192,12 +193,7 @@ def test_pages_that_nobody_takes_are_dropped_with_their_connection(server, strea
 
 
 def test_a_reader_that_is_slow_but_goes_on_gets_everything(server, stream):
-    writer = harness.Client(server)
-    writer.create(stream)
-    for n in range(3):
-        writer.close()
-        writer.publish(stream, {"type": "A", "data": [n, BIG]})
-    writer.close()
+    write(server, stream, *([n, BIG] for n in range(3)))
     ask = (f"GET {harness.events_path(stream)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {server.token}\r\n\r\n"
            ).encode()
 

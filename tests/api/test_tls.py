@@ -196,17 +196,6 @@ def test_a_connection_that_is_dropped_within_a_record_harms_nobody(secure):
 
 
 # --- slow and idle clients -----------------------------------------------------------------------------------------------------
-def patiently(call):
-    """Again where the machine stood still for so long that the gateway had to cut it."""
-    while True:
-        began = time.monotonic()
-        try:
-            return call()
-        except (OSError, harness.http.client.HTTPException):
-            if time.monotonic() - began < TIMEOUT * 0.9:
-                raise
-
-
 def test_handshakes_that_never_finish_are_cut_while_others_are_served(start):
     slow = start(WEIR_HTTP_REQUEST_TIMEOUT=f"{TIMEOUT}s")
     idle = harness.Client(slow)
@@ -221,12 +210,12 @@ def test_handshakes_that_never_finish_are_cut_while_others_are_served(start):
         connection.sendall((b"", first[:100], first)[n % 3])
     began = time.monotonic()
     while time.monotonic() - began < 2 * TIMEOUT:
-        patiently(lambda: harness.Client(slow).get("/healthz").expect(200))
+        harness.patiently(lambda: harness.Client(slow).get("/healthz").expect(200), TIMEOUT)
     for connection in half:
         received(connection)                     # to its end
         connection.close()
     assert time.monotonic() - began < 60 * harness.SLOW
-    assert patiently(lambda: metric(slow, "weir_tls_handshakes_failed_total")) >= 60
+    assert harness.patiently(lambda: metric(slow, "weir_tls_handshakes_failed_total"), TIMEOUT) >= 60
     idle.get("/healthz").expect(200)             # idleness is no slowness: the same connection
     assert idle.connection is kept
 

@@ -201,6 +201,17 @@ def in_time(attempt, first=1):
     raise AssertionError("the machine stands still")
 
 
+def patiently(call, seconds):
+    """Again where the machine stood still for so long that a gateway which waits no longer than these seconds had to cut it."""
+    while True:
+        began = time.monotonic()
+        try:
+            return call()
+        except (OSError, http.client.HTTPException):
+            if time.monotonic() - began < seconds * 0.9:
+                raise
+
+
 class Holder:
     """A psql session that holds locks until it is released."""
 
