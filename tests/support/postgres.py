@@ -11,6 +11,15 @@ import clusters
 import harness
 
 
+def runs(pid):
+    """Not so if it has ended and whoever inherited it has not looked yet."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Postgres:
     """A PostgreSQL server on a Unix socket, under an account of its own where the caller is root."""
 
@@ -60,7 +69,7 @@ class Postgres:
         children = self.children()
         self.server.kill()
         self.server.wait()
-        while any(os.path.exists(f"/proc/{pid}") for pid in children):     # they still hold the shared memory
+        while any(map(runs, children)):        # they still hold the shared memory
             time.sleep(0.01)
 
     def close(self):
@@ -68,7 +77,7 @@ class Postgres:
             self.thaw()
             self.server.send_signal(signal.SIGINT)
             try:
-                self.server.wait(30)
+                self.server.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -136,7 +136,8 @@ class Cluster:
                                             "-c", "fsync=off", "-c", "max_connections=50"], cwd=self.dir, stdin=subprocess.DEVNULL,
                                            stdout=subprocess.DEVNULL, stderr=log, **user)
         self.env = {"WEIR_TEST_DATABASE_URL": self.url, "WEIR_TEST_POSTGRES_PID": str(self.server.pid)}
-        for _ in range(200):
+        deadline = time.monotonic() + 120
+        while self.server.poll() is None and time.monotonic() < deadline:
             if subprocess.run([f"{clusters.binaries()}/pg_isready", "-q", "-h", self.dir], check=False).returncode == 0:
                 return self
             time.sleep(0.05)
@@ -146,7 +147,7 @@ class Cluster:
     def __exit__(self, *_):
         self.server.send_signal(signal.SIGINT)
         try:
-            self.server.wait(20)
+            self.server.wait(60)
         except subprocess.TimeoutExpired:
             self.server.send_signal(signal.SIGQUIT)
             self.server.wait()
