@@ -141,7 +141,8 @@ def test_where_the_parameter_stands_does_not_matter_and_last_event_id_may_be_add
     ticket = make(client, f"{url}?type=A&after=earliest")["ticket"]
     for query in (f"ticket={ticket}&type=A&after=earliest", f"type=A&ticket={ticket}&after=earliest",
                   f"type=A&after=earliest&%74icket={ticket}&", f"type=A&after=earliest&last_event_id={receipts[1]['cursor']}&ticket={ticket}"):
-        connection = harness.raw(client.gateway, f"GET {url}?{query} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode(), 0.7)
+        request = f"GET {url}?{query} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n".encode()
+        connection = harness.raw(client.gateway, request, 60, until=b"event: up-to-date")
         assert b" 200 " in connection.partition(b"\r\n")[0], connection
         assert (b'"data":0' in connection) == ("last_event_id" not in query) and b'"data":2' in connection
     refused(client, f"{url}?type=A&after=earliest&ticket={ticket}&ticket={ticket}", "bad-parameter", status=400)
@@ -154,7 +155,7 @@ def test_the_answer_is_an_event_stream_or_none(client, stream, accept, status):
     url = f"/v1/streams/{stream}/events?wait=5s"
     ticket = make(client, url)["ticket"]
     head = f"GET {joined(url, ticket)} HTTP/1.1\r\nHost: x\r\n" + (f"Accept: {accept}\r\n" if accept else "")
-    got = harness.raw(client.gateway, f"{head}\r\n".encode(), 0.5).decode()
+    got = harness.raw(client.gateway, f"{head}\r\n".encode(), 60, until=b"\r\n\r\n").decode()
     assert got.startswith(f"HTTP/1.1 {status} ")
     assert ("Content-Type: text/event-stream" in got) == (status == 200)
 

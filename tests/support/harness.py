@@ -371,8 +371,8 @@ def events_path(stream, **query):
     return path + ("?" + urllib.parse.urlencode(pairs, safe="*") if pairs else "")
 
 
-def raw(gateway, data, seconds=10, shut=False):
-    """Sends bytes as they are; everything that comes back until the server closes or falls silent."""
+def raw(gateway, data, seconds=10, shut=False, until=None):
+    """Sends bytes as they are; everything that comes back until the server closes or falls silent, or up to what is waited for."""
     with socket.create_connection((gateway.host, gateway.port), seconds) as s:
         s.sendall(data)
         if shut:
@@ -380,7 +380,7 @@ def raw(gateway, data, seconds=10, shut=False):
         s.settimeout(seconds)
         got = b""
         try:
-            while chunk := s.recv(65536):
+            while not (until and until in got) and (chunk := s.recv(65536)):
                 got += chunk
         except (TimeoutError, ConnectionResetError):
             pass
