@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 #include <zlib.h>
@@ -56,7 +57,7 @@ static void representations_have_strong_tags_of_their_own(void **state)
         assert_int_equal(assets[i].etag[0], '"');
         assert_string_not_equal(assets[i].etag, assets[i].gzip_etag);
         for (size_t j = 0; j < i; j++)
-            assert_string_not_equal(assets[i].etag, assets[j].etag);
+            assert_true((strcmp(assets[i].etag, assets[j].etag) == 0) == slice_eq(assets[i].bytes, assets[j].bytes));
     }
 }
 
