@@ -96,7 +96,8 @@ fetch_promtool() {
         install -D "$tmp/usr/bin/promtool" deps/bin/promtool
 }
 
-# The viewer of the API pages, the dashboard, the browser's driver, the identity provider, the test suites and the clients of the tests: exactly what the lock file says.
+# The viewer of the API pages, the dashboard, the browser's driver, the identity provider, the test suites and the clients of the
+# tests: exactly what the lock file says.
 npm_install() {
     lock=$1/package-lock.json
     { [ -f "$lock" ] && ! cmp -s "$lock" "$1/node_modules/.weir-lock"; } || return 0

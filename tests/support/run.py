@@ -36,9 +36,9 @@ ASAN_API = [name for name in TSAN_API if name != "test_two_gateways.py"] + [f"te
     "read", "registry", "sagas_awaits", "sagas_by_hand", "sagas_hostile", "slow_clients")]
 # Dealt out first, the longest before the others, so that workers end together.
 LONG = [f"test_{name}.py" for name in (
-    "dev_cluster", "crash", "validation_large", "tls", "examples", "identity_rotation", "groups_backlog", "issuers", "identity",
-    "slow_clients", "deliveries", "readme", "groups_proofs", "sagas_proofs", "supervision", "registry_shared", "read_many", "audit",
-    "tickets", "never_skipped", "validation_real")]
+    "dashboard", "dev_cluster", "crash", "validation_large", "tls", "examples", "identity_rotation", "groups_backlog",
+    "issuers", "identity", "slow_clients", "deliveries", "readme", "groups_proofs", "sagas_proofs", "supervision",
+    "registry_shared", "read_many", "audit", "tickets", "never_skipped", "validation_real")]
 LONG_UNITS = {f"test_{name}" for name in ("compat_hostile", "group_model", "jsonschema_hostile", "server_park", "webhook_payloads")}
 # Suites of the API wait more than they compute: one runs after the other, and beside them, one after the other, all else. Of that
 # these give way. Each suite is shown in its turn.
