@@ -74,6 +74,8 @@ function summary(series, format) {
 const WHOLE = [1, 2, 5].flatMap((n) => Array.from({ length: 13 }, (_, i) => n * 10 ** i)).sort((a, b) => a - b);
 const SHORTEST = 120, BY_SECONDS = 600;        // seconds that the axis shows at least; below this its labels have seconds
 
+const span = (low, high) => [Math.min(low ?? high, high - SHORTEST), high];
+
 function options(series, format, height) {
     const text = colour("muted"), grid = { stroke: colour("line-soft"), width: 1 };
     const axis = { stroke: text, grid, ticks: { show: false }, font: "11px system-ui, sans-serif" };
@@ -86,7 +88,7 @@ function options(series, format, height) {
         legend: { show: false },
         padding: [8, 24, 0, 0],
         scales: {
-            x: { time: true, range: (_, low, high) => [Math.min(low ?? 0, (high ?? SHORTEST) - SHORTEST), high ?? SHORTEST] },
+            x: { time: true, range: (_, low, high = null) => span(low, high ?? Date.now() / 1000) },
             y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.1)] },
         },
         axes: [
