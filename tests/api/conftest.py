@@ -7,11 +7,12 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import harness  # noqa: E402
 
+# Of all gateways on the database, since any of them may take a saga further: services of the tests are called, a breaker closes
+# soon whose port was another service's before, and calls are made once, also where the machine stands still.
+CALLS = {"WEIR_OUTBOUND_ALLOW_PRIVATE": "true", "WEIR_OUTBOUND_BREAKER_OPEN": "1s", "WEIR_SAGAS_LEASE": "1m"}
 # Short periods, so that what takes a minute in production is seen in a second.
 SETTINGS = {"WEIR_RETENTION_PERIOD": "200ms", "WEIR_HTTP_KEEPALIVE": "1s", "WEIR_STREAMS_CACHE": "64",
-            "WEIR_JOBS_POLL": "50ms", "WEIR_JOBS_AUTO_PERIOD": "200ms", "WEIR_OUTBOUND_ALLOW_PRIVATE": "true",
-            "WEIR_OUTBOUND_BREAKER_OPEN": "1s",            # of a service whose port was another one's before
-            "WEIR_SAGAS_LEASE": "1m"}                      # calls are made once, also where the machine stands still
+            "WEIR_JOBS_POLL": "50ms", "WEIR_JOBS_AUTO_PERIOD": "200ms", **CALLS}
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,7 @@ def client(gateway):
 @pytest.fixture(scope="module")
 def second(gateway, request):
     """Another gateway on the same database; a module's SECOND is what it is configured with beyond the defaults."""
-    other = harness.serve(gateway.database_url, getattr(request.module, "SECOND", None))
+    other = harness.serve(gateway.database_url, {**CALLS, **getattr(request.module, "SECOND", {})})
     yield other
     assert other.stop() == 0
     harness.remove(other)
