@@ -136,3 +136,18 @@ test("two browsers see what happens; the gateway is killed and started under the
     await both[0].getByText("The gateway cannot be reached.").waitFor({ state: "detached" });
     await axe(both[0], "overview");
 });
+
+test("where one call fails and others are answered, they do not ask each other on and on", async (t) => {
+    const page = await fresh(t, { expected: [/Failed to load resource/] });
+    let asked = 0;
+    page.on("request", (request) => {
+        asked += /\/(metrics|v1\/streams)(\?|$)/.test(request.url()) ? 1 : 0;
+    });
+    await page.route("**/metrics", (route) => route.abort());
+    await login(page);
+    await page.getByText("The gateway cannot be reached.").first().waitFor();
+    for (let i = 0; i < 40; i++) {                 // as long as these round trips take, a storm would have made as many
+        await page.evaluate(() => fetch("healthz"));
+    }
+    assert.ok(asked < 15, `${asked} calls`);
+});

@@ -4,27 +4,29 @@ import { reachable } from "./api.js";
 import { token } from "./session.js";
 
 const SLOWEST = 60000, UNREACHABLE = 5000;
+const NOTHING = { ask: () => {}, missed: () => false };
 
 /* -> {data, error, loading, stale, reload()}. The last data stay over errors (then `stale`) until `deps` change. everyMs 0: once. */
 export function usePoll(fn, everyMs, deps = []) {
     const [state, setState] = useState({ data: undefined, error: null });
     const latest = useRef(fn);
-    const again = useRef(() => {});
+    const again = useRef(NOTHING);
     latest.current = { fn, everyMs };
     useEffect(() => {
         setState({ data: undefined, error: null });
         return loop(latest, setState, again);
     }, deps);
-    /* A new token, a gateway that is back and another pace are reasons to ask at once; the data stay meanwhile. */
-    const asked = useRef(null), reason = `${token.value} ${reachable.value} ${everyMs}`;
+    /* A new token, another pace and, for who missed it, a gateway that is back are reasons to ask at once; the data stay meanwhile.
+     * Not for the others: where one call fails and the next does not, they would ask each other on and on. */
+    const asked = useRef(null), back = reachable.value, reason = `${token.value} ${everyMs}`;
     useEffect(() => {
-        if (asked.current !== null && asked.current !== reason && reachable.value) {
-            again.current();
+        if (asked.current !== null && (asked.current !== reason || (back && again.current.missed()))) {
+            again.current.ask();
         }
         asked.current = reason;
-    }, [reason]);
+    }, [reason, back]);
     return { ...state, loading: state.data === undefined && !state.error, stale: state.data !== undefined && Boolean(state.error),
-        reload: () => again.current() };
+        reload: () => again.current.ask() };
 }
 
 function loop(latest, setState, again) {
@@ -45,6 +47,7 @@ function loop(latest, setState, again) {
             const data = await latest.current.fn(mine.signal);
             if (mine === running && !ended) {
                 failures = 0;
+                unreachable = false;
                 setState({ data, error: null });
             }
         } catch (error) {
@@ -67,14 +70,14 @@ function loop(latest, setState, again) {
             ask();
         }
     };
-    again.current = ask;
+    again.current = { ask, missed: () => unreachable && !running };
     document.addEventListener("visibilitychange", seen);
     ask();
     return () => {
         ended = true;
         clearTimeout(timer);
         running?.abort();
-        again.current = () => {};
+        again.current = NOTHING;
         document.removeEventListener("visibilitychange", seen);
     };
 }
