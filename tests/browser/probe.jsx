@@ -8,8 +8,8 @@ const heard = {};
 let setUsers = null;
 
 function User({ name, path, query, paused }) {
-    const mine = heard[name] ??= { events: [], cursors: [], gaps: [], upToDate: 0, states: [] };
-    const { state, error } = useLive({
+    const mine = heard[name] ??= { events: [], cursors: [], gaps: [], upToDate: 0, states: [], waits: [] };
+    const { state, error, retryAt } = useLive({
         path, query, paused,
         onEvent: (event, cursor, text) => {
             mine.events.push(event.data?.n ?? event);
@@ -21,6 +21,10 @@ function User({ name, path, query, paused }) {
     });
     if (mine.states.at(-1) !== state) {
         mine.states.push(state);
+    }
+    if (retryAt && retryAt !== mine.retryAt) {
+        mine.retryAt = retryAt;
+        mine.waits.push(retryAt - Date.now());
     }
     mine.error = error?.code ?? null;
     return <p>{name}: {state}</p>;

@@ -146,10 +146,60 @@ test("digits are handed over as they were sent; what cannot be read ends with it
     await until(async () => (await heard(page, "b"))?.error === "unknown-stream");
     assert.equal((await heard(page, "b")).states.at(-1), "off");
     await show(page, tail("a", "exact", { paused: true }));
+    await until(async () => (await heard(page, "a")).states.at(-1) === "off");
     const made = page.made;
     await call("DELETE", "/v1/streams/exact");
     await call("PUT", "/v1/streams/exact", {});
     await show(page, tail("a", "exact"));
     await until(async () => (await heard(page, "a")).gaps.includes("cursor-unknown"));
     assert.ok(page.made - made < 5, "no storm of tickets");
+});
+
+/* A stream that opens and says bye, as one does that selects too many partitions, or behind a proxy that cuts off. */
+test("a stream that ends as soon as it opens is tried ever more seldom", async () => {
+    await call("PUT", "/v1/streams/brief", {});
+    const page = await probe();
+    await page.route("**/v1/streams/brief/events?*", (route) => route.fulfill({ contentType: "text/event-stream",
+        body: 'event: bye\ndata: {"reason":"too-many-partitions"}\n\n' }));
+    await page.clock.install();
+    await show(page, tail("a", "brief"));
+    await until(async () => {
+        await page.clock.runFor(1000);
+        return (await heard(page, "a"))?.waits.length >= 5;
+    });
+    const [first, , , , fifth] = (await heard(page, "a")).waits;
+    assert.ok(first < 1000 && fifth > 5000, `${first} ms, then ${fifth} ms`);
+});
+
+test("a renewal that meets a reconnect leaves one stream, not two", async () => {
+    await call("PUT", "/v1/streams/met", {});
+    const page = await probe();
+    await page.evaluate(() => {
+        const Made = window.EventSource;
+        window.sources = [];
+        window.EventSource = function EventSource(...given) {
+            const one = new Made(...given);
+            window.sources.push(one);
+            return one;
+        };
+    });
+    await page.clock.install();
+    await show(page, tail("a", "met"));
+    await until(async () => (await heard(page, "a"))?.upToDate);
+    const tickets = [];
+    await page.route("**/v1/tickets", (route) => {
+        tickets.push(route);
+    });
+    await page.clock.fastForward("09:45");
+    await until(() => tickets.length === 1);          // the renewal waits for its ticket
+    await page.evaluate(() => {                       // the stream breaks, and its ticket has ended
+        window.sources.at(-1).dispatchEvent(new MessageEvent("bye", { data: '{"reason":"token-expired"}' }));
+    });
+    await page.clock.runFor(1000);
+    await until(() => tickets.length === 2);
+    for (const [i, route] of tickets.entries()) {
+        await route.continue();
+        await until(() => page.evaluate((n) => window.sources.length === n, i + 2));
+    }
+    assert.equal(await page.evaluate(() => window.sources.filter((one) => one.readyState !== 2).length), 1);
 });

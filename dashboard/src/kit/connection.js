@@ -4,7 +4,7 @@ import { Problem, post, queryOf, urlOf } from "./api.js";
 import { authorization } from "./session.js";
 
 const TTL = "10m", RENEW_BEFORE = 30000, AGAIN_AT_LEAST = 5000;
-const FIRST_WAIT = 500, LONGEST_WAIT = 15000;
+const FIRST_WAIT = 500, LONGEST_WAIT = 15000;  // doubled from one to the other, until a stream has lived for the longest
 
 export class Connection {
     constructor(feed) {
@@ -14,6 +14,7 @@ export class Connection {
             ticket: null,
             timer: null,
             failures: 0,
+            opened: null,
             closed: false,
             abort: new AbortController(),
         });
@@ -60,6 +61,7 @@ export class Connection {
     }
 
     connect() {
+        this.source?.close();                  // a renewal and a reconnect may meet
         const feed = this.feed, source = this.source = new EventSource(urlOf(feed.path, this.query(this.ticket.text)));
         let lived = false;
         const on = (name, act) => source.addEventListener(name, (event) => {
@@ -69,7 +71,7 @@ export class Connection {
         });
         on("open", () => {
             lived = true;
-            this.failures = 0;
+            this.opened = Date.now();
             feed.say("live");
         });
         on("message", (event) => feed.take(event.data, event.lastEventId));
@@ -92,7 +94,6 @@ export class Connection {
         try {
             const ticket = await this.makeTicket();
             if (!this.closed) {
-                this.source?.close();
                 this.ticket = ticket;
                 this.connect();
             }
@@ -112,6 +113,10 @@ export class Connection {
             this.over(error);
             return;
         }
+        if (this.opened && Date.now() - this.opened >= LONGEST_WAIT) {
+            this.failures = 0;
+        }
+        this.opened = null;
         const wait = Math.max((error?.retryAfter ?? 0) * 1000, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures++));
         const delay = wait * (0.75 + Math.random() / 2);
         this.feed.say("reconnecting", { retryAt: Date.now() + delay, error });
