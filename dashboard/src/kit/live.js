@@ -123,12 +123,13 @@ document.addEventListener("visibilitychange", () => {
     }
 });
 
-/* Another token: tickets of the old one are not used any more. */
+/* Another token: tickets of the old one are not used any more, and what it might not read is tried again. */
 effect(() => {
     void token.value;
     feeds.forEach((feed) => feed.connection?.close());
     feeds.forEach((feed) => {
         feed.connection = null;
+        feed.ended = false;
     });
     arrange();
 });
@@ -138,7 +139,7 @@ effect(() => {
  *   onEvent(event, cursor, text)  onBatch([{event, cursor, text}])   at most ten times a second; text is the JSON as it was sent
  *   onUpToDate(cursor)            history has been delivered
  *   onGap({from, to, error?})     events in between are gone; error: the position was unknown, it began anew
- * -> {state: "connecting"|"live"|"reconnecting"|"off", retryAt, error, stop(), retry()} */
+ * -> {state: "connecting"|"live"|"reconnecting"|"off", retryAt, error, retry()} */
 export function useLive({ path, query, paused = false, resume = true, ...hears }) {
     const key = path ? path + queryOf(query) : null;
     const feed = useMemo(() => (key ? new Feed(path, query ?? {}, resume) : null), [key, resume]);
@@ -167,7 +168,6 @@ export function useLive({ path, query, paused = false, resume = true, ...hears }
     }, [feed, paused]);
     return {
         ...(feed?.status ?? idle.current).value,
-        stop: () => feed?.end(null),
         retry: () => {
             if (feed) {
                 feed.ended = false;
