@@ -86,6 +86,13 @@ test("a token that ends is renewed in its place; the page stays", async (t) => {
     const page = await fresh(t, { expected: [/401/] });
     await login(page, { route: "/api?q=projection", token: (await control("token", { ttl: 100, sub: "leaver" })).token });
     await page.getByText(/The token ends in/).waitFor();
+    const early = page.getByRole("dialog", { name: "A new token" });
+    await page.getByRole("button", { name: "Enter a new one" }).click();
+    await early.getByLabel("Token").fill("not.a.token");
+    await page.keyboard.press("Enter");
+    await early.getByRole("alert").filter({ hasText: "401" }).waitFor();      // that one; the one in use is as good as before
+    await page.keyboard.press("Escape");
+    await early.waitFor({ state: "detached" });
     const search = page.getByLabel("Search calls");
     await search.fill("projection rebuild");
     await control("revoke", { sub: "leaver" });

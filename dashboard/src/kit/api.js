@@ -85,7 +85,7 @@ export async function send({ method, path: target, query, body, type, headers, s
     }
     if (!response.ok) {
         const problem = problemOf(response, answer);
-        if (response.status === 401 && used === token.value && used !== null) {
+        if (response.status === 401 && used === token.value && used !== null && !headers?.Authorization) {
             refused.value = problem;
         }
         throw problem;
