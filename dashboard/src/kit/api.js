@@ -111,6 +111,8 @@ export async function all(target, { query, signal, most = 5000 } = {}) {
     return { items, more: Boolean(after) };
 }
 
+/* JSON may hold a raw DEL, which a terminal obeys: as an escape it is the same JSON. */
+const calm = (text) => text.replace(/[\u007f-\u009f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /* The call as a command for a POSIX shell, with $WEIR_URL and $WEIR_TOKEN in place of what is nobody's business. */
@@ -128,7 +130,7 @@ export function curlOf({ method = "GET", path: target, query, body, type, header
         parts.push(`-H ${quoted(`${name}: ${value}`)}`);
     }
     if (text !== undefined) {
-        parts.push(`--data-raw ${quoted(text)}`);
+        parts.push(`--data-raw ${quoted(calm(text))}`);
     }
     return parts.join(" \\\n  ");
 }
