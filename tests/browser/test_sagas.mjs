@@ -218,6 +218,8 @@ test("steps are laid out in layers, without crossings that need not be, and none
     }
     const x = (name) => drawn.nodes.find((one) => one.name === name).x;
     assert.equal(Math.sign(x("b") - x("c")), Math.sign(x("e") - x("d")), "branches stay on their side");
+    const odd = layersOf(joined(["a", "constructor", "toString", "__proto__", "z"].map((name) => ({ name }))));
+    assert.deepEqual(Object.values(odd), [0, 1, 2, 3, 4], "names that every object has");
     assert.equal(layout(joined([{ name: "a", after: ["b"] }, { name: "b", after: ["a"] }]), size), null);
     const place = (at, ...down) => ({ at, down: down.map((to) => ({ at: to })) });
     assert.equal(crossings([[place(0, 1), place(1, 0)], []]), 1);

@@ -17,7 +17,7 @@ export function joined(steps) {
 
 /* {name: layer}, or null if steps wait for each other in a circle. */
 export function layersOf(steps) {
-    const layer = {};
+    const layer = Object.create(null);         // a step may be called "constructor"
     for (let left = steps; left.length;) {
         const next = left.filter((step) => !step.after.every((name) => name in layer));
         if (next.length === left.length) {
@@ -60,7 +60,7 @@ export function layout(steps, size) {
 function placesOf(steps, layer) {
     const rows = [],
         lines = [],
-        place = {};
+        place = Object.create(null);
     const put = (row, name) => {
         const one = { name, row, x: 0, up: [], down: [] };
         (rows[row] ??= []).push(one);
