@@ -47,7 +47,7 @@ function Happening({ event }) {
 function described({ stream, subject, data }) {
     if (stream.startsWith("saga.")) {
         const saga = stream.slice("saga.".length), step = data?.step ? ` · ${data.step}` : "";
-        return { to: subject && path`/sagas/${saga}/${subject}`, what: `${saga} ${subject ?? ""}${step}` };
+        return { to: subject && path`/sagas/${saga}/instances/${subject}`, what: `${saga} ${subject ?? ""}${step}` };
     }
     const origin = stream.slice(0, -".dlq".length);
     return { to: data?.id && path`/letters/${origin}/${data.id}`, what: `${data?.group ?? ""} on ${origin}` };
