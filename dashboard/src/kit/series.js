@@ -1,8 +1,10 @@
-/* Short memories of figures for charts: 15 minutes, for as long as the tab lives, whichever page is shown. */
+/* Short memories of figures for charts: 15 minutes, whichever page is shown, for as long as the token stays. */
 import { useEffect, useState } from "preact/hooks";
+import { token } from "./session.js";
 
 const KEPT = 15 * 60 * 1000, MOST = 1000, MOST_KEYS = 500;
 const kept = new Map();                        // key -> {times: [s], values, last: {at, value}}
+token.subscribe((now) => now === null && kept.clear());
 
 /* value undefined: nothing new is known. rate: the value is a counter, what is kept is its growth a second. */
 export function remember(key, value, { rate = false, at = Date.now() } = {}) {

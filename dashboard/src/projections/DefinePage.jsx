@@ -4,6 +4,7 @@ import { check, pretty } from "../kit/json.js";
 import { usePoll } from "../kit/poll.js";
 import { may } from "../kit/rights.js";
 import { Link, go, useRoute } from "../kit/route.js";
+import { token } from "../kit/session.js";
 import { Action } from "../parts/Action.jsx";
 import { Card } from "../parts/Card.jsx";
 import { Diff } from "../parts/Diff.jsx";
@@ -67,7 +68,8 @@ function useTaken(name) {
     return Boolean(name) && data === name;
 }
 
-const drafts = new Map();                      // name -> {text, start}: what was not saved, while the tab lives
+const drafts = new Map();                      // name -> {text, start}: what was not saved, while the token stays
+token.subscribe((now) => now === null && drafts.clear());
 
 /* One that there is. What somebody else saves meanwhile is told, and not overwritten unseen. */
 export function EditProjectionPage() {
