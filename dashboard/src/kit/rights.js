@@ -9,7 +9,7 @@ export const rights = computed(() => (claims.value ? [...ofScope(claims.value.sc
 function ofScope(scope) {
     return String(scope ?? "").split(" ").flatMap((entry) => {
         const at = entry.indexOf(":");
-        return at > 0 ? [{ action: entry.slice(0, at), pattern: entry.slice(at + 1) }] : [];
+        return at > 0 && at < entry.length - 1 ? [{ action: entry.slice(0, at), pattern: entry.slice(at + 1) }] : [];
     });
 }
 
@@ -51,5 +51,5 @@ export function mayAny(action) {
 
 /* What belongs to no name: metrics, targets, the registry's global settings. */
 export function mayAll() {
-    return !rights.value || rights.value.some((right) => right.action === "admin" && right.pattern === "*");
+    return !rights.value || rights.value.some((right) => right.action === "admin" && /^\*+$/.test(right.pattern));
 }
