@@ -7,6 +7,9 @@ export function Time({ at, both }) {
     if (!at) {
         return <span>–</span>;
     }
+    if (Number.isNaN(new Date(at).getTime())) {
+        return <span>{String(at)}</span>;
+    }
     const age = Math.abs(slowNow.value - new Date(at).getTime());
     const from = age < YOUNG ? now.value : slowNow.value;
     const [long, short] = [exact(at), relative(at, Math.max(from, serverNow() - 1000))];
