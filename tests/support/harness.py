@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import queue
-import random
 import re
 import shutil
 import signal
@@ -150,20 +149,6 @@ def dev(settings=None, directory=None, context=None, port=0):
     if not directory:
         clusters.copied("dev", data)
     return Gateway(["dev", "--data-dir", data], settings, os.path.dirname(data), context, port)
-
-
-def lasting_port():
-    """A free port for a gateway that is to come back at its address: none that the system gives to others meanwhile."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
-        first = int(f.read().split()[0])
-    while True:
-        port = random.randrange(10000 if first > 20000 else 1024, first)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 def serve(database_url, settings=None, context=None):
