@@ -193,6 +193,19 @@ test("a page shows what the token may do; deleting asks for the name", async () 
     await page.getByText("There is no stream reports").waitFor();
 });
 
+test("all streams are sorted, not only those that are shown", async () => {
+    const { body } = await call("GET", "/v1/streams");
+    const page = await open();
+    await page.route("**/v1/streams?*", (route) => route.fulfill({ json: { items: Array.from({ length: 250 }, (_, n) => (
+        { ...body.items[0], name: `s-${1000 + n}`, events: n })), next: null } }));
+    await login(page, { route: "/streams" });
+    await page.getByText("200 of 250").waitFor();
+    await page.getByRole("button", { name: "Events" }).click();
+    assert.match(await page.getByRole("row").nth(1).innerText(), /^s-1249\s/);
+    assert.equal(await page.getByRole("row").count(), 201);
+    await page.close();
+});
+
 test("rings and unknown causes do not break the chain's tree; what is kept stays bounded", async () => {
     const event = (id, causationid, more) => ({ key: id, stream: "s", partition: 0, offset: id, id, causationid,
         recordedtime: `0${id}`, ...more });

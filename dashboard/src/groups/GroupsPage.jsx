@@ -89,7 +89,8 @@ function useRows(stream, search) {
     return {
         list,
         figures,
-        rows: rows.slice(0, limit),
+        rows,
+        limit,
         more: found.length > limit || list.data?.more,
         onMore: () => (found.length > limit ? setLimit(limit + GROUPS_A_PAGE) : setPages(pages + 1)),
     };
@@ -99,7 +100,7 @@ export function GroupsPage() {
     const [stream, setStream] = useQueryState("stream", "");
     const [search, setSearch] = useQueryState("search", "");
     const [creating, setCreating] = useState(false);
-    const { list, figures, rows, more, onMore } = useRows(stream, search);
+    const { list, figures, rows, limit, more, onMore } = useRows(stream, search);
     const mayCreate = stream ? may("manage", stream) : mayAny("manage");
     const create = mayCreate && (
         <button type="button" class="primary" onClick={() => setCreating(true)}>
@@ -132,6 +133,7 @@ export function GroupsPage() {
                     label="Consumer groups"
                     columns={COLUMNS}
                     rows={rows}
+                    most={limit}
                     keyOf={keyOf}
                     linkOf={pathOf}
                     empty={<NoGroups search={search} more={more} create={create} />}

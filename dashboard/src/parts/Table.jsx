@@ -5,8 +5,9 @@ const compare = (a, b) => (a === b ? 0 : a === undefined || a === null ? -1 : b 
     typeof a === "string" && typeof b === "string" ? a.localeCompare(b, "en", { numeric: true }) : a < b ? -1 : 1);
 
 /* columns: [{name, title, cell(row), sort?(row) -> what is compared, numeric?, head?}]. linkOf(row): a path (or {to, query}) for the
- * first cell. selected: the key of the row that the keyboard is at. caption: for screen readers, if there is no heading. */
-export function Table({ label, columns, rows, keyOf, linkOf, empty, caption, selected, sorted, rowClass }) {
+ * first cell. selected: the key of the row that the keyboard is at. caption: for screen readers, if there is no heading.
+ * most: so many rows are shown, of all that are sorted. */
+export function Table({ label, columns, rows, keyOf, linkOf, empty, caption, selected, sorted, rowClass, most }) {
     const [order, setOrder] = useState(sorted ?? null);                       // {name, down}
     if (!rows.length && empty) {
         return empty;
@@ -27,7 +28,7 @@ export function Table({ label, columns, rows, keyOf, linkOf, empty, caption, sel
                     </tr>
                 </thead>
                 <tbody>
-                    {shown.map((row) => (
+                    {shown.slice(0, most).map((row) => (
                         <Row
                             key={keyOf(row)}
                             {...{ row, columns, linkOf }}

@@ -62,8 +62,8 @@ function List({ streams, rates, search, own, create }) {
 
     return (
         <>
-            <Table label="Streams" columns={columns(rates)} rows={found.slice(0, more * SHOWN)} keyOf={(stream) => stream.name}
-                empty={empty} />
+            <Table label="Streams" columns={columns(rates)} rows={found} keyOf={(stream) => stream.name}
+                most={more * SHOWN} empty={empty} />
             {found.length > more * SHOWN && (
                 <p class="pager">
                     <span class="muted">{count(more * SHOWN)} of {count(found.length)}</span>
