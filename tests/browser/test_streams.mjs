@@ -40,13 +40,14 @@ test("a stream is created, an event published, and both are seen at once", async
     await form.getByRole("button", { name: "Publish", exact: true }).click();
     await form.getByText("Recorded").waitFor();
     await axe(page, "streams-publish");
+    await form.getByRole("button", { name: "Publish again" }).dblclick();
     await form.getByRole("button", { name: "Close" }).last().click();
-    await rowOf(page, BIG).waitFor();
+    await rowOf(page, BIG).nth(1).waitFor();
 
     const { body } = await publish("orders.eu", { type: "OrderPaid", subject: "order-2", data: { from: "outside" } });
     await rowOf(page, "outside").waitFor();
     assert.match(await rowOf(page, "outside").innerText(), new RegExp(`${body.partition}:${body.offset}`));
-    await seen(page, 2);
+    await seen(page, 3);
 
     await visit(page, "/streams");
     await page.getByRole("button", { name: "Create a stream" }).click();

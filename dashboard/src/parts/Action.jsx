@@ -39,7 +39,7 @@ export function Action({ label, call, tone, confirm, onDone, onProblem, disabled
         <span class="action">
             <span class="action-buttons">
                 <button type="button" class={tone} disabled={Boolean(disabledWhy) || act.busy} title={disabledWhy}
-                    aria-busy={act.busy} onClick={confirm ? open : act.run}>{label}</button>
+                    aria-busy={act.busy} onClick={once(confirm ? open : act.run)}>{label}</button>
                 <Menu label={`More about ${label}`} items={items} class={tone} />
             </span>
             {!asking && <Fault error={act.error} />}
@@ -47,6 +47,9 @@ export function Action({ label, call, tone, confirm, onDone, onProblem, disabled
         </span>
     );
 }
+
+/* The second click of a double click is not meant: by then the first may be done, and the button another one. */
+const once = (act) => (event) => event.detail > 1 || act(event);
 
 const callOf = (call) => (typeof call === "function" ? call() : call);
 

@@ -18,7 +18,8 @@ export function Dialog({ title, onClose, children, wide, must }) {
         }
     };
     const closed = () => (must ? dialog.current?.showModal() : onClose?.());   // a browser may close it without asking
-    const pressed = (event) => event.target === dialog.current && !must && onClose?.();
+    /* The second click of the double click that opened it closes nothing. */
+    const pressed = (event) => event.target === dialog.current && event.detail < 2 && !must && onClose?.();
     return (
         <dialog
             ref={dialog}
