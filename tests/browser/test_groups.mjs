@@ -51,8 +51,17 @@ test("a group is created, watched, paused, changed, moved and deleted", async ()
 
     await page.getByRole("button", { name: "Pause", exact: true }).click();
     await page.getByRole("heading", { name: "The group is paused" }).waitFor();
+    await page.route(`**${group}`, async (route) => {       /* what the page shows is old */
+        const response = await route.fetch();
+        await call("PUT", group, { paused: true, max_in_flight: 77, backoff: { initial: "1h", max: "1h" } });
+        await route.fulfill({ response });
+    }, { times: 1 });
+    await page.waitForResponse((answer) => answer.url().endsWith(group));
+    await page.getByRole("button", { name: "Resume", exact: true }).click();
+    await page.getByText("Nothing was done: somebody changed it meanwhile").waitFor();
     await page.getByRole("button", { name: "Resume", exact: true }).click();
     await page.getByRole("button", { name: "Pause", exact: true }).waitFor();
+    assert.equal((await call("GET", group)).body.max_in_flight, 77, "what somebody else set is not put back");
     await axe(page, "group");
 
     await page.getByRole("button", { name: "Edit…" }).click();

@@ -184,8 +184,16 @@ test("a page shows what the token may do; deleting asks for the name", async () 
     await other.getByLabel("Search streams").fill("nightly");
     await until(async () => await other.getByRole("row").count() === 2);
     await other.getByRole("link", { name: "reports" }).click();
-    await other.getByRole("button", { name: "Delete", exact: true }).click();
     const dialog = other.getByRole("dialog");
+    await other.getByRole("button", { name: "Settings", exact: true }).click();
+    await dialog.getByLabel("Description").fill("Figures of each night");
+    await call("PATCH", "/v1/streams/reports", { retention: "9d" },
+        { headers: { "Content-Type": "application/merge-patch+json" } });
+    await other.getByText("9d").waitFor();
+    await dialog.getByRole("button", { name: "Save", exact: true }).click();
+    await other.getByText("Figures of each night").waitFor();
+    assert.equal((await call("GET", "/v1/streams/reports")).body.retention, "9d", "what somebody else set is not put back");
+    await other.getByRole("button", { name: "Delete", exact: true }).click();
     assert.ok(await dialog.getByRole("button", { name: "Delete the stream" }).isDisabled());
     await dialog.getByLabel("Type reports to confirm").fill("reports");
     await dialog.getByRole("button", { name: "Delete the stream" }).click();

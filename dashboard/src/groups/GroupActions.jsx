@@ -3,7 +3,7 @@ import { api } from "../kit/api.js";
 import { count } from "../kit/format.js";
 import { may } from "../kit/rights.js";
 import { go } from "../kit/route.js";
-import { Action } from "../parts/Action.jsx";
+import { Action, movedOn } from "../parts/Action.jsx";
 import { Dialog } from "../parts/Dialog.jsx";
 import { toast } from "../parts/Toasts.jsx";
 import { SettingsFields } from "./SettingsFields.jsx";
@@ -24,7 +24,8 @@ export function GroupActions({ group, reload }) {
     }
     return (
         <>
-            <Pause group={group} path={path} onDone={done(group.paused ? "Resumed" : "Paused: nothing new is handed out")} />
+            <Pause group={group} path={path} reload={reload}
+                onDone={done(group.paused ? "Resumed" : "Paused: nothing new is handed out")} />
             <button type="button" onClick={() => setOpen("seek")}>
                 Seek…
             </button>
@@ -56,11 +57,12 @@ export function GroupActions({ group, reload }) {
 }
 
 /* PUT replaces all settings, so all are sent as they were read last. */
-function Pause({ group, path, onDone }) {
+function Pause({ group, path, reload, onDone }) {
     return (
         <Action
             label={group.paused ? "Resume" : "Pause"}
             onDone={onDone}
+            unless={movedOn(path, group, (one) => one.updated, reload)}
             call={{ method: "PUT", path, body: bodyOf(formOf(group), !group.paused) }}
         />
     );
@@ -115,7 +117,7 @@ function effectOf(kind, { lag }) {
             return "Every event that the stream keeps is handed out again, also those that are done.";
         case "latest":
             return lag.events
-                ? `What is not done is skipped: ${count(lag.events)} events.`
+                ? `What is not done is skipped: ${count(lag.events)} ${lag.events === 1 ? "event" : "events"}.`
                 : "Nothing is waiting: nothing is skipped.";
         default:
             return "Events from there on are handed out again; what lies before it and is not done is skipped.";

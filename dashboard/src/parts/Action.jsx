@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { curlOf, send } from "../kit/api.js";
+import { curlOf, get, send } from "../kit/api.js";
 import { copyText } from "./Copy.jsx";
 import { Dialog } from "./Dialog.jsx";
 import { Fault } from "./Fault.jsx";
@@ -52,6 +52,18 @@ export function Action({ label, call, tone, confirm, onDone, onProblem, disabled
 const once = (act) => (event) => event.detail > 1 || act(event);
 
 const callOf = (call) => (typeof call === "function" ? call() : call);
+
+/* For acts that put a thing whole, as it is shown: they are not done over what somebody else has put meanwhile. told(thing): what
+ * differs then. -> `unless` of an Action. */
+export const movedOn = (path, shown, told, reload) => async () => {
+    const { body } = await get(path);
+    const moved = told(body) !== told(shown);
+    if (moved) {
+        toast("Nothing was done: somebody changed it meanwhile. Look at what it is now.", "warn");
+        reload();
+    }
+    return moved;
+};
 
 /* {run, busy, error, clear}: one call at a time, and none after its button is gone. */
 export function useAct(call, onDone, { unless, onProblem } = {}) {

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { usePoll } from "../kit/poll.js";
 import { Link, go, useRoute } from "../kit/route.js";
-import { Action } from "../parts/Action.jsx";
+import { Action, movedOn } from "../parts/Action.jsx";
 import { Badge } from "../parts/Badge.jsx";
 import { Card } from "../parts/Card.jsx";
 import { Empty } from "../parts/Empty.jsx";
@@ -80,6 +80,7 @@ function ContractActions({ contract, path, reload }) {
             <Action
                 label={enforced ? "Enforce no longer" : "Enforce"}
                 onDone={reload}
+                unless={movedOn(path, contract, JSON.stringify, reload)}
                 said={enforced ? "The contract is only watched" : "The contract is enforced"}
                 call={{ method: "PUT", path, body: { reads: contract.reads.map(inputOf), enforced: !enforced } }}
             />

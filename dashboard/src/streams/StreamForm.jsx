@@ -15,7 +15,8 @@ export function StreamForm({ stream, onClose, onDone }) {
     const set = (field) => ({ currentTarget: input }) =>
         setForm({ ...form, [field]: input.type === "checkbox" ? input.checked : input.value });
     const wrong = wrongOf(form, name, !stream);
-    const patch = stream && patchOf(stream, form);
+    const [before] = useState(stream);         // what others change meanwhile is not changed back
+    const patch = stream && patchOf(before, form);
     const done = (answer) => {
         onClose();
         onDone?.(answer.body);
