@@ -80,6 +80,10 @@ test("a projection is defined, with what is wrong beside the form, and its state
     await page.locator("h1").focus();
     await page.keyboard.press("j");
     await page.getByRole("region", { name: "s-1", exact: true }).waitFor();
+    await page.getByRole("button", { name: "Close the state" }).focus();
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Pause changes" }).waitFor();
+    assert.equal(await page.getByRole("region", { name: "s-1", exact: true }).count(), 0, "the button was pressed, nothing paused");
     await page.close();
 });
 

@@ -33,7 +33,7 @@ export function States({ projection: { name, build, indexes } }) {
         setChosen(list.rows[Math.max(0, Math.min(list.rows.length - 1, i + by))]?.key ?? chosen);
     };
     useKeys("States", {
-        " ": [() => setPaused(!paused), "Pause changes, or go on"],
+        p: [() => setPaused(!paused), "Pause changes, or go on"],
         j: [() => step(1), "The next state"],
         k: [() => step(-1), "The state before"],
         Escape: [() => setChosen(""), "Close the state"],
