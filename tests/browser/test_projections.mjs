@@ -83,7 +83,7 @@ test("a projection is defined, with what is wrong beside the form, and its state
     await page.getByRole("button", { name: "Close the state" }).focus();
     await page.keyboard.press("Space");
     await page.getByRole("button", { name: "Pause changes" }).waitFor();
-    assert.equal(await page.getByRole("region", { name: "s-1", exact: true }).count(), 0, "the button was pressed, nothing paused");
+    assert.equal(await page.getByRole("region", { name: "s-1", exact: true }).count(), 0, "the button was pressed");
     await page.close();
 });
 

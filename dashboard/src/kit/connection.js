@@ -2,6 +2,7 @@
  * by the browser, which would ask the same URL again, with an old ticket and without telling why it failed. */
 import { Problem, post, queryOf, urlOf } from "./api.js";
 import { authorization } from "./session.js";
+import { serverNow } from "./time.js";
 
 const TTL = "10m", RENEW_BEFORE = 30000, AGAIN_AT_LEAST = 5000;
 const FIRST_WAIT = 500, LONGEST_WAIT = 15000;  // doubled from one to the other, until a stream has lived for the longest
@@ -119,7 +120,7 @@ export class Connection {
         this.opened = null;
         const wait = Math.max((error?.retryAfter ?? 0) * 1000, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.failures++));
         const delay = wait * (0.75 + Math.random() / 2);
-        this.feed.say("reconnecting", { retryAt: Date.now() + delay, error });
+        this.feed.say("reconnecting", { retryAt: serverNow() + delay, error });
         this.timer = setTimeout(() => this.begin(), delay);
     }
 

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { count } from "../kit/format.js";
-import { duration } from "../kit/time.js";
+import { duration, serverNow } from "../kit/time.js";
 import { Action } from "../parts/Action.jsx";
 import { Card } from "../parts/Card.jsx";
 import { Field } from "../parts/Field.jsx";
@@ -46,7 +46,7 @@ export function RebuildAction({ name, onDone }) {
 /* How far it is. The time left is guessed from the time so far. */
 export function Rebuilding({ projection: { build, rebuild, paused } }) {
     const { done, total, folded, created, error } = rebuild;
-    const part = total ? done / total : 0, spent = Date.now() - Date.parse(created);
+    const part = total ? done / total : 0, spent = serverNow() - Date.parse(created);
     const left = part > 0.02 && part < 1 && !paused && !error ? spent / part - spent : null;
     return (
         <Card title={`Rebuild: build ${rebuild.build}`} class="rebuilding">

@@ -53,7 +53,7 @@ export function paged(list, answer) {
 }
 
 /* -> 1 if the key is of a page that was not asked for. */
-function change(list, rows, { event: { key, state, version }, text }, where) {
+function change(list, rows, { event: { key, state, version }, text }, where, seen) {
     const i = place(rows, key), old = rows[i]?.key === key ? rows[i] : null;
     if (!old && i === rows.length && list.next !== null) {
         return 1;
@@ -62,19 +62,19 @@ function change(list, rows, { event: { key, state, version }, text }, where) {
     if (state === null || !fits(held, where)) {
         rows.splice(i, old ? 1 : 0);
     } else if (!old) {
-        rows.splice(i, 0, rowOf(key, version, held, { flash: 1, seen: Date.now() }));
+        rows.splice(i, 0, rowOf(key, version, held, { flash: 1, seen }));
     } else if (old.version !== version || old.text !== held) {
         const before = { version: old.version, text: old.text };
-        rows[i] = rowOf(key, version, held, { flash: old.flash + 1, seen: Date.now(), before });
+        rows[i] = rowOf(key, version, held, { flash: old.flash + 1, seen, before });
     }
     return 0;
 }
 
-/* batch: what changed, as kit/live.js tells it; of a key that comes twice the last one counts. */
-export function changed(list, batch, where) {
+/* batch: what changed, as kit/live.js tells it; of a key that comes twice the last one counts. now: by the gateway's clock. */
+export function changed(list, batch, where, now) {
     const rows = [...list.rows], most = Math.max(MOST, rows.length);
     const last = new Map(batch.map((one) => [one.event.key, one]));
-    const below = [...last.values()].reduce((n, one) => n + change(list, rows, one, where), list.below);
+    const below = [...last.values()].reduce((n, one) => n + change(list, rows, one, where, now), list.below);
     const cut = rows.length > most;
     return { ...list, rows: cut ? rows.slice(0, most) : rows, next: cut ? rows[most - 1].key : list.next, below };
 }

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { useLive } from "../kit/live.js";
 import { token } from "../kit/session.js";
+import { serverNow } from "../kit/time.js";
 import { NONE, changed, paged } from "./states.js";
 
 const PAGE = 50, SEARCHES = 5;                 // a search without an index may answer pages that hold nothing
@@ -48,7 +49,7 @@ export function useStates({ name, build, prefix, where, paused, onChange }) {
         };
     }, [filter]);
 
-    const show = (batch) => setList((old) => changed(old, batch, where));
+    const show = (batch) => setList((old) => changed(old, batch, where, serverNow()));
     const take = (batch) => {
         const { batch: all } = waiting.current;
         if (!all.length && batch.length <= FEW) {

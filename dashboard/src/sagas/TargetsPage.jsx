@@ -3,6 +3,7 @@ import { count, rate } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
 import { mayAll } from "../kit/rights.js";
 import { Link, useQueryState } from "../kit/route.js";
+import { serverNow } from "../kit/time.js";
 import { Badge } from "../parts/Badge.jsx";
 import { Empty } from "../parts/Empty.jsx";
 import { Fault } from "../parts/Fault.jsx";
@@ -96,7 +97,7 @@ const COLUMNS = [
         name: "retry",
         title: "Tried again",
         cell: (one) =>
-            one.retry_at && Date.parse(one.retry_at) <= Date.now() ? "with the next call" : <Time at={one.retry_at} />,
+            one.retry_at && Date.parse(one.retry_at) <= serverNow() ? "with the next call" : <Time at={one.retry_at} />,
     },
     {
         name: "running",

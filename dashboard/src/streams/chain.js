@@ -1,4 +1,5 @@
 import { api } from "../kit/api.js";
+import { serverNow } from "../kit/time.js";
 import { fromMicros, micros } from "./micros.js";
 import { keyOf } from "./tree.js";
 
@@ -50,7 +51,7 @@ export function lookedRange(search) {
         from = Math.min(from ?? span.from, span.from);
         to = Math.max(to ?? span.from, span.done ? span.to : span.seen);
     }
-    return from === undefined ? undefined : { from: fromMicros(from), to: to > Date.now() * 1000 ? undefined : fromMicros(to) };
+    return from === undefined ? undefined : { from: fromMicros(from), to: to > serverNow() * 1000 ? undefined : fromMicros(to) };
 }
 
 async function lookAt(search, span, signal) {

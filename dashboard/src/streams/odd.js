@@ -1,5 +1,5 @@
 import { bytes, count } from "../kit/format.js";
-import { relative } from "../kit/time.js";
+import { relative, serverNow } from "../kit/time.js";
 
 /* What an operator would want to be told about a stream at a glance: [{ tone, text, title }], at most a few words each. */
 
@@ -7,7 +7,7 @@ const QUIET_MS = 24 * 3600 * 1000;
 const SKEWED_FROM = 1000;          /* events: fewer say nothing about the keys */
 const LARGE = 1 << 30;
 
-export function oddities(stream, now = Date.now()) {
+export function oddities(stream, now = serverNow()) {
     return [empty, quiet, uneven, unlimited, unchecked].map((look) => look(stream, now)).filter(Boolean);
 }
 
