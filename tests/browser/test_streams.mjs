@@ -16,7 +16,7 @@ const order = (n) => ({ type: n % 2 ? "OrderPaid" : "OrderPlaced", subject: `ord
 const seen = (page, n) => page.getByText(`kept of ${n} seen`).waitFor();
 
 test("a stream is created, an event published, and both are seen at once", async () => {
-    const page = await open({ expected: [/404/] });
+    const page = await open({ expected: [/404/, /ERR_FAILED/] });
     await login(page, { route: "/streams" });
     await heading(page, "Streams");
     await page.getByText("No streams yet").waitFor();
@@ -37,10 +37,16 @@ test("a stream is created, an event published, and both are seen at once", async
     await form.getByLabel("Type", { exact: true }).fill("OrderPlaced");
     await form.getByLabel("Subject").fill("order 7/1 é%");
     await form.getByLabel("Data").fill(`{"total": ${BIG}}`);
+    await page.route("**/v1/streams/orders.eu/events", async (route) => {     /* recorded, but the answer is lost */
+        await route.fetch();
+        await route.abort();
+    }, { times: 1 });
+    await form.getByRole("button", { name: "Publish", exact: true }).click();
+    await form.getByText("The gateway cannot be reached").waitFor();
     await form.getByRole("button", { name: "Publish", exact: true }).click();
     await form.getByText("Recorded").waitFor();
     await axe(page, "streams-publish");
-    await form.getByRole("button", { name: "Publish again" }).dblclick();
+    await form.getByRole("button", { name: "Publish again", exact: true }).dblclick();
     await form.getByRole("button", { name: "Close" }).last().click();
     await rowOf(page, BIG).nth(1).waitFor();
 

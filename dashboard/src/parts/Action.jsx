@@ -11,8 +11,9 @@ import { toast } from "./Toasts.jsx";
  * call: {method, path, query?, body?, type?, headers?}, or a function that returns it (or null: not now).
  * confirm: {title, text, phrase?, label?}: asks first; phrase: what must be typed. tone: "primary", "danger".
  * unless: an async test that forbids the call when it is true, and says so itself. onProblem(problem): hears what is shown beside it too.
- * children: fields in the dialog of confirm. said: a toast when it is done. */
-export function Action({ label, call, tone, confirm, onDone, onProblem, disabledWhy, children, said, unless }) {
+ * children: fields in the dialog of confirm. said: a toast when it is done.
+ * keyed: it goes out under an Idempotency-Key, so that pressing again after an answer that was lost does nothing twice. */
+export function Action({ label, call, tone, confirm, onDone, onProblem, disabledWhy, children, said, unless, keyed }) {
     const [asking, setAsking] = useState(false);
     const act = useAct(call, (answer) => {
         setAsking(false);
@@ -20,7 +21,7 @@ export function Action({ label, call, tone, confirm, onDone, onProblem, disabled
             toast(said);
         }
         onDone?.(answer);
-    }, { unless, onProblem });
+    }, { unless, onProblem, keyed });
     const copy = async () => {
         const made = callOf(call);
         try {
@@ -66,7 +67,8 @@ export const movedOn = (path, shown, told, reload) => async () => {
 };
 
 /* {run, busy, error, clear}: one call at a time, and none after its button is gone. */
-export function useAct(call, onDone, { unless, onProblem } = {}) {
+export function useAct(call, onDone, { unless, onProblem, keyed } = {}) {
+    const tried = useRef({});                  // what was sent last, and under which key
     const [state, setState] = useState({ busy: false, error: null });
     const here = useRef(true);
     useEffect(() => () => {
@@ -79,7 +81,8 @@ export function useAct(call, onDone, { unless, onProblem } = {}) {
         }
         setState({ busy: true, error: null });
         try {
-            const answer = await unless?.() ? null : await send(made);
+            const answer = await unless?.() ? null : await send(keyed ? underKey(made, tried) : made);
+            tried.current = {};
             if (here.current) {
                 setState({ busy: false, error: null });
                 if (answer) {
@@ -94,6 +97,15 @@ export function useAct(call, onDone, { unless, onProblem } = {}) {
         }
     };
     return { ...state, run, clear: () => setState({ busy: false, error: null }) };
+}
+
+/* The same call has the same key until it is done; another one has another. */
+function underKey(made, tried) {
+    const text = JSON.stringify(made);
+    if (tried.current.text !== text) {
+        tried.current = { text, key: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+    }
+    return { ...made, headers: { "Idempotency-Key": tried.current.key, ...made.headers } };
 }
 
 function Confirm({ confirm, label, tone, act, copy, onClose, children }) {

@@ -64,6 +64,7 @@ function Form({ saga, startOn, onClose }) {
                 <Action
                     label="Start"
                     tone="primary"
+                    keyed
                     call={call}
                     disabledWhy={call() ? undefined : "The input is not JSON yet"}
                     said="Started"

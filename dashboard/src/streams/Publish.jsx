@@ -78,7 +78,7 @@ export function Publish({ stream, from = {}, onClose, onDone }) {
             {receipt && <Receipt receipt={receipt} onClose={onClose} />}
             <footer class="dialog-foot">
                 <button type="button" onClick={onClose}>{receipt ? "Close" : "Cancel"}</button>
-                <Action label={receipt ? "Publish again" : "Publish"} tone="primary" call={call} onDone={done}
+                <Action label={receipt ? "Publish again" : "Publish"} tone="primary" call={call} onDone={done} keyed
                     disabledWhy={whyNot(attributes, data)} />
             </footer>
         </Dialog>
