@@ -1,4 +1,5 @@
 """Reading the states of projections: waiting for what was written, pages, filters."""
+import re
 import threading
 import time
 
@@ -7,6 +8,15 @@ import pytest
 from projections import define, path, record, state, watch
 
 COUNT = {"A": [{"count": "/n"}]}
+
+
+def until_parked(gateway, count, seconds=60):
+    """Waits until so many requests wait in the gateway for what has not come yet."""
+    client, deadline = harness.Client(gateway, harness.mint()), time.monotonic() + seconds * harness.SLOW
+    while int(re.search(rb"^weir_http_parked_connections (\d+)", client.get("/metrics").expect(200).body, re.M)[1]) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    client.close()
 
 
 @pytest.fixture
@@ -86,7 +96,7 @@ def test_many_wait_without_a_thread_and_all_are_woken_by_the_step(gateway, clien
     threads = [threading.Thread(target=ask, args=(gateway, answers, counted, cursor)) for _ in range(40)]
     for thread in threads:
         thread.start()
-    harness.until_parked(gateway, 40)
+    until_parked(gateway, 40)
     assert client.get(path(counted, "state", "k")).expect(200).json()["state"] == {"n": 1} and not answers
     held.release()
     for thread in threads:
@@ -159,7 +169,7 @@ def test_who_waits_when_the_gateway_stops_is_told(second, client, counted, held)
     cursor, answers = record(client, counted, ("A", "k", {})), []
     thread = threading.Thread(target=ask, args=(second, answers, counted, cursor))
     thread.start()
-    harness.until_parked(second, 1)
+    until_parked(second, 1)
     second.terminate()
     thread.join()
     answers[0].problem(503, "shutting-down")     # long before its 60 s are over

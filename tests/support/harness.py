@@ -183,15 +183,6 @@ def psql(gateway, sql):
     return done.stdout.splitlines()
 
 
-def until_parked(gateway, count, seconds=60):
-    """Waits until so many requests wait in the gateway for what has not come yet."""
-    client, deadline = Client(gateway, mint()), time.monotonic() + seconds * SLOW
-    while int(re.search(rb"^weir_http_parked_connections (\d+)", client.get("/metrics").expect(200).body, re.M)[1]) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    client.close()
-
-
 def in_time(attempt, first=1):
     """attempt(seconds): does what must be done within so many seconds and says whether it was in time. The slower the machine, the
     longer it gets."""
