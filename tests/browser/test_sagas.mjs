@@ -208,7 +208,7 @@ test("steps are laid out in layers, without crossings that need not be, and none
     const size = { width: 100, height: 50, gapX: 10, gapY: 30 };
     const steps = joined([{ name: "a" }, { name: "b", after: ["a"] }, { name: "c", after: ["a"] }, { name: "d", after: ["c"] },
         { name: "e", after: ["b"] }, { name: "f", after: ["a", "d", "e"] }, { name: "g" }]);
-    assert.deepEqual(layersOf(steps), { a: 0, b: 1, c: 1, d: 2, e: 2, f: 3, g: 4 });
+    assert.deepEqual({ ...layersOf(steps) }, { a: 0, b: 1, c: 1, d: 2, e: 2, f: 3, g: 4 });
     const drawn = layout(steps, size);
     for (const [i, p] of drawn.nodes.entries()) {
         for (const q of drawn.nodes.slice(i + 1)) {
