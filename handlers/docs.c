@@ -31,6 +31,7 @@ static void page_headers(struct request *rq, struct reply *rp, const char *csp)
 {
     reply_header(rq, rp, "Content-Security-Policy", csp);
     reply_header(rq, rp, "Referrer-Policy", "no-referrer");
+    reply_header(rq, rp, "Cross-Origin-Opener-Policy", "same-origin"); /* who opened the page does not steer it, at #/… */
 }
 
 static enum err reply_asset(struct request *rq, struct reply *rp, struct slice path, const char *csp)

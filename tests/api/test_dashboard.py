@@ -154,6 +154,7 @@ def test_the_page_and_its_files_are_small_and_bound_to_their_origin(client):
         again = client.get(f"/{name}", headers={"If-None-Match": answer.headers["etag"], "Accept-Encoding": "gzip"}, token="")
         assert again.status == 304
     assert page.headers["content-security-policy"] == CSP
+    assert page.headers["cross-origin-opener-policy"] == "same-origin"
     assert total < MOST, f"{total} bytes compressed"
     assert "preact" in client.get("/ui/licences.txt", token="").expect(200).body.decode()
     client.get("/ui/none.js", token="").problem(404, "not-found")
