@@ -53,7 +53,7 @@ test("every page of the navigation opens, by keyboard too; the shortcuts are lis
             (word) => document.querySelector("h1")?.textContent.toLowerCase().includes(word),
             name.toLowerCase(),
         );
-        assert.equal(await page.title(), `${await page.locator("h1").textContent()} · Weir`);
+        await page.waitForFunction(() => document.title === `${document.querySelector("h1").textContent} · Weir`);
     }
     await page.keyboard.press("?");
     const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
