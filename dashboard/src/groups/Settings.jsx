@@ -1,4 +1,4 @@
-import { count } from "../kit/format.js";
+import { count, many } from "../kit/format.js";
 import { Card } from "../parts/Card.jsx";
 import { Time } from "../parts/Time.jsx";
 
@@ -18,7 +18,7 @@ function rowsOf(group) {
         ["Retrying at most", count(group.max_retrying)],
         ["Skipped at most", `${count(group.max_skipped)} a partition`],
         ["Key batch", count(group.key_batch)],
-        ["Redrive by itself", redrive ? `after ${redrive.after}, ${count(redrive.rounds)} times` : "no"],
+        ["Redrive by itself", redrive ? `after ${redrive.after}, ${many("time", redrive.rounds)}` : "no"],
         ["Created", <Time at={group.created} />],
         ["Changed", <Time at={group.updated} />],
     ];

@@ -63,13 +63,32 @@ function problemOf(response, text) {
         { title: `The answer was ${response.status}`, detail: response.statusText }, requestId);
 }
 
+/* What only asks ends after LONGEST: on a connection that died unseen it would hang, and the page would go on showing what was. */
+function bounded(signal) {
+    const end = new AbortController();
+    const timer = setTimeout(() => end.abort(new Error(`No answer within ${LONGEST / 1000} s`)), LONGEST);
+    const left = () => end.abort(signal.reason);
+    if (signal?.aborted) {
+        left();
+    }
+    signal?.addEventListener("abort", left);
+    return {
+        signal: end.signal,
+        done: () => {
+            clearTimeout(timer);
+            signal?.removeEventListener("abort", left);
+        },
+    };
+}
+
 export async function send({ method, path: target, query, body, type, headers, signal }) {
     const used = token.value;
     const text = textOf(body);
+    const bound = method === "GET" ? bounded(signal) : { signal, done: () => {} };
     let response, answer;
     try {
         response = await fetch(urlOf(target, query), {
-            method, body: text, signal, cache: "no-store", credentials: "same-origin", redirect: "error",
+            method, body: text, signal: bound.signal, cache: "no-store", credentials: "same-origin", redirect: "error",
             headers: { Accept: "application/json", ...(text === undefined ? {} : { "Content-Type": type ?? "application/json" }),
                 ...authorization(), ...headers },
         });
@@ -82,6 +101,8 @@ export async function send({ method, path: target, query, body, type, headers, s
         }
         reachable.value = false;
         throw unreachable(error);
+    } finally {
+        bound.done();
     }
     if (!response.ok) {
         const problem = problemOf(response, answer);

@@ -13,6 +13,9 @@ export function count(n) {
     return Math.abs(n) >= 1e6 ? scaled(Number(n), 1000, ["", "k", "M", "G", "T"]) : GROUPED.format(Number(n));
 }
 
+/* many("event", 2): "2 events" */
+export const many = (word, n) => `${count(n)} ${word}${Number(n) === 1 ? "" : "s"}`;
+
 export function bytes(n) {
     return known(n) ? scaled(Number(n), 1024, [" B", " KiB", " MiB", " GiB", " TiB"]) : "–";
 }

@@ -71,19 +71,28 @@ export async function readMetrics(signal) {
 }
 
 /* The same for a token that may not read metrics: one call after the other, and not more of them than the limits above. */
+/* Deleted on the way: the rest is shown. */
+function unlessGone(error) {
+    if (error.status !== 404) {
+        throw error;
+    }
+    return null;
+}
+
 export async function walk(streams, signal) {
     const found = { delivered: null, groups: [], projections: [], sagas: [], targets: [], collected: null, partial: false };
     const seen = streams.filter(({ name }) => ["subscribe", "manage", "dlq"].some((action) => may(action, name)))
         .sort((a, b) => ((b.last_event_time ?? "") < (a.last_event_time ?? "") ? -1 : 1));
     found.partial = seen.length > STREAMS_WALKED;
     for (const { name } of seen.slice(0, STREAMS_WALKED)) {
-        const { body } = await get(path`/v1/streams/${name}/groups`, { query: { limit: 100 }, signal });
-        for (const group of body.items) {
+        const groups = await get(path`/v1/streams/${name}/groups`, { query: { limit: 100 }, signal }).catch(unlessGone);
+        for (const group of groups?.body.items ?? []) {
             if (found.groups.length >= GROUPS_WALKED) {
                 found.partial = true;
                 break;
             }
-            found.groups.push(statusOf((await get(path`/v1/streams/${name}/groups/${group.name}`, { signal })).body));
+            const status = await get(path`/v1/streams/${name}/groups/${group.name}`, { signal }).catch(unlessGone);
+            found.groups.push(...(status ? [statusOf(status.body)] : []));
         }
     }
     await Promise.all([walkProjections(found, signal), walkSagas(found, signal)]);
@@ -121,7 +130,7 @@ async function walkSagas(found, signal) {
     }
     const { items } = await all("/v1/sagas", { query: { limit: 100 }, signal, most: SAGAS_WALKED });
     for (const { name } of items.slice(0, SAGAS_WALKED)) {
-        const { body } = await get(path`/v1/sagas/${name}`, { signal });
-        found.sagas.push(...Object.entries(body.instances ?? {}).map(([state, count]) => ({ saga: name, state, count })));
+        const saga = await get(path`/v1/sagas/${name}`, { signal }).catch(unlessGone);
+        found.sagas.push(...Object.entries(saga?.body.instances ?? {}).map(([state, count]) => ({ saga: name, state, count })));
     }
 }

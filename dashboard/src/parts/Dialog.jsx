@@ -18,8 +18,9 @@ export function Dialog({ title, onClose, children, wide, must }) {
         }
     };
     const closed = () => (must ? dialog.current?.showModal() : onClose?.());   // a browser may close it without asking
-    /* The second click of the double click that opened it closes nothing. */
-    const pressed = (event) => event.target === dialog.current && event.detail < 2 && !must && onClose?.();
+    /* A click beside it closes it: not the second one of the double click that opened it, nor where something may be typed. */
+    const typed = () => dialog.current.querySelector("input, textarea, select");
+    const pressed = (event) => event.target === dialog.current && event.detail < 2 && !must && !typed() && onClose?.();
     return (
         <dialog
             ref={dialog}

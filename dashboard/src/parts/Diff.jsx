@@ -1,3 +1,4 @@
+import { many } from "../kit/format.js";
 import { diffLines, rowsOf } from "../kit/diff.js";
 import { pretty } from "../kit/json.js";
 
@@ -37,7 +38,7 @@ export function Diff({ before, after, labels = ["Before", "After"] }) {
                     {rows.map((row, i) =>
                         row.kind === "cut" ? (
                             <tr key={i} class="cut">
-                                <td colSpan={4}>{row.count} equal lines</td>
+                                <td colSpan={4}>{many("equal line", row.count)}</td>
                             </tr>
                         ) : (
                             <tr key={i} class={row.kind}>

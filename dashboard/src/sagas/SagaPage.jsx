@@ -1,5 +1,5 @@
 import { api } from "../kit/api.js";
-import { count } from "../kit/format.js";
+import { count, many } from "../kit/format.js";
 import { usePoll } from "../kit/poll.js";
 import { go, Link, useRoute } from "../kit/route.js";
 import { Action } from "../parts/Action.jsx";
@@ -85,7 +85,7 @@ function Acts({ found }) {
                 said={`${found.name} is deleted`}
                 onDone={() => go("/sagas")}
                 call={{ method: "DELETE", path: api.path`/v1/sagas/${found.name}` }}
-                disabledWhy={open ? `${open} of its instances have not ended` : undefined}
+                disabledWhy={open ? `${many("instance", open)} not ended yet` : undefined}
                 confirm={{
                     title: `Delete ${found.name}?`,
                     phrase: found.name,

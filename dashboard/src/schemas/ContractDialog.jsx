@@ -2,10 +2,11 @@ import { useState } from "preact/hooks";
 import { api } from "../kit/api.js";
 import { check, pretty } from "../kit/json.js";
 import { go } from "../kit/route.js";
-import { Action } from "../parts/Action.jsx";
+import { Action, movedOn } from "../parts/Action.jsx";
 import { Dialog } from "../parts/Dialog.jsx";
 import { Field } from "../parts/Field.jsx";
 import { JsonEditor } from "../parts/JsonEditor.jsx";
+import { toast } from "../parts/Toasts.jsx";
 import { sentOf, typeOf } from "./load.js";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,119}$/;
@@ -52,8 +53,19 @@ function wrong({ subject, from, version, schema, references }) {
     );
 }
 
-/* Makes a contract, or replaces one. */
+/* Another one of this name is not replaced unseen. */
+async function taken(consumer) {
+    const { body } = await api.get("/registry/contracts", { query: { limit: 1000 } });
+    const found = body.some((one) => one.consumer === consumer);
+    if (found) {
+        toast(`${consumer} has a contract already: open it, and edit that one.`, "warn");
+    }
+    return found;
+}
+
+/* Makes a contract, or replaces the one that was opened. */
 export function ContractDialog({ contract, onClose, onDone }) {
+    const [opened] = useState(contract);
     const [consumer, setConsumer] = useState(contract?.consumer ?? "");
     const [enforced, setEnforced] = useState(contract?.enforced ?? false);
     const [reads, setReads] = useState(() => contract?.reads.map(fieldsOf) ?? [ONE]);
@@ -67,7 +79,7 @@ export function ContractDialog({ contract, onClose, onDone }) {
     return (
         <Dialog title={contract ? `Contract of ${consumer}` : "New contract"} onClose={onClose} wide>
             {!contract && (
-                <Field label="Consumer" hint="As of consumer groups. The contract of a name that is there already is replaced.">
+                <Field label="Consumer" hint="As of consumer groups.">
                     <input
                         data-first
                         value={consumer}
@@ -94,9 +106,10 @@ export function ContractDialog({ contract, onClose, onDone }) {
                     It reads one more
                 </button>
                 <Action
-                    label={contract ? "Replace contract" : "Put contract"}
+                    label={contract ? "Replace contract" : "Make contract"}
                     tone="primary"
                     disabledWhy={why}
+                    unless={opened ? movedOn(api.path`/registry/contracts/${consumer}`, opened, JSON.stringify, onDone) : () => taken(consumer)}
                     said="The contract holds"
                     call={() =>
                         why

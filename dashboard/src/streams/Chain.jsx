@@ -1,5 +1,5 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import { count } from "../kit/format.js";
+import { count, many } from "../kit/format.js";
 import { exact, relative } from "../kit/time.js";
 import { Link } from "../kit/route.js";
 import { Badge } from "../parts/Badge.jsx";
@@ -28,7 +28,7 @@ export function Chain({ event }) {
             <Fault error={search.error} retry={search.goOn} />
             <p class="chain-foot">
                 <span class="muted">
-                    Looked at {count(search.state.known.size)} events of {search.scope}
+                    Looked at {many("event", search.state.known.size)} of {search.scope}
                     {looked && <>, from <Exact at={looked.from} /> to {looked.to ? <Exact at={looked.to} /> : "now"}</>}.
                 </span>
                 {search.busy ? <button type="button" onClick={search.stop}>Stop</button> :
