@@ -2,6 +2,7 @@
 import { render } from "preact";
 import { useLive } from "../../dashboard/src/kit/live.js";
 import { begin, token } from "../../dashboard/src/kit/session.js";
+import { serverNow } from "../../dashboard/src/kit/time.js";
 import { useState } from "preact/hooks";
 
 const heard = {};
@@ -24,7 +25,7 @@ function User({ name, path, query, paused }) {
     }
     if (retryAt && retryAt !== mine.retryAt) {
         mine.retryAt = retryAt;
-        mine.waits.push(retryAt - Date.now());
+        mine.waits.push(retryAt - serverNow());
     }
     mine.error = error?.code ?? null;
     return <p>{name}: {state}</p>;
