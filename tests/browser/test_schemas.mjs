@@ -128,7 +128,7 @@ test("who uses a subject, what stored events say of a candidate, and contracts",
     await dialog.getByLabel("Subject").fill("shop-Sold");
     await dialog.getByLabel("With the schema of").selectOption("a text of its own");
     await dialog.getByLabel("Schema", { exact: true }).fill('{"type":"object","properties":{"total":{"type":"integer"}}}');
-    await exactly(dialog, "Put contract").click();
+    await exactly(dialog, "Make contract").click();
     await page.getByRole("heading", { level: 1, name: "billing" }).waitFor();
     await exactly(page, "Enforce").click();
     await page.getByRole("alert").filter({ hasText: "409" }).waitFor(); // its latest version breaks it already

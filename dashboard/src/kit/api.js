@@ -63,7 +63,10 @@ function problemOf(response, text) {
         { title: `The answer was ${response.status}`, detail: response.statusText }, requestId);
 }
 
-/* What only asks ends after LONGEST: on a connection that died unseen it would hang, and the page would go on showing what was. */
+const LONGEST = 30000;
+
+/* What only asks ends after LONGEST: on a connection that died unseen it would hang, and the page
+ * would go on showing what was. */
 function bounded(signal) {
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(new Error(`No answer within ${LONGEST / 1000} s`)), LONGEST);

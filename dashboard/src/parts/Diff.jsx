@@ -1,5 +1,5 @@
-import { many } from "../kit/format.js";
 import { diffLines, rowsOf } from "../kit/diff.js";
+import { many } from "../kit/format.js";
 import { pretty } from "../kit/json.js";
 
 const lines = (side) =>

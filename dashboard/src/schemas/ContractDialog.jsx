@@ -70,6 +70,7 @@ export function ContractDialog({ contract, onClose, onDone }) {
     const [enforced, setEnforced] = useState(contract?.enforced ?? false);
     const [reads, setReads] = useState(() => contract?.reads.map(fieldsOf) ?? [ONE]);
     const set = (i, more) => setReads(reads.map((one, j) => (i === j ? { ...one, ...more } : one)));
+    const path = api.path`/registry/contracts/${consumer}`;
     const why =
         !NAME.test(consumer) || consumer === "matrix"
             ? "Give the consumer's name: a-z 0-9 . _ -"
@@ -109,14 +110,14 @@ export function ContractDialog({ contract, onClose, onDone }) {
                     label={contract ? "Replace contract" : "Make contract"}
                     tone="primary"
                     disabledWhy={why}
-                    unless={opened ? movedOn(api.path`/registry/contracts/${consumer}`, opened, JSON.stringify, onDone) : () => taken(consumer)}
+                    unless={opened ? movedOn(path, opened, JSON.stringify, onDone) : () => taken(consumer)}
                     said="The contract holds"
                     call={() =>
                         why
                             ? null
                             : {
                                   method: "PUT",
-                                  path: api.path`/registry/contracts/${consumer}`,
+                                  path,
                                   body: { reads: reads.map(bodyOf), enforced },
                               }
                     }
