@@ -78,18 +78,29 @@ def waiting(admin, who):
     return admin.say(f"select count(*) from pg_stat_activity where wait_event = 'SyncRep' and application_name like '{who}'") != ["0"]
 
 
+def commit(url):
+    return subprocess.Popen([harness.PSQL, "-XAtq", "-d", url, "-c", "select pg_logical_emit_message(true, '', '')"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def hold_commits(admin, url):
     """From now on commits are done here and then wait for a standby that there is not; one does."""
     admin.say("alter system set synchronous_standby_names = 'nobody'")
     admin.say("select pg_reload_conf()")
     for _ in range(200):                                             # the setting reaches the sessions some time
-        one = subprocess.Popen([harness.PSQL, "-XAtq", "-d", url, "-c", "select pg_logical_emit_message(true, '', '')"],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        one = commit(url)
         while one.poll() is None:
             if waiting(admin, "psql"):
                 return one
             time.sleep(0.02)
     raise RuntimeError("no commit waits for a standby")
+
+
+def let_commits_go(admin, url):
+    """Once this is over: PostgreSQL may be slow to read the setting, and would let go those that are held by the next one."""
+    admin.say("alter system reset synchronous_standby_names")
+    admin.say("select pg_reload_conf()")
+    commit(url).wait(60)
 
 
 def confirmed():
@@ -114,8 +125,7 @@ def confirmed():
                 time.sleep(0.02)
             admin.say("select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
             held.wait(30)
-            admin.say("alter system reset synchronous_standby_names")
-            admin.say("select pg_reload_conf()")
+            let_commits_go(admin, bench.postgres.url)
             thread.join()
         again = answer_of(place, "POST", f"/v1/streams/{STREAM}/events",
                           json.dumps([{"type": "A", "data": 1}, {"type": "A", "data": 2}]).encode(), "k")
