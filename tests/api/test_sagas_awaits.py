@@ -89,6 +89,7 @@ def test_a_failure_type_and_a_timeout_compensate(client, stream):
     for one, timeout in (("refused", "1h"), ("late", "700ms")):
         define(client, f"{stream}.{one}", told, {"name": "paid", "action": awaits(stream, failure_types=["Refused"]), "timeout": timeout})
         start(client, f"{stream}.{one}", one, input={"order": one})
+    until(client, f"{stream}.refused", "refused", lambda it: step(it, "paid")["status"] == "waiting")     # not before `told` is through
     pay(client, stream, "refused", kind="Refused")
     for one in ("refused", "late"):
         until(client, f"{stream}.{one}", one, "compensated")
